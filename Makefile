@@ -1,0 +1,68 @@
+# lava-ep: `make help` lists the targets. Everything is installed into .venv, nothing outside it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.installed
+NOW := $(shell date +%Y%m%d-%H%M%S)
+
+# Data sets that lie beside the checkout are used where the user names no other place.
+ifndef LAVA_EP_DATA
+ifneq ($(wildcard ../shared/data/.),)
+export LAVA_EP_DATA := $(CURDIR)/../shared/data
+endif
+endif
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test lint format bench docs reproduce-binary-mnist clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-24s%s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMPS)/run ## Make .venv and install lava-ep into it
+
+demo: $(STAMPS)/run ## Learn handwritten digits and write a report
+	$(BIN)/lava-ep train --preset binary-digits --frozen-baseline --out runs/demo-$(NOW)
+	@echo "Report: $(CURDIR)/runs/demo-$(NOW)/report.html"
+
+test: $(STAMPS)/dev ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMPS)/dev ## Check style, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(STAMPS)/dev ## Reformat the code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(STAMPS)/bench ## Run the benchmarks that the README quotes (installs PyTorch)
+	$(BIN)/python benchmarks/run.py
+
+docs: $(STAMPS)/docs ## Build the documentation
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "Documentation: $(CURDIR)/docs/_build/html/index.html"
+
+reproduce-binary-mnist: $(STAMPS)/run ## Train preset binary-mnist on all of MNIST for 8 epochs
+	$(BIN)/lava-ep train --preset binary-mnist $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") \
+	    --epochs 8 --out runs/binary-mnist-$(NOW)
+
+clean: ## Remove caches and built files; .venv and runs stay
+	rm -rf build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -path './$(VENV)' -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+# One stamp for each set of dependencies, written only when its installation is complete.
+$(STAMPS)/venv: .python-version scripts/make-venv.sh
+	@scripts/make-venv.sh $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/run: requirement := .
+$(STAMPS)/dev: requirement := .[dev]
+$(STAMPS)/bench: requirement := .[bench]
+$(STAMPS)/docs: requirement := .[docs]
+$(STAMPS)/run $(STAMPS)/dev $(STAMPS)/bench $(STAMPS)/docs: $(STAMPS)/venv pyproject.toml constraints.txt
+	@echo "Installing lava-ep and its dependencies ($(@F)) into $(VENV); a minute or two the first time"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
+	    --constraint constraints.txt --editable '$(requirement)'
+	@touch $@
