@@ -1,0 +1,135 @@
+"""Binary-activation neurons: a filtered pre-activation and a threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.dynamics._jit import kernel
+
+Float32 = NDArray[np.float32]
+Int8 = NDArray[np.int8]
+
+
+@kernel("int64(f4[:,::1], i1[:,::1], f4[:,::1], f4[::1], f4, f4, i1[:,::1])")
+def binary_step(
+    state: Float32,
+    activation: Int8,
+    current: Float32,
+    bias: Float32,
+    filter_rate: np.float32,
+    threshold: np.float32,
+    events: Int8,
+) -> int:
+    r"""Advance hidden neurons by one time step, in place.
+
+    .. math::
+        s &\leftarrow \mathrm{clip}((1-\gamma_n)\,s + \gamma_n\,(I + \mathrm{bias}), 0, 1) \\
+        b' &= [s \ge \theta], \quad e = b' - b, \quad b \leftarrow b'
+
+    with :math:`I = W b_\mathrm{below} + W_\mathrm{above}^\top b_\mathrm{above}` computed from the
+    activations of the step before (Laydevant et al. 2021, section 4).
+
+    Parameters
+    ----------
+    state
+        Pre-activation :math:`s`, (batch, n), in [0, 1]; updated.
+    activation
+        Binary activation :math:`b`, (batch, n), 0 or 1; updated.
+    current
+        Summed synaptic input :math:`I`, (batch, n).
+    bias
+        (n,).
+    filter_rate
+        :math:`\gamma_n` in (0, 1].
+    threshold
+        :math:`\theta`.
+    events
+        Receives the changes :math:`e`, (batch, n), -1, 0 or +1.
+
+    Returns
+    -------
+    int
+        Number of events, that is, of non-zero changes.
+    """
+    keep = np.float32(1.0) - filter_rate
+    count = 0
+    for row in range(state.shape[0]):
+        for n in range(state.shape[1]):
+            drive = current[row, n] + bias[n]
+            s = keep * state[row, n] + filter_rate * drive
+            s = min(max(s, np.float32(0.0)), np.float32(1.0))
+            state[row, n] = s
+            b = np.int8(s >= threshold)
+            e = np.int8(b - activation[row, n])
+            activation[row, n] = b
+            events[row, n] = e
+            count += e != 0
+    return count
+
+
+@kernel("int64(f4[:,::1], i1[:,::1], f4[:,::1], f4[::1], f4, f4, i1[:,::1], i1[:,::1], f4)")
+def binary_step_nudged(
+    state: Float32,
+    activation: Int8,
+    current: Float32,
+    bias: Float32,
+    filter_rate: np.float32,
+    threshold: np.float32,
+    events: Int8,
+    target: Int8,
+    beta: np.float32,
+) -> int:
+    r"""Advance output neurons by one time step under nudging, in place.
+
+    As `binary_step`, with :math:`\beta\,(y - s)` added to the bracket; ``target`` :math:`y` is
+    (batch, n), 0 or 1, and ``beta`` may have either sign.
+    """
+    keep = np.float32(1.0) - filter_rate
+    count = 0
+    for row in range(state.shape[0]):
+        for n in range(state.shape[1]):
+            drive = current[row, n] + bias[n]
+            drive = drive + beta * (np.float32(target[row, n]) - state[row, n])
+            s = keep * state[row, n] + filter_rate * drive
+            s = min(max(s, np.float32(0.0)), np.float32(1.0))
+            state[row, n] = s
+            b = np.int8(s >= threshold)
+            e = np.int8(b - activation[row, n])
+            activation[row, n] = b
+            events[row, n] = e
+            count += e != 0
+    return count
+
+
+def update_bias(
+    bias: Float32,
+    first: Int8,
+    second: Int8,
+    *,
+    rate: float,
+    sign: int,
+    span: float,
+) -> None:
+    r"""Move the biases by the EP estimate of minus the gradient, in place.
+
+    .. math::
+        \mathrm{bias} \leftarrow \mathrm{bias}
+        + \eta_b \frac{\mathrm{sign}}{\mathrm{span}\,B} \sum_\mathrm{batch} (b'' - b')
+
+    Parameters
+    ----------
+    bias
+        (n,); updated.
+    first, second
+        Activations at the end of the two contrasted phases, (batch, n). For symmetric nudging
+        ``first`` is the one at :math:`+\beta`, and ``sign`` is -1.
+    rate
+        Learning rate :math:`\eta_b`.
+    sign
+        +1 if ``second`` lies at the larger :math:`\beta`, else -1.
+    span
+        Distance of the two states in :math:`\beta`, see `PhaseSchedule.contrast_span`.
+    """
+    contrast = second.sum(axis=0, dtype=np.int32) - first.sum(axis=0, dtype=np.int32)
+    bias += np.float32(rate * sign / (span * first.shape[0])) * contrast.astype(np.float32)

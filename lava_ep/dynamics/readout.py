@@ -1,0 +1,53 @@
+"""From the enlarged output layer to class scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.dynamics._jit import kernel
+from lava_ep.errors import InputError
+
+
+@kernel("f4[:,::1](f4[:,::1], int64)")
+def group_mean(values: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
+    """Mean of each class's group of output neurons.
+
+    Parameters
+    ----------
+    values
+        (batch, classes x e): neurons of class 0 first, then class 1, and so on.
+    classes
+        Number of classes; e neurons belong to each.
+
+    Returns
+    -------
+    scores
+        (batch, classes); summed in the order of the neurons.
+    """
+    batch, n = values.shape
+    size = n // classes
+    scores = np.empty((batch, classes), np.float32)
+    for row in range(batch):
+        for c in range(classes):
+            total = np.float32(0.0)
+            for k in range(c * size, (c + 1) * size):
+                total += values[row, k]
+            scores[row, c] = total / np.float32(size)
+    return scores
+
+
+def expand_target(labels: NDArray[np.int64], classes: int, neurons: int) -> NDArray[np.int8]:
+    """One-hot target repeated for every output neuron of the class, (batch, neurons).
+
+    Raises
+    ------
+    InputError
+        If ``neurons`` is not a multiple of ``classes``.
+    """
+    if neurons % classes:
+        raise InputError(
+            f"{neurons} output neurons for {classes} classes: expected a multiple of the classes"
+        )
+    owner = np.repeat(np.arange(classes), neurons // classes)
+    return (labels[:, None] == owner[None, :]).astype(np.int8)

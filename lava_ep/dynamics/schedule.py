@@ -1,0 +1,133 @@
+"""When the phases of equilibrium propagation begin and end, counted in time steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from lava_ep.dynamics.seeds import Stream, generator
+from lava_ep.errors import InputError
+
+
+class Nudging(str, Enum):
+    """How the nudging strength is chosen (Laydevant et al. 2021; Laborieux et al. 2021)."""
+
+    POSITIVE = "positive"
+    """+beta for every batch."""
+    RANDOM_SIGN = "random-sign"
+    """+beta or -beta, drawn anew for every batch."""
+    SYMMETRIC = "symmetric"
+    """+beta and then, from the same free state, -beta."""
+
+
+class Phase(Enum):
+    """What a Process does in one time step."""
+
+    LOAD = "load"
+    """States are reset, the image and the initial activations are sent."""
+    FREE = "free"
+    """The network settles without a target."""
+    NUDGED = "nudged"
+    """The output is pulled towards (beta > 0) or away from (beta < 0) the target."""
+    RESTORE = "restore"
+    """The free state is restored before the second phase of symmetric nudging."""
+
+
+@dataclass(frozen=True)
+class PhaseSchedule:
+    r"""The sequence of phases that every Process counts for itself.
+
+    A training sample (or batch) takes one ``LOAD`` step, :math:`T` free steps and :math:`K` nudged
+    steps; symmetric nudging adds a ``RESTORE`` step and :math:`K` more. Without learning a sample
+    ends with its free phase. Positions are counted from 0 (``LOAD``) within a sample.
+
+    Parameters
+    ----------
+    free_steps
+        :math:`T`, at least 1.
+    nudged_steps
+        :math:`K`, at least 1.
+    beta
+        Nudging strength :math:`\beta > 0`.
+    nudging
+        Choice of the sign of :math:`\beta`.
+    seed
+        Seed of the run; the random sign of batch ``k`` depends on ``(seed, k)`` alone, so that
+        every Process draws the same sign from its own copy of the schedule.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
+    """
+
+    free_steps: int
+    nudged_steps: int
+    beta: float
+    nudging: Nudging = Nudging.RANDOM_SIGN
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("free_steps", "nudged_steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: expected at least 1 time step")
+        if not self.beta > 0:
+            raise InputError(
+                f"beta={self.beta}: expected a positive nudging strength; "
+                "choose its sign with `nudging`"
+            )
+        if self.seed < 0:
+            raise InputError(f"seed={self.seed}: expected a non-negative integer")
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether both signs of beta are applied to every sample."""
+        return self.nudging is Nudging.SYMMETRIC
+
+    def period(self, *, learning: bool) -> int:
+        """Time steps that one sample (or batch) takes."""
+        if not learning:
+            return 1 + self.free_steps
+        nudged = self.nudged_steps
+        return 1 + self.free_steps + (2 * nudged + 1 if self.symmetric else nudged)
+
+    @property
+    def free_end(self) -> int:
+        """Position of the last free step."""
+        return self.free_steps
+
+    @property
+    def first_nudged_end(self) -> int:
+        """Position of the last step of the first nudged phase."""
+        return self.free_steps + self.nudged_steps
+
+    def phase(self, position: int) -> Phase:
+        """Phase at a position within a sample."""
+        if position == 0:
+            return Phase.LOAD
+        if position <= self.free_end:
+            return Phase.FREE
+        if self.symmetric and position == self.first_nudged_end + 1:
+            return Phase.RESTORE
+        return Phase.NUDGED
+
+    def sign(self, batch: int) -> int:
+        """Sign of beta in the first nudged phase of a batch, counted from the start of the run."""
+        if self.nudging is not Nudging.RANDOM_SIGN:
+            return 1
+        return 1 if generator(self.seed, Stream.NUDGING_SIGN, batch).integers(2) else -1
+
+    def beta_at(self, position: int, sign: int) -> float:
+        """Nudging strength at a position within a sample: 0, +beta or -beta."""
+        if self.phase(position) is not Phase.NUDGED:
+            return 0.0
+        second = position > self.first_nudged_end
+        return -self.beta if second else sign * self.beta
+
+    @property
+    def contrast_span(self) -> float:
+        r"""Distance of the two contrasted states in nudging strength.
+
+        :math:`|\beta|` for a free and a nudged state, :math:`2|\beta|` for symmetric nudging.
+        """
+        return 2.0 * self.beta if self.symmetric else self.beta
