@@ -1,0 +1,7 @@
+"""Data sets: loading, checking and downloading the samples that a network learns from."""
+
+from lava_ep.data.dataset import Dataset
+from lava_ep.data.idx import read_idx
+from lava_ep.data.registry import DATASETS, load_dataset
+
+__all__ = ["DATASETS", "Dataset", "load_dataset", "read_idx"]

@@ -1,0 +1,82 @@
+"""Loading by name: the bundled digits, limits, and options that make no sense."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from lava_ep.data import DATASETS, load_dataset
+from lava_ep.errors import InputError
+
+DIGITS_SHA256 = "6a812af8365b27b7ec02d34500f780068c2c6659fd92ac09c86758d8ab34538c"
+
+
+def test_names():
+    assert list(DATASETS) == ["digits", "mnist", "fashion-mnist", "kmnist"]
+    assert all(line and "\n" not in line for line in DATASETS.values())
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(InputError, match="'mnits': expected one of digits, mnist, fashion-mnist"):
+        load_dataset("mnits")
+
+
+def test_digits_shape_and_range():
+    digits = load_dataset("digits")
+    assert digits.x_train.shape == (1437, 64)
+    assert digits.x_test.shape == (360, 64)
+    assert (digits.levels, digits.x_train.max(), digits.x_test.max()) == (16, 16, 16)
+    assert digits.image_shape == (8, 8)
+    assert digits.class_names == tuple("0123456789")
+
+
+def test_digits_split_is_stratified_and_complete():
+    from sklearn.datasets import load_digits
+
+    digits, bunch = load_dataset("digits"), load_digits()
+    everything = np.bincount(bunch.target)
+    test = np.bincount(digits.y_test)
+    np.testing.assert_array_equal(np.bincount(digits.y_train) + test, everything)
+    assert np.abs(test - everything * 360 / 1797).max() < 1
+    both = np.concatenate([digits.x_train, digits.x_test])
+    assert sorted(map(bytes, both)) == sorted(map(bytes, bunch.data.astype(np.uint8)))
+
+
+def test_digits_split_is_fixed():
+    np.random.seed(1)  # noqa: NPY002 - a split must not depend on the global state
+    digits = load_dataset("digits")
+    sha256 = hashlib.sha256()
+    for array in (digits.x_train, digits.y_train, digits.x_test, digits.y_test):
+        sha256.update(array.tobytes())
+    assert sha256.hexdigest() == DIGITS_SHA256
+
+
+def test_limits_keep_the_first_samples():
+    whole = load_dataset("digits")
+    part = load_dataset("digits", limit_train=7, limit_test=np.int64(360))
+    np.testing.assert_array_equal(part.x_train, whole.x_train[:7])
+    np.testing.assert_array_equal(part.y_train, whole.y_train[:7])
+    np.testing.assert_array_equal(part.y_test, whole.y_test)
+
+
+@pytest.mark.parametrize("limit", [0, -3, 1.5, "10"])
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_senseless_limit(part, limit):
+    with pytest.raises(InputError, match=f"--limit-{part} {limit!r}: expected an integer"):
+        load_dataset("digits", **{f"limit_{part}": limit})
+
+
+@pytest.mark.parametrize(("part", "available"), [("train", 1437), ("test", 360)])
+def test_limit_above_what_there_is(part, available):
+    message = f"--limit-{part} {available + 1}: expected at most {available}"
+    with pytest.raises(InputError, match=message):
+        load_dataset("digits", **{f"limit_{part}": available + 1})
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_data_dir_must_be_a_folder(tmp_path, name):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "missing", tmp_path / ("long" * 100)):
+        with pytest.raises(InputError, match=r"--data-dir .*: expected an existing") as caught:
+            load_dataset(name, data_dir=path)
+        assert str(path) in str(caught.value)
