@@ -1,0 +1,17 @@
+"""Backend ``message-passing``: one OS process a Process, exchanging events over Lava's channels."""
+
+from lava_ep.models.message_passing.network import SubEPNetworkModel
+from lava_ep.models.message_passing.neuron import PyBinaryNeuronModelFloat
+from lava_ep.models.message_passing.readout import PyReadoutModel, PyTargetModel
+from lava_ep.models.message_passing.source import PyImageInjectorModel, PyImageSourceModel
+from lava_ep.models.message_passing.synapse import PyBinarySynapseModelFloat
+
+__all__ = [
+    "PyBinaryNeuronModelFloat",
+    "PyBinarySynapseModelFloat",
+    "PyImageInjectorModel",
+    "PyImageSourceModel",
+    "PyReadoutModel",
+    "PyTargetModel",
+    "SubEPNetworkModel",
+]

@@ -1,0 +1,57 @@
+"""Message-passing models of target and readout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from numpy.typing import NDArray
+
+from lava_ep.dynamics import expand_target, group_mean
+from lava_ep.models.discovery import cpu_model
+from lava_ep.models.message_passing.clock import ScheduledModel
+from lava_ep.processes.readout import Readout, Target
+
+
+@cpu_model(Target, "floating_pt")
+class PyTargetModel(PyLoihiProcessModel):
+    """Expand the labels of every step."""
+
+    label_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    target_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
+
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+        super().__init__(proc_params)
+        self._classes: int = proc_params["classes"]
+        self._neurons: int = proc_params["shape"][1]
+
+    def run_spk(self) -> None:
+        """Receive labels, send targets."""
+        self.target_out.send(expand_target(self.label_in.recv(), self._classes, self._neurons))
+
+
+@cpu_model(Readout, "floating_pt")
+class PyReadoutModel(ScheduledModel):
+    """Average the output states at the end of the free phase."""
+
+    state_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.float32)
+    score_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
+    scores: NDArray[np.float32] = LavaPyType(np.ndarray, np.float32)
+
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+        super().__init__(proc_params)
+        self._classes: int = proc_params["classes"]
+        self._stream: bool = proc_params["stream"]
+
+    def step(self) -> None:
+        """Receive the states, send the scores."""
+        states = self.state_in.recv()
+        read = self.position == self.schedule.free_end
+        if read:
+            self.scores[...] = group_mean(states, self._classes)
+        if read or not self._stream:
+            self.score_out.send(self.scores)

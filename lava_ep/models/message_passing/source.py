@@ -1,0 +1,69 @@
+"""Message-passing models of the image sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from numpy.typing import NDArray
+
+from lava_ep.dynamics import Phase
+from lava_ep.models.discovery import cpu_model
+from lava_ep.models.message_passing.clock import ScheduledModel
+from lava_ep.processes.source import ImageInjector, ImageSource
+
+
+class _ClampedImageModel(ScheduledModel):
+    """Send a new batch in every load step and silence in between."""
+
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    label_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    events: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64)
+
+    def step(self) -> None:
+        """Send pixel events and labels."""
+        if self.ep_phase is Phase.LOAD:
+            images, self._labels = self.next_batch()
+            self._silence = np.zeros_like(images)
+            self.events[0] += np.count_nonzero(images)
+        else:
+            images = self._silence
+        self.s_out.send(images)
+        self.label_out.send(self._labels)
+
+    def next_batch(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the images and labels to show next."""
+        raise NotImplementedError(f"{type(self).__name__} must implement next_batch()")
+
+
+@cpu_model(ImageSource, "floating_pt")
+class PyImageSourceModel(_ClampedImageModel):
+    """Walk through the stored images."""
+
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+        super().__init__(proc_params)
+        self._images: NDArray[np.integer[Any]] = proc_params["images"]
+        self._all_labels: NDArray[np.integer[Any]] = proc_params["labels"]
+        self._size: int = proc_params["batch"]
+        self._next = 0
+
+    def next_batch(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the next stored batch."""
+        chosen = slice(self._next, self._next + self._size)
+        self._next = (self._next + self._size) % len(self._images)
+        return self._images[chosen].astype(np.int32), self._all_labels[chosen].astype(np.int32)
+
+
+@cpu_model(ImageInjector, "floating_pt")
+class PyImageInjectorModel(_ClampedImageModel):
+    """Wait for the host to send the next batch."""
+
+    image_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    label_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+
+    def next_batch(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the batch that the host has sent."""
+        return self.image_in.recv(), self.label_in.recv()

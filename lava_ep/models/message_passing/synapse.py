@@ -1,0 +1,121 @@
+"""Message-passing model of bidirectional binary synapses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from numpy.typing import NDArray
+
+from lava_ep.dynamics import BOP, Phase, alpha_gradient, bop_update, current, integrate_events
+from lava_ep.models.discovery import cpu_model
+from lava_ep.models.message_passing.clock import ScheduledModel
+from lava_ep.processes.synapse import BinarySynapse
+
+
+@cpu_model(BinarySynapse, "floating_pt")
+class PyBinarySynapseModelFloat(ScheduledModel):
+    """Integer sums of events; currents leave as float32."""
+
+    s_in_pre: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int8)
+    s_in_post: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int8)
+    a_out_post: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
+    a_out_pre: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
+    weights: NDArray[np.int8] = LavaPyType(np.ndarray, np.int8)
+    momentum: NDArray[np.float32] = LavaPyType(np.ndarray, np.float32)
+    alpha: NDArray[np.float64] = LavaPyType(np.ndarray, np.float64)
+    synaptic_operations: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64)
+    flips: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64)
+
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+        super().__init__(proc_params)
+        self._rule: BOP | None = proc_params["learning_rule"]
+        self._alpha_rate: float = proc_params["alpha_rate"]
+        self._levels: int = proc_params["levels"]
+        self._by_source: NDArray[np.int8] | None = None
+
+    def on_var_update(self) -> None:
+        """Forget what was derived from the weights."""
+        self._by_source = None
+
+    @property
+    def weights_by_source(self) -> NDArray[np.int8]:
+        """Return the signs as (n_pre, n_post), so that the targets of a source lie together."""
+        if self._by_source is None:
+            self._by_source = np.ascontiguousarray(self.weights.T)
+        return self._by_source
+
+    def step(self) -> None:
+        """Send the currents of the events received so far, then receive the new events."""
+        if self.ep_phase is Phase.LOAD:
+            self._reset()
+        alpha = float(self.alpha[0])
+        self.a_out_post.send(current(self._total_post, alpha, self._levels))
+        backward = bool(self.a_out_pre.csp_ports)
+        if backward:
+            self.a_out_pre.send(current(self._total_pre, alpha, 1))
+        pre, post = self.s_in_pre.recv(), self.s_in_post.recv()
+        operations = self.weights.shape[0] * integrate_events(
+            pre, self.weights_by_source, self._total_post
+        )
+        if backward:
+            operations += self.weights.shape[1] * integrate_events(
+                post, self.weights, self._total_pre
+            )
+        self.synaptic_operations[self.counter] += operations
+        if self.learning:
+            self._pre += pre
+            self._post += post
+            self._remember()
+
+    def _reset(self) -> None:
+        (batch, n_post), n_pre = self.a_out_post.shape, self.weights.shape[1]
+        self._total_post = np.zeros((batch, n_post), np.int32)
+        self._total_pre = np.zeros((batch, n_pre), np.int32)
+        self._pre = np.zeros((batch, n_pre), np.int8 if self._levels == 1 else np.int32)
+        self._post = np.zeros((batch, n_post), np.int8)
+
+    def _remember(self) -> None:
+        """Keep the state that the final one is contrasted with."""
+        symmetric = self.schedule.symmetric
+        end = self.schedule.first_nudged_end if symmetric else self.schedule.free_end
+        if self.position == end:
+            self._first = self._pre.copy(), self._post.copy(), self._total_post.copy()
+
+    def learn(self) -> None:
+        """Contrast the two remembered states; move alpha and flip weights."""
+        if self._rule is None:
+            return
+        pre, post, total = self._first
+        sign, span = self.contrast_sign, self.schedule.contrast_span
+        if self._alpha_rate:
+            gradient = alpha_gradient(
+                total,
+                post,
+                self._total_post,
+                self._post,
+                alpha=float(self.alpha[0]),
+                levels=self._levels,
+                sign=sign,
+                span=span,
+            )
+        unit = span * post.shape[0] * self._levels
+        rescale, gain, threshold = self._rule.coefficients(self.batch, unit=unit)
+        if rescale != 1.0:
+            self.momentum *= np.float32(rescale)
+        self.flips += bop_update(
+            self.weights,
+            self.weights_by_source,
+            self.momentum,
+            pre,
+            post,
+            self._pre,
+            self._post,
+            np.float32(sign * gain),
+            np.float32(threshold),
+        )
+        if self._alpha_rate:
+            self.alpha += self._alpha_rate * gradient
