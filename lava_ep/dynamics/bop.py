@@ -1,4 +1,4 @@
-r"""BOP: learning binary weights by flipping them when their momentum insists (Helwegen et al. 2019).
+r"""BOP: flip a binary weight when its momentum insists (Helwegen et al. 2019).
 
 The published rule keeps an exponential moving average :math:`m \leftarrow (1-\gamma) m + \gamma g`
 of the estimate :math:`g` and flips a weight where :math:`-\mathrm{sign}(w)\, m > \tau`. Written for
@@ -7,8 +7,8 @@ of the estimate :math:`g` and flips a weight where :math:`-\mathrm{sign}(w)\, m 
 counter with hysteresis.
 
 Two exact transformations make the work proportional to the events. The decay is a common factor of
-all momenta, so it is kept as one number and an untouched synapse costs nothing; an untouched synapse
-cannot flip either, because its momentum only shrinks. And :math:`g` is an integer contrast times a
+all momenta, so it is kept as one number and an untouched synapse costs nothing; it cannot flip
+either, because its momentum only shrinks. And :math:`g` is an integer contrast times a
 constant, so momenta are kept in units of that integer, and the constant goes into the threshold.
 """
 

@@ -50,4 +50,5 @@ def expand_target(labels: NDArray[np.int64], classes: int, neurons: int) -> NDAr
             f"{neurons} output neurons for {classes} classes: expected a multiple of the classes"
         )
     owner = np.repeat(np.arange(classes), neurons // classes)
-    return (labels[:, None] == owner[None, :]).astype(np.int8)
+    target: NDArray[np.int8] = (labels[:, None] == owner[None, :]).astype(np.int8)
+    return target

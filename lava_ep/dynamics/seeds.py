@@ -17,7 +17,7 @@ class Stream(IntEnum):
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
-    """Generator of one stream, a pure function of its arguments.
+    """Return the generator of one stream, a pure function of its arguments.
 
     Parameters
     ----------

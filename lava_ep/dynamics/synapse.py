@@ -99,7 +99,7 @@ def initial_weights(shape: tuple[int, int], rng: np.random.Generator) -> Int8:
 
 
 def scaling_factor(fan_in: int, scale: float) -> float:
-    r"""Initial scaling factor :math:`\alpha = c / \sqrt{\mathrm{fan\,in}}`.
+    r"""Return the initial scaling factor :math:`\alpha = c / \sqrt{\mathrm{fan\,in}}`.
 
     ``scale`` :math:`c = 0.5` is the mean absolute value of the uniform initialization
     :math:`U(-1/\sqrt{n}, 1/\sqrt{n})` that Laydevant et al. (2021) start from.

@@ -45,7 +45,8 @@ class EPNetwork(AbstractProcess):
         For each layer of ``spec.layer_names`` the Vars ``weights`` (n_post, n_pre), ``momentum``
         (n_post, n_pre), ``alpha`` (1,), ``synaptic_operations`` (2,) and ``flips`` (1,) of the
         synapses that enter it, and ``bias`` (n,), ``state`` (batch, n), ``activation`` (batch, n)
-        and ``events`` (2,) of its neurons, joined by an underscore. See `BinarySynapse` and `BinaryNeuron`.
+        and ``events`` (2,) of its neurons, joined by an underscore. See `BinarySynapse` and
+        `BinaryNeuron`.
 
     Raises
     ------

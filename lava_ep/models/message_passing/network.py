@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
 
 from lava_ep.dynamics import BOP
@@ -23,60 +25,77 @@ class SubEPNetworkModel(AbstractSubProcessModel):
 
     def __init__(self, proc: EPNetwork) -> None:
         spec: NetworkSpec = proc.proc_params["spec"]
-        parameters: NetworkParameters = proc.proc_params["parameters"]
-        batch: int = proc.proc_params["batch"]
-        learning: bool = proc.proc_params["learning"]
-        schedule = spec.phases.schedule(proc.proc_params["seed"])
-        common = {
-            "schedule": schedule,
-            "learning": learning,
-            "first_batch": parameters.batch,
-        }
-        below = proc.s_in
-        synapse_below: BinarySynapse | None = None
-        for index, (name, layer, values) in enumerate(
-            zip(spec.layer_names, spec.layers, parameters.layers, strict=True)
-        ):
-            rule = BOP(
-                layer.gamma, layer.theta, proc.proc_params["bop_decay"],
-                proc.proc_params["epoch_batches"],
-            )
-            synapse = BinarySynapse(
-                weights=values.weights,
-                momentum=values.momentum,
-                alpha=values.alpha,
-                alpha_rate=0.0 if layer.frozen else layer.alpha_rate,
-                batch=batch,
-                levels=spec.input_levels if index == 0 else 1,
-                learning_rule=None if layer.frozen else rule,
-                name=f"{name}_synapse",
-                **common,
-            )
-            neuron = BinaryNeuron(
-                shape=(batch, layer.neurons),
-                bias=values.bias,
-                filter_rate=spec.neuron.filter_rate,
-                threshold=spec.neuron.threshold,
-                initial_state=spec.neuron.initial_state,
-                bias_rate=layer.bias_rate,
-                name=name,
-                **common,
-            )
-            below.connect(synapse.s_in_pre)
+        synapses = [_synapse(proc, index) for index in range(len(spec.layers))]
+        neurons = [_neuron(proc, index) for index in range(len(spec.layers))]
+        sources = [proc.s_in, *(neuron.s_out for neuron in neurons[:-1])]
+        for source, synapse, neuron in zip(sources, synapses, neurons, strict=True):
+            source.connect(synapse.s_in_pre)
             synapse.a_out_post.connect(neuron.a_in)
             neuron.s_out.connect(synapse.s_in_post)
-            if index > 0:
-                synapse.a_out_pre.connect(previous.a_in)
+        for below, synapse in zip(neurons[:-1], synapses[1:], strict=True):
+            synapse.a_out_pre.connect(below.a_in)
+        if proc.proc_params["learning"]:
+            shape = (proc.proc_params["batch"], spec.sizes[-1])
+            self.target = Target(shape=shape, classes=spec.classes, name="target")
+            proc.label_in.connect(self.target.label_in)
+            self.target.target_out.connect(neurons[-1].target_in)
+        neurons[-1].s_out.connect(proc.s_out)
+        neurons[-1].state_out.connect(proc.state_out)
+        for name, synapse, neuron in zip(spec.layer_names, synapses, neurons, strict=True):
+            # Lava finds the sub-Processes of a model among its attributes.
+            setattr(self, f"{name}_synapse", synapse)
+            setattr(self, name, neuron)
             for var in SYNAPSE_VARS:
                 proc.layer_var(name, var).alias(getattr(synapse, var))
             for var in NEURON_VARS:
                 proc.layer_var(name, var).alias(getattr(neuron, var))
-            setattr(self, f"{name}_synapse", synapse)
-            setattr(self, name, neuron)
-            previous, below = neuron, neuron.s_out
-        if learning:
-            self.target = Target(shape=(batch, spec.sizes[-1]), classes=spec.classes, name="target")
-            proc.label_in.connect(self.target.label_in)
-            self.target.target_out.connect(previous.target_in)
-        previous.s_out.connect(proc.s_out)
-        previous.state_out.connect(proc.state_out)
+
+
+def _common(proc: EPNetwork) -> dict[str, Any]:
+    """Return what every scheduled Process of the network gets a copy of."""
+    spec: NetworkSpec = proc.proc_params["spec"]
+    parameters: NetworkParameters = proc.proc_params["parameters"]
+    return {
+        "schedule": spec.phases.schedule(proc.proc_params["seed"]),
+        "learning": proc.proc_params["learning"],
+        "first_batch": parameters.batch,
+    }
+
+
+def _synapse(proc: EPNetwork, index: int) -> BinarySynapse:
+    """Build the synapses that enter a layer."""
+    spec: NetworkSpec = proc.proc_params["spec"]
+    layer, values = spec.layers[index], proc.proc_params["parameters"].layers[index]
+    rule = BOP(
+        layer.gamma,
+        layer.theta,
+        decay=proc.proc_params["bop_decay"],
+        epoch_updates=proc.proc_params["epoch_batches"],
+    )
+    return BinarySynapse(
+        weights=values.weights,
+        momentum=values.momentum,
+        alpha=float(values.alpha[0]),
+        alpha_rate=layer.alpha_rate,
+        batch=proc.proc_params["batch"],
+        levels=spec.input_levels if index == 0 else 1,
+        learning_rule=None if layer.frozen else rule,
+        name=f"{spec.layer_names[index]}_synapse",
+        **_common(proc),
+    )
+
+
+def _neuron(proc: EPNetwork, index: int) -> BinaryNeuron:
+    """Build the neurons of a layer."""
+    spec: NetworkSpec = proc.proc_params["spec"]
+    layer, values = spec.layers[index], proc.proc_params["parameters"].layers[index]
+    return BinaryNeuron(
+        shape=(proc.proc_params["batch"], layer.neurons),
+        bias=values.bias,
+        filter_rate=spec.neuron.filter_rate,
+        threshold=spec.neuron.threshold,
+        initial_state=spec.neuron.initial_state,
+        bias_rate=layer.bias_rate,
+        name=spec.layer_names[index],
+        **_common(proc),
+    )

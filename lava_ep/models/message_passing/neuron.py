@@ -64,16 +64,12 @@ class PyBinaryNeuronModelFloat(ScheduledModel):
         self.activation[...] = self._free_activation
         self.events[1] += np.count_nonzero(self._change)
 
-    def _settle(
-        self, current: NDArray[np.float32], target: NDArray[np.int8] | None
-    ) -> None:
+    def _settle(self, current: NDArray[np.float32], target: NDArray[np.int8] | None) -> None:
         beta = self.schedule.beta_at(self.position, self.sign)
         common = (self.state, self.activation, current, self.bias)
         constants = (self._filter_rate, self._threshold)
         if target is not None and beta:
-            count = binary_step_nudged(
-                *common, *constants, self._change, target, np.float32(beta)
-            )
+            count = binary_step_nudged(*common, *constants, self._change, target, np.float32(beta))
         else:
             count = binary_step(*common, *constants, self._change)
         self.events[self.counter] += count

@@ -36,6 +36,7 @@ class PyBinarySynapseModelFloat(ScheduledModel):
         self._alpha_rate: float = proc_params["alpha_rate"]
         self._levels: int = proc_params["levels"]
         self._by_source: NDArray[np.int8] | None = None
+        self._pre_type = np.int8 if self._levels == 1 else np.int32
 
     def on_var_update(self) -> None:
         """Forget what was derived from the weights."""
@@ -75,7 +76,7 @@ class PyBinarySynapseModelFloat(ScheduledModel):
         (batch, n_post), n_pre = self.a_out_post.shape, self.weights.shape[1]
         self._total_post = np.zeros((batch, n_post), np.int32)
         self._total_pre = np.zeros((batch, n_pre), np.int32)
-        self._pre = np.zeros((batch, n_pre), np.int8 if self._levels == 1 else np.int32)
+        self._pre: NDArray[Any] = np.zeros((batch, n_pre), self._pre_type)
         self._post = np.zeros((batch, n_post), np.int8)
 
     def _remember(self) -> None:

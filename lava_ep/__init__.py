@@ -1,0 +1,5 @@
+"""Equilibrium propagation on Lava."""
+
+from lava_ep import models, processes
+
+__all__ = ["models", "processes"]

@@ -1,0 +1,88 @@
+"""One sample seen from inside the network, time step by time step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.dynamics import Phase, PhaseSchedule
+from lava_ep.parameters import NetworkParameters
+from lava_ep.spec import NetworkSpec
+from lava_ep.training import NetworkSession
+
+
+@dataclass(frozen=True)
+class Recording:
+    """States and events of every layer in every time step of one sample.
+
+    Parameters
+    ----------
+    layer_names
+        Names of the layers of neurons.
+    states
+        Pre-activations after each step, one (steps, n) array a layer.
+    events
+        Changes of the activations in each step, one (steps, n) array a layer.
+    schedule
+        The phases the steps belong to.
+    scores
+        Class scores at the end of the free phase, (classes,).
+    """
+
+    layer_names: tuple[str, ...]
+    states: tuple[NDArray[np.float32], ...]
+    events: tuple[NDArray[np.int8], ...]
+    schedule: PhaseSchedule
+    scores: NDArray[np.float32]
+
+    def phase_bounds(self) -> tuple[tuple[str, int, int], ...]:
+        """Return name, first step and end step (exclusive) of every phase, in order."""
+        steps = len(self.states[0])
+        phases = [self.schedule.phase(step) for step in range(steps)]
+        starts = [step for step in range(steps) if step == 0 or phases[step] != phases[step - 1]]
+        bounds = []
+        for start, end in zip(starts, [*starts[1:], steps], strict=True):
+            name = phases[start].value
+            if phases[start] is Phase.NUDGED and self.schedule.symmetric:
+                name += " +β" if self.schedule.beta_at(start, 1) > 0 else " −β"
+            bounds.append((name, start, end))
+        return tuple(bounds)
+
+
+def record_sample(
+    spec: NetworkSpec,
+    parameters: NetworkParameters,
+    image: NDArray[np.uint8],
+    label: int,
+    *,
+    seed: int = 0,
+    backend: str = "message-passing",
+) -> Recording:
+    """Run one sample through all phases and record every neuron.
+
+    Parameters
+    ----------
+    spec, parameters, seed, backend
+        The network, see `NetworkSession`.
+    image
+        (pixels,) integers.
+    label
+        Class that the output is nudged towards.
+    """
+    schedule = spec.phases.schedule(seed)
+    steps = schedule.period(learning=True)
+    with NetworkSession(
+        spec, batch=1, parameters=parameters, seed=seed, backend=backend
+    ) as session:
+        history = []
+        for _ in session.walk(image, label):
+            history.append([(s[0], b[0]) for s, b in session.states()])
+        scores = session.read_score()[0]
+    states, events = [], []
+    for layer in range(len(spec.layers)):
+        states.append(np.stack([history[step][layer][0] for step in range(steps)]))
+        activation = np.stack([history[step][layer][1] for step in range(steps)])
+        events.append(np.diff(activation, axis=0, prepend=np.zeros_like(activation[:1])))
+    return Recording(spec.layer_names, tuple(states), tuple(events), schedule, scores)

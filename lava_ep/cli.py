@@ -1,0 +1,404 @@
+"""The command line ``lava-ep``."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from lava_ep.errors import InputError, LavaEPError
+from lava_ep.models import BACKENDS, run_config
+from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, preset_names
+
+if TYPE_CHECKING:
+    from lava_ep.data import Dataset
+    from lava_ep.training import RunFolder
+
+DEFAULT_PRESET = "binary-digits"
+
+app = typer.Typer(
+    name="lava-ep",
+    help="Equilibrium propagation as event-driven computation on Lava.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Backend = Annotated[
+    str, typer.Option("--backend", help=f"How to execute the network: {', '.join(BACKENDS)}.")
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder with the files of the data set.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")
+]
+RunDir = Annotated[Path, typer.Argument(help="Folder of a run.")]
+
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def command(function: Command) -> Command:
+    """Add a command whose errors are one line each, with the exit code they stand for."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except LavaEPError as error:
+            _complain(str(error))
+            raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+        except KeyboardInterrupt:
+            _complain("interrupted")
+            raise typer.Exit(130) from None
+
+    app.command()(guarded)
+    return function
+
+
+def _complain(message: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"lava-ep: {message}")
+
+
+def main() -> None:
+    """Run the command line: exit codes 0 done, 1 failure, 2 bad input, 130 interrupted."""
+    app()
+
+
+@command
+def train(
+    preset: Annotated[
+        str | None,
+        typer.Option(help=f"Experiment that comes with the package [default: {DEFAULT_PRESET}]."),
+    ] = None,
+    spec: Annotated[Path | None, typer.Option(help="Experiment as a JSON file.")] = None,
+    data: Annotated[str | None, typer.Option(help="Data set, if not the one in the spec.")] = None,
+    data_dir: DataDir = None,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs.")] = None,
+    limit_train: Annotated[
+        int | None, typer.Option(help="Use the first N training samples.")
+    ] = None,
+    limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Batch size.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    backend: Backend = "message-passing",
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change any field of the spec."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder [default: runs/NAME-TIME].")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    frozen_baseline: Annotated[
+        bool,
+        typer.Option("--frozen-baseline", help="Also train with a frozen input layer."),
+    ] = False,
+    report_wanted: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report.html at the end.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network and keep everything about it in a run folder."""
+    from lava_ep import training
+    from lava_ep.data import load_dataset
+
+    started = time.perf_counter()
+    run_config(backend)
+    given = {
+        "data.name": data,
+        "data.limit_train": limit_train,
+        "data.limit_test": limit_test,
+        "training.batch_size": batch,
+        "training.seed": seed,
+    }
+    if resume:
+        changes = [key for key, value in given.items() if value is not None]
+        changes += [f"--set {assignment}" for assignment in assignments or []]
+        if out is None:
+            raise InputError("--resume: say which run to go on with, by --out DIR")
+        if preset or spec or changes:
+            raise InputError(
+                f"--resume: {', '.join(changes) or '--preset/--spec'} cannot change a run that has "
+                "begun; only --epochs can"
+            )
+        baseline = out / training.BASELINE
+        runs = [training.open_run(out, data_dir=data_dir, epochs=epochs)]
+        if baseline.is_dir():
+            runs.append(training.open_run(baseline, data_dir=data_dir, epochs=epochs))
+    else:
+        experiment = _experiment(preset, spec, {**given, "training.epochs": epochs}, assignments)
+        dataset = load_dataset(
+            experiment.data.name,
+            data_dir=data_dir,
+            limit_train=experiment.data.limit_train,
+            limit_test=experiment.data.limit_test,
+        )
+        training.check_fit(experiment, dataset)
+        if out is None:
+            name = preset or (spec.stem if spec else DEFAULT_PRESET)
+            out = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+        variants = {out: experiment}
+        if frozen_baseline:
+            variants[out / training.BASELINE] = experiment.with_frozen_input_layer()
+        runs = [
+            (
+                training.RunFolder.create(
+                    path,
+                    variant,
+                    training.describe_run(
+                        variant,
+                        dataset,
+                        backend=backend,
+                        command=shlex.join(["lava-ep", *sys.argv[1:]]),
+                        data_dir=data_dir,
+                    ),
+                ),
+                variant,
+                dataset,
+            )
+            for path, variant in variants.items()
+        ]
+    display = Console(stderr=as_json)
+    results = [_train(*run, backend, resume, display) for run in runs]
+    result = _result(results[0], runs[0][1], backend, out)
+    result["seconds"] = round(time.perf_counter() - started, 3)
+    if report_wanted:
+        display.print(f"Report: {_write_report(out, data_dir)}")
+    _finish(result, as_json, display)
+
+
+@command
+def evaluate(
+    run_dir: RunDir,
+    backend: Annotated[
+        str | None, typer.Option(help="Backend, if not the one it was trained on.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Data set, if not the trained one.")] = None,
+    data_dir: DataDir = None,
+    limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test the newest checkpoint of a run."""
+    from lava_ep import training
+
+    started = time.perf_counter()
+    folder = training.RunFolder.open(run_dir)
+    experiment = folder.spec()
+    backend = backend or str(folder.about()["backend"])
+    run_config(backend)
+    epoch, parameters = folder.latest_or_fail(experiment.network)
+    dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
+    training.check_fit(experiment, dataset)
+    found = training.evaluate(experiment, parameters, dataset, backend=backend)
+    result = {
+        "test_accuracy": found.accuracy,
+        "epochs": epoch,
+        "seconds": round(time.perf_counter() - started, 3),
+        "backend": backend,
+        "data": dataset.name,
+        "test_samples": len(found.labels),
+        "run_dir": str(run_dir),
+        "events_per_sample": training.per_sample(found.counters.events, found.shown),
+        "synaptic_operations_per_sample": training.per_sample(
+            found.counters.synaptic_operations, found.shown
+        ),
+    }
+    _finish(result, as_json, Console(stderr=as_json))
+
+
+@command
+def report(run_dir: RunDir, data_dir: DataDir = None) -> None:
+    """Write report.html and the figures of a run."""
+    Console().print(f"Report: {_write_report(run_dir, data_dir)}")
+
+
+@command
+def presets(as_json: AsJson = False) -> None:
+    """List the experiments that come with the package."""
+    experiments = {name: load_preset(name) for name in preset_names()}
+    if as_json:
+        print(json.dumps({name: e.model_dump(mode="json") for name, e in experiments.items()}))
+        return
+    table = Table("preset", "data", "network", "T", "K", "nudging", "batch", "epochs", box=None)
+    for name, experiment in experiments.items():
+        phases, training = experiment.network.phases, experiment.training
+        table.add_row(
+            name,
+            experiment.data.name,
+            str(experiment.network),
+            str(phases.free_steps),
+            str(phases.nudged_steps),
+            f"{phases.nudging.value}, β={phases.beta:g}",
+            str(training.batch_size),
+            str(training.epochs),
+        )
+    Console().print(table)
+
+
+@command
+def info(as_json: AsJson = False) -> None:
+    """Show versions, backends, data sets and the machine."""
+    import os
+    import platform
+
+    from lava_ep.data import DATASETS
+    from lava_ep.training.trainer import package_versions
+
+    facts: dict[str, Any] = {
+        "versions": package_versions(),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "backends": dict(BACKENDS),
+        "datasets": dict(DATASETS),
+        "presets": preset_names(),
+        "data_dir": os.environ.get("LAVA_EP_DATA"),
+    }
+    if as_json:
+        print(json.dumps(facts))
+        return
+    table = Table(show_header=False, box=None)
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            value = "\n".join(f"{name}  {text}" for name, text in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(value)
+        table.add_row(key, str(value))
+    Console().print(table)
+
+
+def _experiment(
+    preset: str | None,
+    spec: Path | None,
+    given: Mapping[str, Any],
+    assignments: Sequence[str] | None,
+) -> ExperimentSpec:
+    """Combine preset or file, options and assignments, in this order."""
+    if preset and spec:
+        raise InputError(f"--preset {preset} and --spec {spec}: give only one of them")
+    experiment = load_spec(spec) if spec else load_preset(preset or DEFAULT_PRESET)
+    options = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    return override(experiment, [*options, *(assignments or [])])
+
+
+def _train(
+    folder: RunFolder,
+    experiment: ExperimentSpec,
+    dataset: Dataset,
+    backend: str,
+    resume: bool,
+    display: Console,
+) -> list[dict[str, Any]]:
+    """Train with a live progress bar."""
+    from lava_ep.training import Trainer
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("accuracy {task.fields[accuracy]:.3f}, {task.fields[speed]:,.0f} samples/s"),
+        TimeRemainingColumn(),
+    )
+    frozen = ", input layer frozen" if experiment.network.layers[0].frozen else ""
+    display.print(
+        f"{experiment.network}{frozen} on {dataset.name}, {backend}, "
+        f"seed {experiment.training.seed}",
+        highlight=False,
+    )
+    with Progress(*columns, console=display, transient=True) as bar:
+        task = bar.add_task("starting", total=None, accuracy=0.0, speed=0.0)
+        epoch_start = time.perf_counter()
+
+        def on_progress(now: Any) -> None:
+            nonlocal epoch_start
+            if now.batch == 1:
+                epoch_start = time.perf_counter()
+            bar.update(
+                task,
+                description=f"epoch {now.epoch}/{now.epochs}",
+                total=now.epochs * now.batches,
+                completed=(now.epoch - 1) * now.batches + now.batch,
+                accuracy=now.accuracy,
+                speed=now.samples / max(time.perf_counter() - epoch_start, 1e-9),
+            )
+
+        def on_epoch(entry: Mapping[str, Any]) -> None:
+            events = entry["events_per_sample"]
+            display.print(
+                f"epoch {entry['epoch']:>3}  train {entry['train_accuracy']:.4f}  "
+                f"test {entry['test_accuracy']:.4f}  flips {sum(entry['weight_flips']):>7}  "
+                f"events/sample {events['free']:.1f} + {events['nudged']:.1f}  "
+                f"{entry['seconds']:.1f} s",
+                highlight=False,
+            )
+
+        trainer = Trainer(
+            experiment,
+            dataset,
+            backend=backend,
+            folder=folder,
+            on_progress=on_progress,
+            on_epoch=on_epoch,
+        )
+        if resume:
+            done = trainer.resume()
+            display.print(f"resuming after epoch {done}", highlight=False)
+        return trainer.fit()
+
+
+def _result(
+    metrics: Sequence[Mapping[str, Any]], experiment: ExperimentSpec, backend: str, out: Path
+) -> dict[str, Any]:
+    """Return what ``train --json`` prints."""
+    last = metrics[-1]
+    return {
+        "test_accuracy": last["test_accuracy"],
+        "train_accuracy": last["train_accuracy"],
+        "best_test_accuracy": max(entry["test_accuracy"] for entry in metrics),
+        "epochs": last["epoch"],
+        "seconds": 0.0,
+        "train_seconds_per_epoch": sum(e["train_seconds"] for e in metrics) / len(metrics),
+        "backend": backend,
+        "seed": experiment.training.seed,
+        "run_dir": str(out),
+        "events_per_sample": last["events_per_sample"],
+        "synaptic_operations_per_sample": last["synaptic_operations_per_sample"],
+        "weight_flips": [
+            sum(flips) for flips in zip(*(e["weight_flips"] for e in metrics), strict=True)
+        ],
+    }
+
+
+def _write_report(run_dir: Path, data_dir: Path | None) -> Path:
+    from lava_ep.report import report_run
+
+    return report_run(run_dir, data_dir=data_dir)
+
+
+def _finish(result: Mapping[str, Any], as_json: bool, display: Console) -> None:
+    """Print the result, as JSON in the last line or as text."""
+    if as_json:
+        print(json.dumps(result), flush=True)
+        return
+    display.print(f"Run folder: {result['run_dir']}", highlight=False, soft_wrap=True)
+    display.print(
+        f"Test accuracy {result['test_accuracy']:.4f} after {result['epochs']} epochs, "
+        f"{result['seconds']:.1f} s",
+        highlight=False,
+    )

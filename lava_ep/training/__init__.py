@@ -1,0 +1,31 @@
+"""Training: sessions with a running network, run folders, and the trainer."""
+
+from lava_ep.training.evaluation import Evaluation, evaluate
+from lava_ep.training.run_folder import BASELINE, RunFolder, read_checkpoint
+from lava_ep.training.session import Counters, NetworkSession
+from lava_ep.training.trainer import (
+    Progress,
+    Trainer,
+    check_fit,
+    describe_run,
+    load_run_data,
+    open_run,
+    per_sample,
+)
+
+__all__ = [
+    "BASELINE",
+    "Counters",
+    "Evaluation",
+    "NetworkSession",
+    "Progress",
+    "RunFolder",
+    "Trainer",
+    "check_fit",
+    "describe_run",
+    "evaluate",
+    "load_run_data",
+    "open_run",
+    "per_sample",
+    "read_checkpoint",
+]

@@ -1,0 +1,64 @@
+"""Testing trained parameters on the test set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.data import Dataset
+from lava_ep.parameters import NetworkParameters
+from lava_ep.spec import ExperimentSpec
+from lava_ep.training.session import Counters, NetworkSession
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of one pass over the test set.
+
+    Parameters
+    ----------
+    predictions
+        Predicted classes, (samples,).
+    labels
+        True classes, (samples,).
+    counters
+        Activity of the free phases, summed over the batches shown; ``shown`` samples made it.
+    shown
+        Samples shown, including those that filled up the last batch.
+    """
+
+    predictions: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    counters: Counters
+    shown: int
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of correct predictions."""
+        return float(np.mean(self.predictions == self.labels))
+
+    def confusion(self, classes: int) -> NDArray[np.int64]:
+        """Count samples by true class (rows) and predicted class (columns)."""
+        table = np.zeros((classes, classes), np.int64)
+        np.add.at(table, (self.labels, self.predictions), 1)
+        return table
+
+
+def evaluate(
+    spec: ExperimentSpec,
+    parameters: NetworkParameters,
+    dataset: Dataset,
+    *,
+    backend: str = "message-passing",
+) -> Evaluation:
+    """Run the free phase on every test sample and compare the predictions with the labels."""
+    batch = min(spec.training.test_batch_size, len(dataset.x_test))
+    with NetworkSession(
+        spec.network, batch=batch, parameters=parameters, learning=False, backend=backend
+    ) as session:
+        scores = session.scores(dataset.x_test)
+        counters = session.counters()
+    shown = -(-len(dataset.x_test) // batch) * batch
+    return Evaluation(scores.argmax(axis=1), dataset.y_test, counters, shown)

@@ -1,0 +1,207 @@
+"""A run is a folder: what was asked for, what happened, and where training stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
+from lava_ep.errors import InputError
+from lava_ep.parameters import NetworkParameters
+from lava_ep.spec import ExperimentSpec, NetworkSpec, load_spec
+
+KEPT_CHECKPOINTS = 2
+BASELINE = "baseline-frozen"
+"""Name of the folder, within a run folder, of the run with a frozen input layer."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: after a crash it holds either the old content or the new."""
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}-", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            temporary.unlink()
+            raise
+    temporary.chmod(0o644)
+    temporary.replace(path)
+
+
+class RunFolder:
+    """Files of one training run.
+
+    ``spec.json``, ``run.json``, ``metrics.jsonl`` and ``checkpoint-*.safetensors``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, spec: ExperimentSpec, about: Mapping[str, Any]) -> RunFolder:
+        """Start a new run.
+
+        Raises
+        ------
+        InputError
+            If the folder holds something already, or cannot be written.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(
+                f"{path}: exists and is not empty; choose another --out, or go on with --resume"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path}: cannot create the run folder ({error.strerror})") from None
+        folder = cls(path)
+        folder.write_spec(spec)
+        folder._write_json("run.json", about)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run.
+
+        Raises
+        ------
+        InputError
+            If this is not the folder of a run.
+        """
+        if not (path / "spec.json").is_file():
+            raise InputError(f"{path}: not a run folder, it has no spec.json")
+        return cls(path)
+
+    def _write_json(self, name: str, data: Any) -> None:
+        text = json.dumps(data, indent=2) + "\n"
+        write_atomically(self.path / name, text.encode())
+
+    def write_spec(self, spec: ExperimentSpec) -> None:
+        """Write ``spec.json``."""
+        self._write_json("spec.json", spec.model_dump(mode="json"))
+
+    def spec(self) -> ExperimentSpec:
+        """Read ``spec.json``."""
+        return load_spec(self.path / "spec.json")
+
+    def about(self) -> dict[str, Any]:
+        """Read ``run.json``: command, versions, start, backend and data.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or damaged.
+        """
+        path = self.path / "run.json"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be read ({error})") from None
+        if not isinstance(data, dict):
+            raise InputError(f"{path}: expected a JSON object")
+        return data
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Read ``metrics.jsonl``, one entry an epoch; an unfinished last line is left out."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        entries = []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, start=1):
+            try:
+                entries.append(json.loads(line))
+            except json.JSONDecodeError:
+                if number == len(lines):
+                    break
+                raise InputError(f"{path}, line {number}: not JSON") from None
+        return entries
+
+    def append_metrics(self, entry: Mapping[str, Any]) -> None:
+        """Add the line of one epoch to ``metrics.jsonl``."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def keep_metrics(self, epochs: int) -> list[dict[str, Any]]:
+        """Cut ``metrics.jsonl`` back to the epochs that a checkpoint covers, and return them."""
+        entries = [entry for entry in self.metrics() if entry["epoch"] <= epochs]
+        text = "".join(json.dumps(entry) + "\n" for entry in entries)
+        write_atomically(self.path / "metrics.jsonl", text.encode())
+        return entries
+
+    def checkpoints(self) -> dict[int, Path]:
+        """Checkpoints by the number of epochs they cover, in order."""
+        found = {}
+        for path in self.path.glob("checkpoint-*.safetensors"):
+            match = re.fullmatch(r"checkpoint-(\d+)\.safetensors", path.name)
+            if match:
+                found[int(match[1])] = path
+        return dict(sorted(found.items()))
+
+    def write_checkpoint(self, epoch: int, parameters: NetworkParameters) -> Path:
+        """Write a checkpoint and remove all but the newest ones."""
+        path = self.path / f"checkpoint-{epoch:05d}.safetensors"
+        write_atomically(path, save_safetensors(dict(parameters.to_arrays())))
+        for old in list(self.checkpoints().values())[:-KEPT_CHECKPOINTS]:
+            old.unlink()
+        return path
+
+    def latest(self, network: NetworkSpec) -> tuple[int, NetworkParameters] | None:
+        """Read the newest checkpoint; ``None`` if there is none yet.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged or belongs to another network.
+        """
+        checkpoints = self.checkpoints()
+        if not checkpoints:
+            return None
+        epoch, path = list(checkpoints.items())[-1]
+        return epoch, read_checkpoint(path, network)
+
+    def latest_or_fail(self, network: NetworkSpec) -> tuple[int, NetworkParameters]:
+        """Read the newest checkpoint.
+
+        Raises
+        ------
+        InputError
+            If there is none yet, or it is damaged.
+        """
+        latest = self.latest(network)
+        if latest is None:
+            raise InputError(f"{self.path}: no checkpoint yet; train for at least one epoch")
+        return latest
+
+
+def read_checkpoint(path: Path, network: NetworkSpec) -> NetworkParameters:
+    """Read a checkpoint file; its content is never executed.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or belongs to another network.
+    """
+    try:
+        arrays = load_safetensors(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: not a whole safetensors file ({error}); remove it to use an older checkpoint"
+        ) from None
+    return NetworkParameters.from_arrays(arrays, network, source=str(path))

@@ -1,0 +1,222 @@
+"""A network that is running under supervision, fed and read by the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.models import run_config
+from lava_ep.parameters import LayerParameters, NetworkParameters
+from lava_ep.processes import EPNetwork, ImageInjector, Readout
+from lava_ep.runtime import supervised
+from lava_ep.spec import NetworkSpec
+
+SEND_AHEAD = 8
+"""Batches the host sends before it waits for the first result."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Activity since a network started, summed over its samples.
+
+    Parameters
+    ----------
+    events
+        Events of all neurons, (2,): free phases, nudged phases.
+    synaptic_operations
+        Events times the synapses they reach, (2,).
+    flips
+        Weight flips, one for each layer, input side first.
+    """
+
+    events: NDArray[np.int64]
+    synaptic_operations: NDArray[np.int64]
+    flips: NDArray[np.int64]
+
+    def __sub__(self, earlier: Counters) -> Counters:
+        return Counters(
+            self.events - earlier.events,
+            self.synaptic_operations - earlier.synaptic_operations,
+            self.flips - earlier.flips,
+        )
+
+
+class NetworkSession:
+    """An `EPNetwork` between an injector and a readout, running until the ``with`` block ends.
+
+    Parameters
+    ----------
+    spec, batch, seed, learning, parameters, bop_decay, epoch_batches
+        See `EPNetwork`.
+    backend
+        Name of the backend, see `lava_ep.models.BACKENDS`.
+
+    Raises
+    ------
+    InputError
+        If an argument is unusable; nothing has been started then.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        *,
+        batch: int,
+        parameters: NetworkParameters,
+        seed: int = 0,
+        learning: bool = True,
+        bop_decay: float = 1.0,
+        epoch_batches: int = 1,
+        backend: str = "message-passing",
+    ) -> None:
+        self.spec = spec
+        self.batch = batch
+        self.learning = learning
+        self._batches_learned = parameters.batch
+        self._config = run_config(backend)
+        schedule = spec.phases.schedule(seed)
+        self.period = schedule.period(learning=learning)
+        phases: dict[str, Any] = {"schedule": schedule, "learning": learning}
+        self.network = EPNetwork(
+            spec=spec,
+            batch=batch,
+            seed=seed,
+            learning=learning,
+            parameters=parameters,
+            bop_decay=bop_decay,
+            epoch_batches=epoch_batches,
+            name="network",
+        )
+        self._injector = ImageInjector(
+            shape=(batch, spec.inputs), buffer_size=SEND_AHEAD, name="injector", **phases
+        )
+        self._readout = Readout(
+            shape=(batch, spec.sizes[-1]),
+            classes=spec.classes,
+            stream=True,
+            name="readout",
+            **phases,
+        )
+        self._injector.s_out.connect(self.network.s_in)
+        if learning:
+            self._injector.label_out.connect(self.network.label_in)
+        self.network.state_out.connect(self._readout.state_in)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> NetworkSession:
+        self._run = self._stack.enter_context(
+            supervised(self.network, run_cfg=self._config, channel_size=2)
+        )
+        self._images = self._run.inbox(self._injector.image_in)
+        self._labels = self._run.inbox(self._injector.label_in)
+        self._scores = self._run.outbox(self._readout.score_out)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def stream(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Show images batch by batch and yield the class scores of each as it is read.
+
+        Parameters
+        ----------
+        images
+            (samples, pixels). With learning, samples left over by the last full batch would
+            change the network and are refused; without, they are filled up and the filling is
+            cut off again.
+        labels
+            (samples,); needed with learning.
+
+        Yields
+        ------
+        scores
+            (batch, classes) at the end of the free phase.
+        """
+        samples = len(images)
+        batches = -(-samples // self.batch)
+        if self.learning and (labels is None or samples % self.batch):
+            raise ValueError("learning needs labels and a multiple of the batch")
+        self._run.start(batches * self.period)
+        sent = 0
+        for received in range(batches):
+            while sent < min(received + SEND_AHEAD, batches):
+                self._send(images, labels, sent)
+                sent += 1
+            scores = self._scores.get()
+            yield scores[: samples - received * self.batch]
+        self._run.wait()
+        self._batches_learned += batches if self.learning else 0
+
+    def _send(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None, number: int
+    ) -> None:
+        chosen = slice(number * self.batch, (number + 1) * self.batch)
+        pixels = np.zeros((self.batch, self.spec.inputs), np.int32)
+        found = images[chosen]
+        pixels[: len(found)] = found
+        targets = np.zeros(self.batch, np.int32)
+        if labels is not None:
+            targets[: len(found)] = labels[chosen]
+        self._images.put(pixels)
+        self._labels.put(targets)
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class scores of all images, (samples, classes)."""
+        found = list(self.stream(images))
+        return np.concatenate(found) if found else np.zeros((0, self.spec.classes), np.float32)
+
+    def _layer(self, field: str) -> list[NDArray[Any]]:
+        return [
+            self._run.get(self.network.layer_var(name, field)) for name in self.spec.layer_names
+        ]
+
+    def parameters(self) -> NetworkParameters:
+        """Fetch the parameters that the network has now."""
+        columns = [self._layer(field) for field in LayerParameters.FIELDS]
+        layers = tuple(LayerParameters(*values) for values in zip(*columns, strict=True))
+        return NetworkParameters(layers, self._batches_learned)
+
+    def set_parameters(self, parameters: NetworkParameters) -> None:
+        """Give the network the weights, scaling factors and biases it shall use from now on."""
+        for name, layer in zip(self.spec.layer_names, parameters.layers, strict=True):
+            for field in ("weights", "alpha", "bias"):
+                self._run.set(self.network.layer_var(name, field), getattr(layer, field))
+
+    def counters(self) -> Counters:
+        """Fetch the activity since the network started."""
+        return Counters(
+            events=np.sum(self._layer("events"), axis=0),
+            synaptic_operations=np.sum(self._layer("synaptic_operations"), axis=0),
+            flips=np.concatenate(self._layer("flips")),
+        )
+
+    def walk(self, image: NDArray[np.uint8], label: int) -> Iterator[None]:
+        """Show one image to a network of batch 1 and pause after every time step.
+
+        The score of the image is left unread; `read_score` fetches it once it is there.
+        """
+        self._send(image[None, :], np.array([label], np.int64), 0)
+        for _ in range(self.period):
+            self._run.run(1)
+            yield
+
+    def read_score(self) -> NDArray[np.float32]:
+        """Class scores, (batch, classes), of the sample shown by `walk`."""
+        return self._scores.get()
+
+    def states(self) -> list[tuple[NDArray[np.float32], NDArray[np.int8]]]:
+        """Pre-activation and activation of every layer now, each (batch, n)."""
+        return list(zip(self._layer("state"), self._layer("activation"), strict=True))

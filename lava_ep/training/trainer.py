@@ -1,0 +1,316 @@
+"""Training a network epoch by epoch, so that a killed run goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.data import Dataset, load_dataset
+from lava_ep.dynamics import Stream, generator
+from lava_ep.errors import InputError
+from lava_ep.parameters import initial_parameters
+from lava_ep.spec import ExperimentSpec
+from lava_ep.training.run_folder import RunFolder
+from lava_ep.training.session import Counters, NetworkSession
+
+REPORTED_PACKAGES = ("lava-ep", "lava-nc", "numpy", "numba", "tonic", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an epoch stands, passed to ``Trainer``'s ``on_progress`` after every batch."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    samples: int
+    accuracy: float
+
+
+class Trainer:
+    """Train on a data set and keep everything about it in a run folder.
+
+    An epoch is one random order of the training samples, cut into full batches; the few samples
+    left over by that order sit the epoch out. The training accuracy is that of the free phases
+    during the epoch, with the weights of the moment; the test set is read after it.
+
+    Parameters
+    ----------
+    spec
+        What to train, and how.
+    dataset
+        Must have the pixels, levels and classes that ``spec.network`` is made for.
+    backend
+        Name of the backend.
+    folder
+        Where checkpoints and metrics go; ``None`` keeps nothing.
+    on_progress
+        Called after every batch.
+    on_epoch
+        Called with the metrics of every finished epoch.
+
+    Raises
+    ------
+    InputError
+        If spec and data do not fit.
+    """
+
+    def __init__(
+        self,
+        spec: ExperimentSpec,
+        dataset: Dataset,
+        *,
+        backend: str = "message-passing",
+        folder: RunFolder | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        check_fit(spec, dataset)
+        self.spec = spec
+        self.dataset = dataset
+        self.backend = backend
+        self.folder = folder
+        self.parameters = initial_parameters(spec.network, seed=spec.training.seed)
+        self.metrics: list[dict[str, Any]] = []
+        self._on_progress = on_progress
+        self._on_epoch = on_epoch
+
+    @property
+    def batch_size(self) -> int:
+        """Samples that are trained on at the same time."""
+        return self.spec.training.batch_size
+
+    @property
+    def epoch_batches(self) -> int:
+        """Batches in an epoch."""
+        return len(self.dataset.x_train) // self.batch_size
+
+    def resume(self) -> int:
+        """Take up the newest checkpoint of the run folder and return the epochs it covers."""
+        if self.folder is None:
+            raise InputError("resume: this trainer has no run folder")
+        latest = self.folder.latest(self.spec.network)
+        epoch = 0
+        if latest is not None:
+            epoch, self.parameters = latest
+        self.metrics = self.folder.keep_metrics(epoch)
+        return epoch
+
+    def fit(self) -> list[dict[str, Any]]:
+        """Train up to the number of epochs in the spec and return the metrics of all epochs."""
+        done = len(self.metrics)
+        epochs = self.spec.training.epochs
+        if done >= epochs or self._exhausted():
+            return self.metrics
+        training = self.spec.training
+        test_batch = min(training.test_batch_size, len(self.dataset.x_test))
+        common: dict[str, Any] = {
+            "seed": training.seed,
+            "backend": self.backend,
+            "parameters": self.parameters,
+        }
+        with ExitStack() as stack:
+            learner = stack.enter_context(
+                NetworkSession(
+                    self.spec.network,
+                    batch=self.batch_size,
+                    bop_decay=training.bop_decay,
+                    epoch_batches=self.epoch_batches,
+                    **common,
+                )
+            )
+            tester = stack.enter_context(
+                NetworkSession(self.spec.network, batch=test_batch, learning=False, **common)
+            )
+            before = learner.counters()
+            for epoch in range(done, epochs):
+                before = self._epoch(epoch, learner, tester, before)
+                if self._exhausted():
+                    break
+        return self.metrics
+
+    def _epoch(
+        self, epoch: int, learner: NetworkSession, tester: NetworkSession, before: Counters
+    ) -> Counters:
+        start = time.perf_counter()
+        train_accuracy = self._learn(epoch, learner)
+        trained = time.perf_counter()
+        counters = learner.counters()
+        activity = counters - before
+        self.parameters = learner.parameters()
+        tester.set_parameters(self.parameters)
+        predicted = tester.scores(self.dataset.x_test).argmax(axis=1)
+        samples = self.epoch_batches * self.batch_size
+        entry = {
+            "epoch": epoch + 1,
+            "train_accuracy": train_accuracy,
+            "test_accuracy": float(np.mean(predicted == self.dataset.y_test)),
+            "seconds": round(time.perf_counter() - start, 3),
+            "train_seconds": round(trained - start, 3),
+            "weight_flips": activity.flips.tolist(),
+            "events_per_sample": per_sample(activity.events, samples),
+            "synaptic_operations_per_sample": per_sample(activity.synaptic_operations, samples),
+        }
+        self.metrics.append(entry)
+        if self.folder is not None:
+            self.folder.append_metrics(entry)
+            self.folder.write_checkpoint(epoch + 1, self.parameters)
+        if self._on_epoch is not None:
+            self._on_epoch(entry)
+        return counters
+
+    def _learn(self, epoch: int, learner: NetworkSession) -> float:
+        size, batches = self.batch_size, self.epoch_batches
+        order = generator(self.spec.training.seed, Stream.DATA_ORDER, epoch).permutation(
+            len(self.dataset.x_train)
+        )[: batches * size]
+        labels = self.dataset.y_train[order]
+        correct = 0
+        for batch, scores in enumerate(learner.stream(self.dataset.x_train[order], labels)):
+            shown = labels[batch * size : (batch + 1) * size]
+            correct += int(np.count_nonzero(scores.argmax(axis=1) == shown))
+            seen = (batch + 1) * size
+            if self._on_progress is not None:
+                self._on_progress(
+                    Progress(
+                        epoch=epoch + 1,
+                        epochs=self.spec.training.epochs,
+                        batch=batch + 1,
+                        batches=batches,
+                        samples=seen,
+                        accuracy=correct / seen,
+                    )
+                )
+        return correct / (batches * size)
+
+    def _exhausted(self) -> bool:
+        """Whether the test accuracy has not improved for ``patience`` epochs."""
+        patience = self.spec.training.patience
+        if patience is None or len(self.metrics) <= patience:
+            return False
+        accuracies = [entry["test_accuracy"] for entry in self.metrics]
+        return bool(max(accuracies[-patience:]) <= max(accuracies[:-patience]))
+
+
+def per_sample(counts: NDArray[np.int64], samples: int) -> dict[str, float]:
+    """Divide the counters of both phases by the number of samples."""
+    return {"free": float(counts[0] / samples), "nudged": float(counts[1] / samples)}
+
+
+def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
+    """Check that a network can be trained on a data set.
+
+    Raises
+    ------
+    InputError
+        If pixels, levels, classes or the number of samples do not fit.
+    """
+    network, pixels = spec.network, dataset.x_train.shape[1]
+    if network.inputs != pixels:
+        raise InputError(
+            f"network.inputs={network.inputs}: {dataset.name} has {pixels} pixels; "
+            f"set network.inputs={pixels}"
+        )
+    if network.input_levels != dataset.levels:
+        raise InputError(
+            f"network.input_levels={network.input_levels}: pixels of {dataset.name} go up to "
+            f"{dataset.levels}; set network.input_levels={dataset.levels}"
+        )
+    if network.classes != len(dataset.class_names):
+        raise InputError(
+            f"network.classes={network.classes}: {dataset.name} has {len(dataset.class_names)}"
+        )
+    if spec.training.batch_size > len(dataset.x_train):
+        raise InputError(
+            f"training.batch_size={spec.training.batch_size}: only {len(dataset.x_train)} "
+            "training samples are there"
+        )
+
+
+def describe_run(
+    spec: ExperimentSpec,
+    dataset: Dataset,
+    *,
+    backend: str,
+    command: str,
+    data_dir: Path | None = None,
+) -> dict[str, Any]:
+    """Return the content of ``run.json``."""
+    return {
+        "command": command,
+        "data_dir": None if data_dir is None else str(data_dir.resolve()),
+        "backend": backend,
+        "seed": spec.training.seed,
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "data_sha256": data_digest(dataset),
+        "versions": package_versions(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of lava-ep and of what its results rest on."""
+    return {name: version(name) for name in REPORTED_PACKAGES}
+
+
+def data_digest(dataset: Dataset) -> str:
+    """Return a checksum of the samples, so that a run is only resumed on the same ones."""
+    digest = hashlib.sha256()
+    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def load_run_data(
+    folder: RunFolder,
+    *,
+    name: str | None = None,
+    data_dir: Path | None = None,
+    limit_test: int | None = None,
+) -> Dataset:
+    """Load the data set of a run, from where it was for training unless said otherwise."""
+    data = folder.spec().data
+    stored = folder.about().get("data_dir")
+    if data_dir is None and stored is not None:
+        data_dir = Path(stored)
+    return load_dataset(
+        name or data.name,
+        data_dir=data_dir,
+        limit_train=data.limit_train,
+        limit_test=limit_test or data.limit_test,
+    )
+
+
+def open_run(
+    path: Path, *, data_dir: Path | None = None, epochs: int | None = None
+) -> tuple[RunFolder, ExperimentSpec, Dataset]:
+    """Open a run folder in order to go on, possibly to a larger number of epochs.
+
+    Raises
+    ------
+    InputError
+        If it is not a run folder or was made with other data.
+    """
+    folder = RunFolder.open(path)
+    spec = folder.spec()
+    dataset = load_run_data(folder, data_dir=data_dir)
+    if folder.about().get("data_sha256") != data_digest(dataset):
+        raise InputError(
+            f"{path}: was trained on other samples than {dataset.name} now has; "
+            "resume with the same --data-dir"
+        )
+    if epochs is not None and epochs != spec.training.epochs:
+        training = spec.training.model_copy(update={"epochs": epochs})
+        spec = spec.model_copy(update={"training": training})
+        folder.write_spec(spec)
+    return folder, spec, dataset
