@@ -1,0 +1,324 @@
+"""Lava's Runtime with supervised workers, anonymous shared memory and bulk Var access."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lava.magma.core.process.message_interface_enum import ActorType
+from lava.magma.core.process.ports.ports import InPort
+from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous
+from lava.magma.runtime.mgmt_token_enums import (
+    MGMT_COMMAND,
+    MGMT_RESPONSE,
+    enum_equal,
+    enum_to_np,
+)
+from lava.magma.runtime.runtime import Runtime
+from lava.utils.sparse import find
+from scipy.sparse import csr_matrix
+
+from lava_ep.errors import LavaEPError
+from lava_ep.runtime import bulk
+from lava_ep.runtime.bulk import TransferArea
+from lava_ep.runtime.channels import ChannelFactory, ExternalPipe, external_pipes
+from lava_ep.runtime.errors import RunStateError
+from lava_ep.runtime.hooks import call_after
+from lava_ep.runtime.network import describe_process
+from lava_ep.runtime.supervision import Supervisor
+
+
+class SupervisedRuntime(Runtime):
+    """Executes a compiled network with workers that a Supervisor watches.
+
+    Parameters
+    ----------
+    executable : Executable
+        The compiled network, of ProcessModels written in Python only.
+    area : TransferArea
+        The block of memory for Var transfers.
+    supervisor : Supervisor
+        Starts and watches the workers.
+    close : callable
+        Ends the run; called where Lava asks this runtime to stop.
+    loglevel : int
+        Level of Lava's own log.
+    """
+
+    def __init__(
+        self,
+        executable: Any,
+        area: TransferArea,
+        supervisor: Supervisor,
+        close: Callable[[], None],
+        loglevel: int = logging.WARNING,
+    ) -> None:
+        super().__init__(executable, ActorType.MultiProcessing, loglevel)
+        self.supervisor = supervisor
+        self.pipes: list[ExternalPipe] = []
+        self.runtime_to_service: list[Any] = []
+        self.service_to_runtime: list[Any] = []
+        self.stop_requested = False
+        self._area = area
+        self._close = close
+        self._running: set[int] = set()  # services that owe an answer to a start
+        self._pausing: set[int] = set()  # those of them that were told to pause
+
+    def initialize(self, node_cfg_idx: int = 0) -> None:
+        """Build the channels, fork the workers and wait until each has built its model.
+
+        Parameters
+        ----------
+        node_cfg_idx : int
+            As in Lava; there is one node configuration.
+        """
+        self._build_watchdog_manager()
+        self._messaging_infrastructure = ChannelFactory()
+        self._build_channels()
+        self._build_sync_channels()
+        for process, builder in self._executable.proc_builders.items():
+            self.pipes += external_pipes(self._messaging_infrastructure, process, builder)
+        for pipe in self.pipes:
+            pipe.attach()
+        self._fork_workers()
+        self._start_host_ports()
+        self.supervisor.watch()
+        self.supervisor.wait_until_ready()
+        self._is_initialized = True
+        self._is_started = True
+
+    def _fork_workers(self) -> None:
+        for process, builder in self._executable.proc_builders.items():
+            model_name = builder.proc_model.__name__
+            self.supervisor.spawn(
+                builder, process.name, model_name, describe_process(process), is_service=False
+            )
+        for domain, builder in self._executable.runtime_service_builders.items():
+            class_name = builder.rs_class.__name__
+            self.supervisor.spawn(
+                builder,
+                domain.name,
+                class_name,
+                f"Runtime service '{domain.name}' ({class_name})",
+                is_service=True,
+            )
+
+    def _start_host_ports(self) -> None:
+        """Start the host's ends of channels, each waking the supervisor's waits.
+
+        Lava's ``observer`` of a port misses messages that arrive while the last one is taken, so
+        the wake-up follows the change of the port's own queue or semaphore instead.
+        """
+        outward = [pipe.csp_port for pipe in self.pipes if isinstance(pipe.port, InPort)]
+        inward = [pipe.csp_port for pipe in self.pipes if not isinstance(pipe.port, InPort)]
+        for port in [*self.runtime_to_service, *outward]:
+            port.start()
+            call_after(port._semaphore, "release", self.supervisor.notify)
+        for port in [*self.service_to_runtime, *inward]:
+            port.start()
+            call_after(port._queue, "put_nowait", self.supervisor.notify)
+
+    def start(self, run_condition: AbstractRunCondition) -> None:
+        """Run as Lava's ``Process.run`` asks, supervised.
+
+        Parameters
+        ----------
+        run_condition : RunSteps or RunContinuous
+            How long to run, and whether to wait for the end.
+        """
+        continuous = isinstance(run_condition, RunContinuous)
+        self.start_steps(sys.maxsize if continuous else run_condition.num_steps)
+        if run_condition.blocking and not continuous:
+            self.wait()
+
+    def start_steps(self, n_steps: int) -> None:
+        """Tell the runtime services to run; they answer when the steps are done."""
+        self._require_paused("start")
+        if self.stop_requested:
+            raise RunStateError("A ProcessModel has asked to stop; the run cannot go on.")
+        for service in range(len(self.runtime_to_service)):
+            self._running.add(service)
+            self._tell(service, enum_to_np(n_steps))
+
+    def is_done(self) -> bool:
+        """Take in the answers of the runtime services; True once none is owed."""
+        for service in sorted(self._running):
+            port = self.service_to_runtime[service]
+            while service in self._running and port.probe():
+                self._take_in(service, port.recv())
+        return not self._running
+
+    def _take_in(self, service: int, answer: npt.NDArray[np.float64]) -> None:
+        if enum_equal(answer, MGMT_RESPONSE.PAUSED):
+            self._pausing.discard(service)
+            self._running.discard(service)
+        elif enum_equal(answer, MGMT_RESPONSE.DONE):
+            if service not in self._pausing:  # else the answer to the pause follows
+                self._running.discard(service)
+        elif enum_equal(answer, MGMT_RESPONSE.REQ_PAUSE):
+            self.ask_to_pause()
+        elif enum_equal(answer, MGMT_RESPONSE.REQ_STOP):
+            self.stop_requested = True
+            self.ask_to_pause()
+        else:
+            self.supervisor.wait_for_failure()
+            raise LavaEPError(f"A runtime service answered {answer} and gave no reason.")
+
+    def ask_to_pause(self) -> None:
+        """Tell all that still run to stop after the present time step."""
+        for service in self._running - self._pausing:
+            self._pausing.add(service)
+            self._tell(service, MGMT_COMMAND.PAUSE)
+
+    def wait(self) -> None:
+        """Block until the network is paused."""
+        self.supervisor.wait(self.is_done)
+
+    def pause(self) -> None:
+        """Pause the network after the present time step."""
+        self.ask_to_pause()
+        self.wait()
+
+    def ask_to_stop(self, timeout: float) -> None:
+        """Have a healthy network end by itself, or give up after ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        waiting = set(range(len(self.runtime_to_service)))
+
+        def all_terminated() -> bool:
+            for service in sorted(waiting):
+                port = self.service_to_runtime[service]
+                while port.probe():
+                    if enum_equal(port.recv(), MGMT_RESPONSE.TERMINATED):
+                        waiting.discard(service)
+            return not waiting
+
+        self.supervisor.begin_stop()
+        for service in sorted(waiting):
+            port = self.runtime_to_service[service]
+            if not self.supervisor.wait(port.probe, deadline - time.monotonic()):
+                return
+            port.send(MGMT_COMMAND.STOP)
+        if self.supervisor.wait(all_terminated, deadline - time.monotonic()):
+            self.supervisor.wait_gone(deadline - time.monotonic())
+
+    def _require_paused(self, call: str) -> None:
+        self.supervisor.check()
+        if not self.is_done():
+            raise RunStateError(f"{call}() while the network is running; call wait() first.")
+
+    def _tell(self, service: int, message: npt.NDArray[np.float64]) -> None:
+        port = self.runtime_to_service[service]
+        self.supervisor.wait(port.probe)
+        port.send(message)
+
+    def _await_answer(self, service: int) -> None:
+        port = self.service_to_runtime[service]
+        self.supervisor.wait(port.probe)
+        port.recv()
+
+    def _request(self, is_set: bool, var_id: int) -> None:
+        """Carry out one step of a bulk transfer; see `lava_ep.runtime.bulk`."""
+        model = self.var_model(var_id)
+        service = model.runtime_srv_id
+        self._tell(service, MGMT_COMMAND.SET_DATA if is_set else MGMT_COMMAND.GET_DATA)
+        self._tell(service, enum_to_np(model.proc_id))
+        self._tell(service, enum_to_np(var_id))
+        if is_set:
+            self._tell(service, enum_to_np(0))
+        else:
+            self._await_answer(service)
+        self._await_answer(service)
+
+    def var_model(self, var_id: int) -> Any:
+        """Return Lava's record of a Var of this network, None for another Var."""
+        return self._executable.node_configs[0].var_models.get(var_id)
+
+    def read(self, var_id: int) -> Any:
+        """Return a copy of the attribute behind a Var, see `lava_ep.runtime.bulk.read`."""
+        self._require_paused("get")
+        return bulk.read(self._area, self._request, var_id)
+
+    def write(self, var_id: int, convert: Callable[[dict[str, Any]], Any]) -> None:
+        """Replace the attribute behind a Var by what ``convert`` makes for its description."""
+        self._require_paused("set")
+        value = convert(bulk.describe(self._area, self._request, var_id))
+        bulk.write(self._area, self._request, var_id, value)
+
+    def get_var(self, var_id: int, idx: Any = None) -> npt.NDArray[np.float64]:
+        """Answer Lava's ``Var.get``.
+
+        Parameters
+        ----------
+        var_id : int
+            Lava's id of the Var.
+        idx : optional
+            Index into the value.
+
+        Returns
+        -------
+        numpy.ndarray
+            The value as Lava gives it, in double precision.
+        """
+        value = self.read(var_id)
+        if isinstance(value, csr_matrix):
+            value = find(value, explicit_zeros=True)[2]
+        elif isinstance(value, str):
+            value = list(value.encode("ascii"))
+        else:
+            value = np.reshape(value, self.var_model(var_id).shape)
+        array = np.asarray(value, np.float64)
+        return array if idx is None else array[idx]
+
+    def set_var(self, var_id: int, value: Any, idx: Any = None) -> None:
+        """Carry out Lava's ``Var.set``, which converts elements to the model's type unasked.
+
+        Parameters
+        ----------
+        var_id : int
+            Lava's id of the Var.
+        value : array-like
+            The elements, in the order in which `get_var` returns them.
+        idx : optional
+            Index into ``value``.
+        """
+        elements = np.asarray(value if idx is None else value[idx]).reshape(-1)
+
+        def convert(found: dict[str, Any]) -> Any:
+            if found["kind"] == "pickle":
+                old = bulk.read(self._area, self._request, var_id)
+                if isinstance(old, str):
+                    return bytes(elements.tolist()).decode("ascii")
+                rows, columns, _ = find(old, explicit_zeros=True)
+                return csr_matrix((elements, (rows, columns)), old.shape)
+            return elements.astype(found["dtype"]).reshape(found["shape"])
+
+        self.write(var_id, convert)
+
+    def stop(self) -> None:
+        """End the run, as `SupervisedRun` does on leaving its ``with`` block."""
+        self._close()
+
+    def join(self) -> None:
+        """End the host's port threads and let go of the channels' memory."""
+        host_ports = [
+            *self.runtime_to_service,
+            *self.service_to_runtime,
+            *(pipe.csp_port for pipe in self.pipes),
+        ]
+        for port in host_ports:
+            port.join()
+        for port in host_ports:
+            if port.thread is not None:
+                port.thread.join()
+        for pipe in self.pipes:
+            pipe.detach()
+        self._open_ports.clear()
+        self.pipes.clear()
+        self.runtime_to_service.clear()
+        self.service_to_runtime.clear()
+        self._is_started = False
