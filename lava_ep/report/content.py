@@ -1,0 +1,236 @@
+"""The plain data that a report is made of, validated where it is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.errors import InputError
+
+PHASES = ("free", "nudged")
+"""Keys of the per-sample counters in a line of ``metrics.jsonl``."""
+
+METRIC_KEYS = (
+    "epoch",
+    "train_accuracy",
+    "test_accuracy",
+    "seconds",
+    "weight_flips",
+    "events_per_sample",
+    "synaptic_operations_per_sample",
+)
+"""What every line of ``metrics.jsonl`` must hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseRecording:
+    """One sample seen from inside the network, through the free and the nudged phase.
+
+    Parameters
+    ----------
+    layer_names
+        Names of the layers, input side first; the last is the output layer.
+    events
+        Per layer (steps, n): -1 for a neuron that switches off, +1 for one that switches on.
+    states
+        Per layer (steps, n): pre-activations.
+    free_steps, nudged_steps
+        Length of the free phase and of one nudged phase, in time steps.
+    phase_bounds
+        ``(name, first step, end step exclusive)`` in the order of time. Names of nudged phases
+        begin with ``"nudged"``, that of the free phase with ``"free"``; steps that belong to no
+        phase, such as loading a sample or restoring the free state, may have a name or none.
+    image
+        (height, width), in [0, 1].
+    label, prediction
+        True class, and class read from the output at the end of the free phase.
+
+    Raises
+    ------
+    InputError
+        If the parts do not fit together.
+    """
+
+    layer_names: tuple[str, ...]
+    events: tuple[NDArray[np.int8], ...]
+    states: tuple[NDArray[np.float32], ...]
+    free_steps: int
+    nudged_steps: int
+    phase_bounds: tuple[tuple[str, int, int], ...]
+    image: NDArray[np.floating[Any]]
+    label: int
+    prediction: int
+
+    def __post_init__(self) -> None:
+        if not self.layer_names:
+            raise InputError("layer_names is empty: expected the name of every recorded layer")
+        for name, arrays in (("events", self.events), ("states", self.states)):
+            if len(arrays) != len(self.layer_names):
+                raise InputError(
+                    f"{name} holds {len(arrays)} arrays: expected one for each of "
+                    f"the {len(self.layer_names)} layers"
+                )
+        for layer, events, states in zip(self.layer_names, self.events, self.states, strict=True):
+            if events.ndim != 2 or events.shape[0] != self.steps or 0 in events.shape:
+                raise InputError(
+                    f"events of layer {layer!r} have the shape {events.shape}: expected "
+                    f"(steps, neurons) with {self.steps} steps, as the first layer has"
+                )
+            if states.shape != events.shape:
+                raise InputError(
+                    f"states of layer {layer!r} have the shape {states.shape}: expected "
+                    f"{events.shape}, the shape of its events"
+                )
+            if not np.isin(events, (-1, 0, 1)).all():
+                raise InputError(f"events of layer {layer!r} must all be -1, 0 or +1")
+        for name in ("free_steps", "nudged_steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: expected at least 1 time step")
+        previous = 0
+        for phase, first, end in self.phase_bounds:
+            if not previous <= first < end <= self.steps:
+                raise InputError(
+                    f"phase {phase!r} runs from step {first} to {end}: expected a non-empty span "
+                    f"between step {previous} and {self.steps}, phases in the order of time"
+                )
+            previous = end
+        for start in PHASES:
+            if not any(phase.startswith(start) for phase, _, _ in self.phase_bounds):
+                raise InputError(f"phase_bounds names no phase that begins with {start!r}")
+        if self.image.ndim != 2:
+            raise InputError(f"image has the shape {self.image.shape}: expected (height, width)")
+
+    @property
+    def steps(self) -> int:
+        """Number of recorded time steps."""
+        return int(self.events[0].shape[0])
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Number of neurons of every layer, input side first."""
+        return tuple(int(events.shape[1]) for events in self.events)
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContent:
+    """Everything that a report shows.
+
+    Parameters
+    ----------
+    title
+        Heading of the report.
+    command
+        The command line that reproduces the run.
+    versions
+        Version of every package that the run depends on.
+    started
+        When the run began, ISO 8601.
+    backend
+        Name of the backend that executed the network.
+    seed
+        Seed of the run.
+    spec
+        The experiment as JSON-able data.
+    metrics
+        The lines of ``metrics.jsonl``, one an epoch, at least one.
+    baseline_metrics
+        The same for the run with a frozen input layer, or None.
+    confusion
+        (classes, classes) counts on the test set; rows are true, columns predicted classes.
+    class_names
+        Name of every class.
+    recording
+        One sample through its phases. The output layer consists of one group of neurons for each
+        class, class 0 first.
+    input_weights
+        (neurons, pixels), each -1 or +1: what the first layer receives from the image.
+    image_shape
+        (height, width).
+
+    Raises
+    ------
+    InputError
+        If the parts do not fit together.
+    """
+
+    title: str
+    command: str
+    versions: Mapping[str, str]
+    started: str
+    backend: str
+    seed: int
+    spec: Mapping[str, Any]
+    metrics: Sequence[Mapping[str, Any]]
+    baseline_metrics: Sequence[Mapping[str, Any]] | None
+    confusion: NDArray[np.integer[Any]]
+    class_names: tuple[str, ...]
+    recording: PhaseRecording
+    input_weights: NDArray[np.int8]
+    image_shape: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        self._check_metrics("metrics", self.metrics)
+        if self.baseline_metrics is not None:
+            self._check_metrics("baseline_metrics", self.baseline_metrics)
+        classes = len(self.class_names)
+        if classes == 0 or self.confusion.shape != (classes, classes):
+            raise InputError(
+                f"confusion has the shape {self.confusion.shape}: expected ({classes}, {classes}), "
+                "one row and one column for each name in class_names"
+            )
+        if self.confusion.min() < 0 or self.confusion.sum() == 0:
+            raise InputError("confusion must hold counts of at least one test sample")
+        sizes = self.recording.layer_sizes
+        if sizes[-1] % classes:
+            raise InputError(
+                f"the recorded output layer has {sizes[-1]} neurons for {classes} classes: "
+                "expected a multiple of the classes"
+            )
+        for name in ("label", "prediction"):
+            if not 0 <= getattr(self.recording, name) < classes:
+                raise InputError(
+                    f"{name}={getattr(self.recording, name)} of the recording: expected a class "
+                    f"from 0 to {classes - 1}"
+                )
+        if self.recording.image.shape != tuple(self.image_shape):
+            raise InputError(
+                f"the recorded image has the shape {self.recording.image.shape}: expected "
+                f"image_shape, {tuple(self.image_shape)}"
+            )
+        expected = (sizes[0], self.image_shape[0] * self.image_shape[1])
+        if self.input_weights.shape != expected:
+            raise InputError(
+                f"input_weights have the shape {self.input_weights.shape}: expected {expected}, "
+                "the first layer's neurons by the pixels of an image"
+            )
+        if not np.isin(self.input_weights, (-1, 1)).all():
+            raise InputError("input_weights must all be -1 or +1")
+        try:
+            json.dumps(self.spec)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"spec cannot be written as JSON: {error}") from error
+
+    def _check_metrics(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
+        if not lines:
+            raise InputError(f"{name} is empty: a report needs at least one finished epoch")
+        synapses = len(self.recording.layer_names)
+        for number, line in enumerate(lines, start=1):
+            missing = [key for key in METRIC_KEYS if key not in line]
+            if missing:
+                raise InputError(f"line {number} of {name} lacks {', '.join(missing)}")
+            if len(line["weight_flips"]) != synapses:
+                raise InputError(
+                    f"line {number} of {name} counts weight flips of {len(line['weight_flips'])} "
+                    f"synapses: expected {synapses}, one below every recorded layer"
+                )
+            for key in ("events_per_sample", "synaptic_operations_per_sample"):
+                if not set(PHASES) <= set(line[key]):
+                    raise InputError(
+                        f"{key} in line {number} of {name} has the keys {sorted(line[key])}: "
+                        f"expected {' and '.join(PHASES)}"
+                    )

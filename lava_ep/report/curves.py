@@ -1,0 +1,182 @@
+"""Figures of the run over its epochs: accuracy and weight flips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from lava_ep.report.content import ReportContent
+from lava_ep.report.summary import summarize, synapse_names
+from lava_ep.report.text import count, percent, points
+from lava_ep.report.theme import Theme, new_figure
+
+LOG_RATIO = 20.0
+"""Values spread wider than this ratio are drawn on a logarithmic axis."""
+
+_MANY_EPOCHS = 30
+
+
+def _epoch_axis(axes: Axes, epochs: Sequence[int]) -> None:
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if len(epochs) == 1:
+        axes.set_xticks(epochs)
+        axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
+    axes.grid(axis="y")
+
+
+def learning_curve(content: ReportContent, theme: Theme) -> Figure:
+    """Training, test and frozen-input-layer accuracy over the epochs, on the same axes."""
+    figure = new_figure(6.2, 3.7)
+    axes = figure.add_subplot()
+    epochs = [int(line["epoch"]) for line in content.metrics]
+    curves = [
+        ("test set", content.metrics, "test_accuracy", theme.blue, "o", "-"),
+        ("training set", content.metrics, "train_accuracy", theme.green, "s", "--"),
+    ]
+    if content.baseline_metrics is not None:
+        curves.append(
+            (
+                "test set, input layer frozen",
+                content.baseline_metrics,
+                "test_accuracy",
+                theme.orange,
+                "D",
+                ":",
+            )
+        )
+    for label, lines, key, color, marker, style in curves:
+        axes.plot(
+            [int(line["epoch"]) for line in lines],
+            [float(line[key]) for line in lines],
+            color=color,
+            marker=marker if len(lines) <= _MANY_EPOCHS else None,
+            linestyle=style if len(lines) > 1 else "none",
+            markersize=9 if len(lines) == 1 else 5.5,
+            label=label,
+            clip_on=False,
+            zorder=3,
+        )
+    longest = max((lines for _, lines, *_ in curves), key=len)
+    _epoch_axis(axes, [int(line["epoch"]) for line in longest])
+    if content.baseline_metrics is not None:
+        shared = min(len(content.metrics), len(content.baseline_metrics))
+        axes.fill_between(
+            epochs[:shared],
+            [float(line["test_accuracy"]) for line in content.metrics[:shared]],
+            [float(line["test_accuracy"]) for line in content.baseline_metrics[:shared]],
+            color=theme.shade,
+            zorder=1,
+        )
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
+    low = min(float(line[key]) for _, lines, key, *_ in curves for line in lines)
+    axes.set_ylim(max(0.0, low - 0.08 * (1.0 - low) - 0.005), 1.0)
+    axes.set_ylabel("accuracy")
+    figure.legend(loc="outside upper left", ncols=2, handlelength=2.4, columnspacing=1.6)
+    return figure
+
+
+def learning_curve_caption(content: ReportContent) -> str:
+    """Say what to see in the learning curve."""
+    numbers = summarize(content)
+    after = "one epoch" if numbers.epochs == 1 else f"{numbers.epochs} epochs"
+    if content.baseline_metrics is None or numbers.worth is None:
+        return (
+            f"After {after} the network classifies {percent(numbers.test_accuracy)} of the test "
+            f"set and {percent(numbers.train_accuracy)} of the training set correctly."
+        )
+    gap = "gap" if min(len(content.metrics), len(content.baseline_metrics)) == 1 else "shaded gap"
+    return (
+        f"The {gap} between the test curve and that of a network whose input layer is frozen "
+        f"at its random start, {points(numbers.worth)} after {after}, is what learning in the "
+        "hidden layer is worth."
+    )
+
+
+def learning_curve_alt(content: ReportContent) -> str:
+    """Describe the learning curve to those who cannot see it."""
+    numbers = summarize(content)
+    baseline = (
+        ""
+        if numbers.baseline_accuracy is None
+        else f", with a frozen input layer {percent(numbers.baseline_accuracy)}"
+    )
+    return (
+        f"Line chart of accuracy over {numbers.epochs} epochs, ending at "
+        f"{percent(numbers.train_accuracy)} on the training set, "
+        f"{percent(numbers.test_accuracy)} on the test set{baseline}."
+    )
+
+
+def weight_flips(content: ReportContent, theme: Theme) -> Figure:
+    """Weight flips of every synapse over the epochs."""
+    figure = new_figure(6.2, 3.7)
+    axes = figure.add_subplot()
+    epochs = [int(line["epoch"]) for line in content.metrics]
+    looks = [
+        (theme.blue, "o", "-"),
+        (theme.orange, "D", "--"),
+        (theme.green, "s", "-."),
+        (theme.muted, "^", ":"),
+    ]
+    flips = [[int(n) for n in line["weight_flips"]] for line in content.metrics]
+    for synapse, name in enumerate(synapse_names(content)):
+        color, marker, style = looks[synapse % len(looks)]
+        axes.plot(
+            epochs,
+            [line[synapse] for line in flips],
+            color=color,
+            marker=marker if len(epochs) <= _MANY_EPOCHS else None,
+            linestyle=style if len(epochs) > 1 else "none",
+            markersize=9 if len(epochs) == 1 else 5.5,
+            label=name,
+            clip_on=False,
+            zorder=3,
+        )
+    _epoch_axis(axes, epochs)
+    numbers = [n for line in flips for n in line]
+    positive = [n for n in numbers if n > 0]
+    if positive and max(positive) > LOG_RATIO * min(positive):
+        if min(numbers) == 0:
+            axes.set_yscale("symlog", linthresh=1, linscale=0.5)
+        else:
+            axes.set_yscale("log")
+            if max(positive) < 300 * min(positive):
+                axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    else:
+        axes.set_ylim(0, 1.08 * max(numbers) if positive else 1)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel("weights flipped in the epoch")
+    figure.legend(loc="outside upper left", ncols=2, handlelength=2.6, columnspacing=1.6)
+    return figure
+
+
+def weight_flips_caption(content: ReportContent) -> str:
+    """Say what to see in the weight flips."""
+    numbers = summarize(content)
+    first = sum(int(n) for n in content.metrics[0]["weight_flips"])
+    last = sum(int(n) for n in content.metrics[-1]["weight_flips"])
+    if len(content.metrics) == 1:
+        return (
+            f"A binary weight learns by changing its sign: {count(first)} flips in the only epoch, "
+            f"among {count(numbers.weights)} weights."
+        )
+    return (
+        "A binary weight learns by changing its sign, and learning calms down where the curves "
+        f"fall: {count(first)} flips in the first epoch, {count(last)} in the last, "
+        f"among {count(numbers.weights)} weights."
+    )
+
+
+def weight_flips_alt(content: ReportContent) -> str:
+    """Describe the weight flips to those who cannot see them."""
+    ends = ", ".join(
+        f"{name} from {count(content.metrics[0]['weight_flips'][k])} "
+        f"to {count(content.metrics[-1]['weight_flips'][k])}"
+        for k, name in enumerate(synapse_names(content))
+    )
+    return f"Line chart of weight flips per epoch: {ends}."

@@ -1,0 +1,435 @@
+"""Figures of one sample seen from inside the network, through the free and the nudged phase."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from lava_ep.report.content import PhaseRecording, ReportContent
+from lava_ep.report.text import class_label, count, plural
+from lava_ep.report.theme import Theme, new_figure
+
+_WIDTH = 6.4
+_RASTER_WIDTH = 7.4
+_CHARACTER = 0.085
+"""Width of a character of a phase's label, in inches."""
+
+
+def _is_nudged(name: str) -> bool:
+    return name.startswith("nudged")
+
+
+def _is_idle(name: str) -> bool:
+    return not name.startswith(("free", "nudged"))
+
+
+def has_idle_steps(recording: PhaseRecording) -> bool:
+    """Whether some recorded steps belong to neither a free nor a nudged phase."""
+    inside = sum(end - first for name, first, end in recording.phase_bounds if not _is_idle(name))
+    return inside < recording.steps
+
+
+def events_within(recording: PhaseRecording, layer: int, start: str) -> int:
+    """Count a layer's events in the phases whose name begins with ``start``."""
+    return sum(
+        int(np.count_nonzero(recording.events[layer][first:end]))
+        for name, first, end in recording.phase_bounds
+        if name.startswith(start)
+    )
+
+
+def silent_from(recording: PhaseRecording) -> int | None:
+    """Count the steps of the free phase up to its last event; None if the last step has events."""
+    _, first, end = next(p for p in recording.phase_bounds if p[0].startswith("free"))
+    busy = sum(np.count_nonzero(events[first:end], axis=1) for events in recording.events)
+    steps = np.flatnonzero(busy)
+    if steps.size == 0:
+        return 0
+    last = int(steps[-1]) + 1
+    return None if last == end - first else last
+
+
+def _mark_phases(axes: Axes, recording: PhaseRecording, theme: Theme) -> None:
+    axes.axvspan(-0.5, recording.steps - 0.5, color=theme.idle, zorder=0, linewidth=0)
+    for name, first, end in recording.phase_bounds:
+        if _is_idle(name):
+            continue
+        tint = theme.shade if _is_nudged(name) else theme.surface
+        axes.axvspan(first - 0.5, end - 0.5, color=tint, zorder=0, linewidth=0)
+        for edge in (first, end):
+            if 0 < edge < recording.steps:
+                axes.axvline(edge - 0.5, color=theme.muted, linewidth=1.0, zorder=1)
+    axes.set_xlim(-0.5, recording.steps - 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _bar_width(recording: PhaseRecording, width: float) -> float:
+    """Width of a mark in time steps: most of a step, yet at least 2 points on paper."""
+    step = (width - 1.2) * 72 / recording.steps
+    return max(0.84, 2.0 / step)
+
+
+def _label_phases(
+    axes: Axes, recording: PhaseRecording, theme: Theme, width: float = _WIDTH
+) -> None:
+    """Name the phases above the axes; names wider than their phase take turns in two rows."""
+    named = [bounds for bounds in recording.phase_bounds if not _is_idle(bounds[0])]
+    inches = (width - 1.0) / recording.steps
+    crowded = any(len(name) * _CHARACTER > (end - first) * inches for name, first, end in named)
+    for position, (name, first, end) in enumerate(named):
+        fits = len(name) * _CHARACTER <= (end - first) * inches
+        late = first + end > recording.steps
+        if fits:
+            x, align = (first + end - 1) / 2, "center"
+        else:
+            x, align = (end - 0.5, "right") if late else (first - 0.5, "left")
+        row = (len(named) - 1 - position) % 2 if crowded else 0
+        axes.annotate(
+            name,
+            (x, 1.0),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(0, 4 + 15 * row),
+            textcoords="offset points",
+            ha=align,
+            va="bottom",
+            color=theme.text,
+            fontweight="bold",
+        )
+
+
+def _layer_axes(heights: list[float], width: float = _WIDTH) -> tuple[Figure, list[Axes]]:
+    """Stack one plot for each layer with the output on top; return the plots input side first."""
+    figure = new_figure(width, sum(heights) + 1.1)
+    grid = figure.subplots(
+        len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights[::-1]}
+    )
+    plots: list[Axes] = [grid[row, 0] for row in reversed(range(len(heights)))]
+    plots[0].set_xlabel("time step")
+    return figure, plots
+
+
+def _layer_label(recording: PhaseRecording, layer: int) -> str:
+    return f"{recording.layer_names[layer]}\n{plural(recording.layer_sizes[layer], 'neuron')}"
+
+
+def _silent_note(axes: Axes, theme: Theme) -> None:
+    axes.text(
+        0.5,
+        0.5,
+        "no events",
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=theme.muted,
+        bbox={"facecolor": theme.surface, "edgecolor": theme.line, "boxstyle": "round,pad=0.4"},
+        zorder=6,
+    )
+
+
+def sample_image(content: ReportContent, theme: Theme) -> Figure:
+    """Draw the recorded sample's image, nothing else."""
+    image = content.recording.image
+    height, width = image.shape
+    longest = max(height, width)
+    figure = new_figure(2.2 * width / longest, 2.2 * height / longest, framed=False)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.imshow(image, cmap="gray", vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest")
+    axes.set_axis_off()
+    return figure
+
+
+def sample_image_caption(content: ReportContent) -> str:
+    """Say what the image shows and what the network takes it for."""
+    recording = content.recording
+    return (
+        f"The recorded sample shows {class_label(content.class_names[recording.label])}; the "
+        f"network takes it for {class_label(content.class_names[recording.prediction])}."
+    )
+
+
+def sample_image_alt(content: ReportContent) -> str:
+    """Describe the image to those who cannot see it."""
+    height, width = content.image_shape
+    name = class_label(content.class_names[content.recording.label])
+    return f"Gray-level image of {width} by {height} pixels, {name}."
+
+
+def raster(content: ReportContent, theme: Theme) -> Figure:
+    """Every event of every neuron over the time steps of one sample, the output on top."""
+    recording = content.recording
+    layers = len(recording.layer_names)
+    hidden = 2.6 if layers <= 2 else 1.9
+    heights = [hidden] * (layers - 1) + [2.2]
+    figure, plots = _layer_axes(heights, _RASTER_WIDTH)
+    for layer, (axes, events) in enumerate(zip(plots, recording.events, strict=True)):
+        _mark_phases(axes, recording, theme)
+        neurons = events.shape[1]
+        # A dash of its neuron's height, but never so thin that a single event gets lost.
+        thickness = max(1.1, min(8.0, 0.8 * 72 * heights[layer] / neurons))
+        half = _bar_width(recording, _RASTER_WIDTH) / 2
+        for sign, color in ((1, theme.blue), (-1, theme.orange)):
+            step, neuron = np.nonzero(events == sign)
+            dashes = np.stack(
+                [np.stack([step - half, neuron], 1), np.stack([step + half, neuron], 1)], 1
+            )
+            axes.add_collection(
+                LineCollection(list(dashes), colors=color, linewidths=thickness, zorder=3)
+            )
+        axes.set_ylim(-0.5 - 0.01 * neurons, neurons - 0.5 + 0.01 * neurons)
+        if not events.any():
+            _silent_note(axes, theme)
+        axes.set_ylabel(_layer_label(recording, layer))
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    _mark_classes(plots[-1], content, theme)
+    _label_phases(plots[-1], recording, theme, _RASTER_WIDTH)
+    figure.align_ylabels(plots)
+    figure.legend(
+        handles=[
+            Line2D([], [], color=theme.blue, linewidth=5, label="switches on (+1)"),
+            Line2D([], [], color=theme.orange, linewidth=5, label="switches off (\N{MINUS SIGN}1)"),
+        ],
+        loc="outside lower center",
+        ncols=2,
+        handlelength=1.2,
+    )
+    return figure
+
+
+def _mark_classes(axes: Axes, content: ReportContent, theme: Theme) -> None:
+    """Label the output's groups by class, true class in bold; thin the names if they are many."""
+    recording, names = content.recording, content.class_names
+    size = recording.layer_sizes[-1] // len(names)
+    for group in range(1, len(names)):
+        axes.axhline(group * size - 0.5, color=theme.line, linewidth=0.7, zorder=1)
+    shown = _thinned(len(names), 12, keep=recording.label)
+    axes.set_yticks([(k + 0.5) * size - 0.5 for k in shown], [names[k] for k in shown])
+    axes.tick_params(axis="y", length=0)
+    for k, label in zip(shown, axes.get_yticklabels(), strict=True):
+        if k == recording.label:
+            label.set_fontweight("bold")
+            label.set_color(theme.blue)
+        else:
+            label.set_color(theme.muted)
+            label.set_fontsize(10)
+    low = recording.label * size - 0.5
+    axes.axhspan(low, low + size, facecolor=theme.blue, alpha=0.13, linewidth=0, zorder=0.5)
+
+
+def _thinned(classes: int, most: int, *, keep: int) -> list[int]:
+    """Choose at most about ``most`` classes to label, ``keep`` among them."""
+    stride = -(-classes // most)
+    return [k for k in range(classes) if k % stride == keep % stride]
+
+
+def raster_caption(content: ReportContent) -> str:
+    """Say what to see in the raster."""
+    recording = content.recording
+    free = sum(events_within(recording, k, "free") for k in range(len(recording.events)))
+    nudged = sum(events_within(recording, k, "nudged") for k in range(len(recording.events)))
+    idle = (
+        "; gray steps load the sample or restore the free state"
+        if has_idle_steps(recording)
+        else ""
+    )
+    return (
+        "Each dash is one event, the change of one neuron's binary activation: "
+        f"{plural(free, 'event')} while the network settles freely and {count(nudged)} in the "
+        "nudged phase (tinted), which pulls the output towards or away from "
+        f"{class_label(content.class_names[recording.label])} (blue band){idle}."
+    )
+
+
+def raster_alt(content: ReportContent) -> str:
+    """Describe the raster to those who cannot see it."""
+    recording = content.recording
+    phases = ", ".join(
+        f"{name} from step {first} to {end - 1}" for name, first, end in recording.phase_bounds
+    )
+    layers = ", ".join(
+        f"{name} {plural(int(np.count_nonzero(events)), 'event')}"
+        for name, events in zip(recording.layer_names, recording.events, strict=True)
+    )
+    return f"Event raster over {recording.steps} time steps, {phases}; {layers}."
+
+
+def events_per_step(content: ReportContent, theme: Theme) -> Figure:
+    """Events of every layer at every time step: switched on upwards, switched off downwards."""
+    recording = content.recording
+    layers = len(recording.layer_names)
+    figure, plots = _layer_axes([1.7 if layers <= 2 else 1.3] * layers)
+    steps = np.arange(recording.steps)
+    for layer, (axes, events) in enumerate(zip(plots, recording.events, strict=True)):
+        _mark_phases(axes, recording, theme)
+        on = np.count_nonzero(events == 1, axis=1)
+        off = np.count_nonzero(events == -1, axis=1)
+        width = _bar_width(recording, _WIDTH)
+        axes.bar(steps, on, width=width, color=theme.blue, zorder=3)
+        axes.bar(steps, -off, width=width, color=theme.orange, zorder=3)
+        axes.axhline(0, color=theme.muted, linewidth=1.0, zorder=4)
+        top, bottom = max(1, int(on.max())), max(1, int(off.max()))
+        if max(top, bottom) >= 20:
+            axes.set_yscale("symlog", linthresh=1, linscale=0.6)
+            ticks = _symlog_ticks(top, bottom)
+            axes.set_yticks(ticks)
+            axes.set_ylim(-1.6 * bottom, 1.6 * top)
+        else:
+            axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.set_ylim(-1.15 * bottom, 1.15 * top)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(abs(value))))
+        axes.minorticks_off()
+        axes.grid(axis="y", zorder=1)
+        if not events.any():
+            _silent_note(axes, theme)
+        axes.set_ylabel(f"{recording.layer_names[layer]}\nevents")
+    _label_phases(plots[-1], recording, theme)
+    figure.align_ylabels(plots)
+    figure.legend(
+        handles=[
+            Patch(color=theme.blue, label="\N{UPWARDS ARROW} switch on"),
+            Patch(color=theme.orange, label="\N{DOWNWARDS ARROW} switch off"),
+        ],
+        loc="outside lower center",
+        ncols=2,
+        handlelength=1.2,
+    )
+    return figure
+
+
+def _symlog_ticks(top: int, bottom: int) -> list[int]:
+    """Powers of ten on both sides of zero, fewer of them where they would crowd."""
+    up = [10**k for k in range(len(str(top)))]
+    down = [-(10**k) for k in range(len(str(bottom)))]
+    if len(up) + len(down) > 4:
+        up, down = up[1:], down[1:]
+    if len(up) + len(down) > 4:
+        up, down = up[::2], down[::2]
+    return [*down, 0, *up]
+
+
+def events_per_step_caption(content: ReportContent) -> str:
+    """Say what to see in the events per step."""
+    recording = content.recording
+    settled = silent_from(recording)
+    if settled == 0:
+        return "This sample causes no event in the free phase."
+    why = (
+        "The network falls silent as it settles, since a neuron sends an event only when its "
+        "activation changes"
+    )
+    if settled is None:
+        return (
+            f"{why}; this sample still has events in the last of the {recording.free_steps} "
+            "free steps."
+        )
+    nudged = sum(events_within(recording, k, "nudged") for k in range(len(recording.events)))
+    again = (
+        ", until the nudge sets it moving again" if nudged else ", and the nudge changes nothing"
+    )
+    return f"{why}: all is quiet after {settled} of the {recording.free_steps} free steps{again}."
+
+
+def events_per_step_alt(content: ReportContent) -> str:
+    """Describe the events per step to those who cannot see them."""
+    recording = content.recording
+    layers = "; ".join(
+        f"{name}: {plural(events_within(recording, k, 'free'), 'event')} in the free phase, "
+        f"{count(events_within(recording, k, 'nudged'))} nudged"
+        for k, name in enumerate(recording.layer_names)
+    )
+    return f"Bar chart of events at each of {recording.steps} time steps, by layer. {layers}."
+
+
+def class_states(content: ReportContent) -> NDArray[np.float64]:
+    """Mean pre-activation of each class's group of output neurons, (steps, classes)."""
+    states = content.recording.states[-1]
+    grouped = states.reshape(states.shape[0], len(content.class_names), -1)
+    return np.asarray(grouped.mean(axis=2, dtype=np.float64))
+
+
+def output_state(content: ReportContent, theme: Theme) -> Figure:
+    """Mean state of every class's group of output neurons over the time steps."""
+    recording = content.recording
+    figure = new_figure(_WIDTH, 4.4)
+    axes = figure.add_subplot()
+    _mark_phases(axes, recording, theme)
+    means = class_states(content)
+    wrong = recording.prediction != recording.label
+    handles = []
+    for k in sorted(
+        range(len(content.class_names)),
+        key=lambda k: (k == recording.label, k == recording.prediction),
+    ):
+        if k == recording.label:
+            color, width, style, label = theme.blue, 3.0, "-", "true"
+        elif wrong and k == recording.prediction:
+            color, width, style, label = theme.orange, 2.6, "--", "predicted"
+        else:
+            color, width, style, label = theme.muted, 1.1, "-", ""
+        # Phases are not joined: a second nudged phase starts from the free state again.
+        for name, first, end in recording.phase_bounds:
+            if not _is_idle(name):
+                axes.plot(
+                    np.arange(first, end),
+                    means[first:end, k],
+                    color=color,
+                    linewidth=width,
+                    linestyle=style,
+                    marker="o" if recording.steps <= 80 else None,
+                    markersize=1.4 * width + 1.0,
+                    alpha=1.0 if label else 0.75,
+                    zorder=4 if label else 3,
+                    clip_on=False,
+                )
+        if label:
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    color=color,
+                    linewidth=width,
+                    linestyle=style,
+                    label=f"{class_label(content.class_names[k])} ({label})",
+                )
+            )
+    if len(content.class_names) > len(handles):
+        handles.insert(0, Line2D([], [], color=theme.muted, linewidth=1.1, label="other classes"))
+    axes.grid(axis="y")
+    span = float(np.ptp(means)) or 1.0
+    axes.set_ylim(float(means.min()) - 0.04 * span, float(means.max()) + 0.04 * span)
+    axes.set_xlabel("time step")
+    axes.set_ylabel("mean state s of the group")
+    _label_phases(axes, recording, theme)
+    figure.legend(handles=handles[::-1], loc="outside lower center", ncols=3, handlelength=2.0)
+    return figure
+
+
+def output_state_caption(content: ReportContent) -> str:
+    """Say what to see in the output's state."""
+    recording = content.recording
+    true = class_label(content.class_names[recording.label])
+    predicted = class_label(content.class_names[recording.prediction])
+    verdict = "right" if recording.prediction == recording.label else f"wrong, it is {true}"
+    return (
+        f"The prediction, {predicted} ({verdict}), is read from the groups at the end of the free "
+        "phase, before any target is shown; the nudge then moves them towards or away from the "
+        "target, and this small difference is all that the synapses learn from."
+    )
+
+
+def output_state_alt(content: ReportContent) -> str:
+    """Describe the output's state to those who cannot see it."""
+    recording = content.recording
+    end = next(e for name, _, e in recording.phase_bounds if name.startswith("free"))
+    means = class_states(content)[end - 1]
+    return (
+        f"Line chart of the mean state of each class's output neurons over {recording.steps} time "
+        f"steps; at the end of the free phase the true class {content.class_names[recording.label]}"
+        f" stands at {means[recording.label]:.2f}, the highest class "
+        f"{content.class_names[int(means.argmax())]} at {means.max():.2f}."
+    )

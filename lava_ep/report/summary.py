@@ -1,0 +1,164 @@
+"""The numbers that a report derives from its content."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from lava_ep.report.content import PHASES, ReportContent
+
+
+@dataclass(frozen=True)
+class PhaseActivity:
+    """What one sample costs in one kind of phase.
+
+    Parameters
+    ----------
+    name
+        "free" or "nudged".
+    steps
+        Time steps of all phases of this kind together.
+    events, synaptic_operations
+        Mean per sample over the last epoch.
+    dense_operations
+        Multiply-accumulates of an implementation that evaluates every synapse at every step.
+    """
+
+    name: str
+    steps: int
+    events: float
+    synaptic_operations: float
+    dense_operations: int
+
+    @property
+    def saving(self) -> float | None:
+        """Dense operations for each synaptic operation; None where there was none."""
+        if self.synaptic_operations == 0:
+            return None
+        return self.dense_operations / self.synaptic_operations
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Headline numbers of a run; accuracies are fractions and those of the last epoch."""
+
+    epochs: int
+    seconds: float
+    test_samples: int
+    test_accuracy: float
+    standard_error: float
+    train_accuracy: float
+    baseline_accuracy: float | None
+    baseline_epochs: int
+    weights: int
+    flips: int
+    activity: tuple[PhaseActivity, ...]
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of a percentage that the size of the test set justifies."""
+        return 2 if self.test_samples >= 5000 else 1
+
+    @property
+    def worth(self) -> float | None:
+        """What learning in the hidden layer is worth: the gain over the frozen input layer."""
+        if self.baseline_accuracy is None:
+            return None
+        return self.test_accuracy - self.baseline_accuracy
+
+
+def layer_sizes(content: ReportContent) -> tuple[int, ...]:
+    """Pixels, then the neurons of every layer up to the output."""
+    return (int(content.input_weights.shape[1]), *content.recording.layer_sizes)
+
+
+def synapse_names(content: ReportContent) -> tuple[str, ...]:
+    """Name every synapse by the layers it joins, input side first."""
+    names = ("input", *content.recording.layer_names)
+    return tuple(f"{pre} \N{RIGHTWARDS ARROW} {post}" for pre, post in pairwise(names))
+
+
+def dense_operations(sizes: Sequence[int], steps: int) -> int:
+    r"""Multiply-accumulates that matrix products instead of events would take.
+
+    .. math:: \mathrm{steps} \cdot \left(n_0 n_1 + 2 \sum_{l \ge 1} n_l\, n_{l+1}\right)
+
+    Every synapse is evaluated at every step: from the input upwards only, between layers of
+    neurons in both directions.
+
+    Parameters
+    ----------
+    sizes
+        Input first, then every layer of neurons.
+    steps
+        Number of time steps.
+    """
+    pairs = [a * b for a, b in pairwise(sizes)]
+    return steps * (pairs[0] + 2 * sum(pairs[1:]))
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """How often samples of one class were taken for another, and the share in their class."""
+
+    true: str
+    predicted: str
+    samples: int
+    share: float
+
+
+def frequent_mistakes(content: ReportContent, most: int = 5) -> list[Mistake]:
+    """List the most frequent confusions of two classes, at most ``most`` of them."""
+    errors = content.confusion - np.diag(content.confusion.diagonal())
+    order = np.argsort(-errors, axis=None, kind="stable")[:most]
+    mistakes = []
+    for true, predicted in zip(*np.unravel_index(order, errors.shape), strict=True):
+        samples = int(errors[true, predicted])
+        if samples:
+            mistakes.append(
+                Mistake(
+                    content.class_names[true],
+                    content.class_names[predicted],
+                    samples,
+                    samples / int(content.confusion[true].sum()),
+                )
+            )
+    return mistakes
+
+
+def summarize(content: ReportContent) -> Summary:
+    """Compute the headline numbers."""
+    last = content.metrics[-1]
+    sizes = layer_sizes(content)
+    accuracy = float(last["test_accuracy"])
+    samples = int(content.confusion.sum())
+    recording = content.recording
+    nudged_phases = sum(name.startswith("nudged") for name, _, _ in recording.phase_bounds)
+    steps = {"free": recording.free_steps, "nudged": recording.nudged_steps * nudged_phases}
+    baseline = content.baseline_metrics
+    return Summary(
+        epochs=int(last["epoch"]),
+        seconds=sum(float(line["seconds"]) for line in content.metrics),
+        test_samples=samples,
+        test_accuracy=accuracy,
+        standard_error=math.sqrt(accuracy * (1.0 - accuracy) / samples),
+        train_accuracy=float(last["train_accuracy"]),
+        baseline_accuracy=None if baseline is None else float(baseline[-1]["test_accuracy"]),
+        baseline_epochs=0 if baseline is None else int(baseline[-1]["epoch"]),
+        weights=sum(a * b for a, b in pairwise(sizes)),
+        flips=sum(sum(line["weight_flips"]) for line in content.metrics),
+        activity=tuple(
+            PhaseActivity(
+                name=phase,
+                steps=steps[phase],
+                events=float(last["events_per_sample"][phase]),
+                synaptic_operations=float(last["synaptic_operations_per_sample"][phase]),
+                dense_operations=dense_operations(sizes, steps[phase]),
+            )
+            for phase in PHASES
+        ),
+    )

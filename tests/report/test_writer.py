@@ -1,0 +1,325 @@
+"""The page stands on its own, says everything, and is replaced in one piece or not at all."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lava_ep.report import ReportContent, theme, write_report, writer
+from lava_ep.report.gallery import PLATES, Plate
+from lava_ep.report.theme import DARK, LIGHT, Theme, new_figure
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("error::UserWarning:matplotlib"),
+]
+
+VOID = {"meta", "link", "img", "source", "br"}
+SECTIONS = ["headline", "learning", "phases", "weights", "epochs", "reproduce"]
+HOSTILE = (
+    "<script>alert('1')</script> \"><img src=http://example.org/x onerror=y> & {{ 7*7 }} $\\x$"
+)
+
+CASES: dict[str, dict[str, Any]] = {
+    "one epoch, no baseline": {
+        "epochs": 1,
+        "baseline_epochs": None,
+        "shape": (3, 11),
+        "recording": {"prediction": 0},
+    },
+    "three layers, two nudged phases, a long free phase": {
+        "layers": (40, 30, 120),
+        "phases": (("free", 1, 101), ("nudged +β", 101, 106), ("nudged \N{MINUS SIGN}β", 107, 112)),
+        "baseline_epochs": 1,
+    },
+    "silent, many classes, one epoch": {
+        "layers": (3, 27),
+        "classes": 27,
+        "rate": 0.0,
+        "epochs": 1,
+        "baseline_epochs": 1,
+    },
+    "hostile": {
+        "title": HOSTILE,
+        "command": HOSTILE,
+        "versions": {HOSTILE: HOSTILE},
+        "started": HOSTILE,
+        "backend": HOSTILE,
+        "spec": {HOSTILE: ["</pre></details>", HOSTILE]},
+        "class_names": tuple(f"{HOSTILE}{k}"[-30:] for k in range(10)),
+        "recording": {"layer_names": (HOSTILE[:20], HOSTILE[-20:])},
+    },
+}
+
+
+class _Page(HTMLParser):
+    """Collects elements, texts and references, and fails on tags that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.by_tag: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+            self.by_tag.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+        for tag in set(self.open):
+            self.by_tag[tag][-1] += data
+
+    def attributes(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Written:
+    content: ReportContent
+    folder: Path
+    html: str
+    page: _Page
+
+
+@pytest.fixture(scope="module", params=CASES, ids=list(CASES))
+def written(request: Any, make_content: Any, tmp_path_factory: Any) -> _Written:
+    content = make_content(**CASES[request.param])
+    folder = tmp_path_factory.mktemp("run") / "new"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theme, "DPI", 60)  # to save time
+        path = write_report(content, folder)
+    assert path == folder / "report.html"
+    html = path.read_text(encoding="utf-8")
+    return _Written(content, folder, html, _Page(html))
+
+
+def test_sections_and_anchors(written: _Written) -> None:
+    ids = [a["id"] for _, a in written.page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert [a["id"] for a in written.page.attributes("section")] == SECTIONS
+    assert {plate.name for plate in PLATES} <= set(ids)
+    targets = [a["href"] for a in written.page.attributes("a")]
+    assert targets == [f"#{section}" for section in SECTIONS]
+
+
+def test_nothing_is_loaded_from_elsewhere(written: _Written) -> None:
+    tags = {tag for tag, _ in written.page.elements}
+    assert not tags & {"script", "iframe", "object", "embed", "base", "form"}
+    for tag, attributes in written.page.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on"), (tag, name)
+            if name in ("src", "srcset", "href"):
+                assert value.startswith(("data:", "#")), (tag, name, value[:80])
+    (style,) = written.page.by_tag["style"]
+    assert "url(" not in style
+    assert "@import" not in style
+    policy = written.page.attributes("meta")[1]
+    assert policy["http-equiv"] == "Content-Security-Policy"
+    assert policy["content"].startswith("default-src 'none'")
+
+
+def test_embedded_images_decode_in_both_color_schemes(written: _Written) -> None:
+    images = written.page.attributes("img")
+    sources = written.page.attributes("source")
+    assert len(images) == len(sources) == len(PLATES)
+    files = {path.read_bytes() for path in (written.folder / "figures").glob("*.png")}
+    for image, source in zip(images, sources, strict=True):
+        light, dark = (
+            base64.b64decode(url.removeprefix("data:image/png;base64,"), validate=True)
+            for url in (image["src"], source["srcset"])
+        )
+        assert light in files
+        for png in (light, dark):
+            picture = Image.open(io.BytesIO(png))
+            picture.load()
+            assert picture.size == (int(image["width"]), int(image["height"]))
+        assert "prefers-color-scheme: dark" in source["media"]
+        assert len(image["alt"]) > 20
+
+
+def test_figures_lie_beside_the_page(written: _Written) -> None:
+    assert {path.name for path in written.folder.iterdir()} == {"figures", "report.html"}
+    names = {path.stem for path in (written.folder / "figures").iterdir()}
+    assert names == {plate.name for plate in PLATES}
+    for plate in PLATES:
+        picture = Image.open(written.folder / "figures" / f"{plate.name}.png").convert("L")
+        low, high = picture.getextrema()
+        assert low < high, f"{plate.name} is blank"
+
+
+def test_every_caption_is_one_sentence(written: _Written) -> None:
+    captions = written.page.by_tag["figcaption"]
+    assert len(captions) == len(PLATES) - 1
+    for caption in captions:
+        assert re.sub(r"\s+", " ", caption).strip().endswith(".")
+    for plate in PLATES:
+        if not any("." in name for name in written.content.class_names):
+            assert ". " not in plate.caption(written.content)
+
+
+def test_page_says_how_to_reproduce_the_run(written: _Written) -> None:
+    content, codes = written.content, written.page.by_tag["code"]
+    assert codes[0] == content.command
+    assert json.loads(codes[1]) == content.spec
+    for package, version in content.versions.items():
+        assert package in written.page.by_tag["dt"]
+        assert version in written.page.by_tag["dd"]
+    assert written.page.by_tag["h1"] == [content.title]
+    assert f"seed {content.seed}" in "".join(written.page.texts)
+
+
+def test_headline_and_epochs(written: _Written) -> None:
+    text = re.sub(r"\s+", " ", "".join(written.page.texts))
+    last = written.content.metrics[-1]
+    assert f"{100 * last['test_accuracy']:.1f} %" in text
+    if written.content.baseline_metrics is None:
+        assert "not run" in text
+        assert "Test, frozen" not in text
+    else:
+        worth = last["test_accuracy"] - written.content.baseline_metrics[-1]["test_accuracy"]
+        assert f"+{100 * worth:.1f} points" in text
+        assert "Test, frozen" in text
+    assert "what learning in the hidden layer is worth" in text
+    for line in written.content.metrics:
+        for flips in line["weight_flips"]:
+            assert f"{flips:,}" in written.page.by_tag["td"]
+
+
+@pytest.mark.parametrize("plate", [PLATES[0], PLATES[-1]], ids=lambda plate: plate.name)
+def test_figures_do_not_depend_on_global_state_nor_change_it(
+    make_content: Any, plate: Plate
+) -> None:
+    content = make_content()
+    first = writer.draw_png(plate, content, LIGHT)
+    before = dict(matplotlib.rcParams)
+    with matplotlib.rc_context({"font.size": 40.0, "text.color": "red"}):
+        changed = dict(matplotlib.rcParams)
+        second = writer.draw_png(plate, content, LIGHT)
+        assert dict(matplotlib.rcParams) == changed
+    assert second == first
+    assert dict(matplotlib.rcParams) == before
+    assert writer.draw_png(plate, content, DARK) != first
+
+
+def _snapshot(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def _blank(content: ReportContent, _: Theme) -> Figure:
+    return new_figure(0.5, 0.5, framed=False)
+
+
+@pytest.fixture
+def blank_plates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace every drawing by an empty one, to save time where only the files matter."""
+    plates = tuple(dataclasses.replace(plate, draw=_blank) for plate in PLATES)
+    monkeypatch.setattr(writer, "PLATES", plates)
+
+
+@pytest.fixture
+def reported(make_content: Any, tmp_path: Path, blank_plates: None) -> tuple[ReportContent, Path]:
+    """Return a content and a run folder that already holds its report and other files."""
+    content = make_content(layers=(4, 4), classes=2, epochs=1, shape=(2, 2))
+    (tmp_path / "metrics.jsonl").write_text("{}\n")
+    write_report(content, tmp_path)
+    return dataclasses.replace(content, title="new"), tmp_path
+
+
+def test_same_content_gives_the_same_bytes(reported: tuple[ReportContent, Path]) -> None:
+    content, folder = reported
+    write_report(content, folder)
+    first = _snapshot(folder)
+    write_report(content, folder)
+    assert _snapshot(folder) == first
+
+
+def test_a_new_report_replaces_the_old_one_and_nothing_else(
+    reported: tuple[ReportContent, Path],
+) -> None:
+    content, folder = reported
+    write_report(content, folder)
+    assert "<h1>new</h1>" in (folder / "report.html").read_text(encoding="utf-8")
+    assert (folder / "metrics.jsonl").read_text() == "{}\n"
+    assert {path.name for path in folder.iterdir()} == {"figures", "metrics.jsonl", "report.html"}
+
+
+@pytest.mark.parametrize("plate", [0, len(PLATES) - 1])
+def test_a_failing_figure_leaves_the_old_report(
+    reported: tuple[ReportContent, Path], monkeypatch: pytest.MonkeyPatch, plate: int
+) -> None:
+    content, folder = reported
+    old = _snapshot(folder)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no ink")
+
+    plates = list(writer.PLATES)
+    plates[plate] = dataclasses.replace(plates[plate], draw=fail)
+    monkeypatch.setattr(writer, "PLATES", tuple(plates))
+    with pytest.raises(RuntimeError, match="no ink"):
+        write_report(content, folder)
+    assert _snapshot(folder) == old
+
+
+def test_a_full_disk_leaves_the_old_report(
+    reported: tuple[ReportContent, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, folder = reported
+    old = _snapshot(folder)
+    synced = iter(range(5))
+
+    def fsync(_: int) -> None:
+        if next(synced, None) is None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer.os, "fsync", fsync)
+    with pytest.raises(OSError, match="No space left"):
+        write_report(content, folder)
+    assert _snapshot(folder) == old
+
+
+def test_a_file_in_the_place_of_the_figures_leaves_the_old_page(
+    make_content: Any, tmp_path: Path, blank_plates: None
+) -> None:
+    content = make_content(layers=(4, 4), classes=2, epochs=1, shape=(2, 2))
+    (tmp_path / "report.html").write_text("old")
+    (tmp_path / "figures").write_text("not a folder")
+    with pytest.raises(FileExistsError):
+        write_report(content, tmp_path)
+    assert _snapshot(tmp_path) == {"report.html": b"old", "figures": b"not a folder"}
+
+
+def test_a_perfect_confusion_matrix_has_no_errors_to_list(
+    make_content: Any, tmp_path: Path, blank_plates: None
+) -> None:
+    content = make_content(
+        layers=(4, 4), classes=2, epochs=1, shape=(2, 2), confusion=np.diag([5, 5])
+    )
+    page = _Page(write_report(content, tmp_path).read_text(encoding="utf-8"))
+    assert "Most frequent errors" not in "".join(page.texts)
