@@ -1,7 +1,8 @@
-# lava-ep: `make help` lists the targets. Everything is installed into .venv, nothing outside it.
+# lava-ep: `make help` lists the targets. Everything is installed into .venv and .venv-bench.
 
 VENV := .venv
 BIN := $(VENV)/bin
+TORCH_VENV := .venv-bench
 STAMPS := $(VENV)/.installed
 NOW := $(shell date +%Y%m%d-%H%M%S)
 
@@ -37,8 +38,8 @@ format: $(STAMPS)/dev ## Reformat the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMPS)/bench ## Run the benchmarks that the README quotes (installs PyTorch)
-	$(BIN)/python benchmarks/run.py
+bench: $(STAMPS)/run $(TORCH_VENV)/.installed ## Run the benchmarks that the README quotes (installs PyTorch)
+	$(BIN)/python benchmarks/run.py --torch-python $(TORCH_VENV)/bin/python
 
 docs: $(STAMPS)/docs ## Build the documentation
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
@@ -50,7 +51,7 @@ reproduce-binary-mnist: $(STAMPS)/run ## Train preset binary-mnist on all of MNI
 
 clean: ## Remove caches and built files; .venv and runs stay
 	rm -rf build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find . -path './$(VENV)' -prune -o -name __pycache__ -prune -exec rm -rf {} +
+	find . -path './.venv*' -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # One stamp for each set of dependencies, written only when its installation is complete.
 $(STAMPS)/venv: .python-version scripts/make-venv.sh
@@ -59,10 +60,17 @@ $(STAMPS)/venv: .python-version scripts/make-venv.sh
 
 $(STAMPS)/run: requirement := .
 $(STAMPS)/dev: requirement := .[dev]
-$(STAMPS)/bench: requirement := .[bench]
 $(STAMPS)/docs: requirement := .[docs]
-$(STAMPS)/run $(STAMPS)/dev $(STAMPS)/bench $(STAMPS)/docs: $(STAMPS)/venv pyproject.toml constraints.txt
+$(STAMPS)/run $(STAMPS)/dev $(STAMPS)/docs: $(STAMPS)/venv pyproject.toml constraints.txt
 	@echo "Installing lava-ep and its dependencies ($(@F)) into $(VENV); a minute or two the first time"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
 	    --constraint constraints.txt --editable '$(requirement)'
+	@touch $@
+
+# PyTorch gets an environment of its own, with a Python that its current wheels are made for.
+$(TORCH_VENV)/.installed: benchmarks/requirements.txt scripts/make-venv.sh
+	@scripts/make-venv.sh $(TORCH_VENV) 3.11
+	@echo "Installing PyTorch for the benchmarks into $(TORCH_VENV); a minute or two the first time"
+	@$(TORCH_VENV)/bin/python -m pip install -qq --disable-pip-version-check \
+	    --requirement benchmarks/requirements.txt
 	@touch $@

@@ -16,6 +16,10 @@ exclude_patterns = ["_build"]
 default_role = "py:obj"
 suppress_warnings = ["config.cache"]
 
+# Class attributes of Lava's decorators and of pydantic that tell a reader nothing.
+autodoc_default_options = {
+    "exclude-members": "implements_process, implements_protocol, model_config"
+}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints = "none"
