@@ -21,7 +21,7 @@ from lava_ep.runtime.errors import ProcessFailure, RunStateError, WorkerDied
 from lava_ep.runtime.worker import READY, work
 
 _REPORT_PATIENCE = 5.0  # seconds for a report that has to follow
-_CAUSE_GRACE = 0.3  # seconds in which a model's own report may overtake a service's
+_CAUSE_GRACE = 1.0  # seconds that the report of a cause may arrive after its consequences
 _TERMINATE_GRACE = 0.5  # seconds from SIGTERM to SIGKILL
 
 
@@ -222,13 +222,18 @@ class Supervisor:
                 events = selector.select(timeout)
                 for key, _ in events:
                     if key.data is None:
+                        if late:  # the end came before a better explanation
+                            self._fail(late[0][1])
                         return
                     failure = self._read_report(key.data)
                     if key.data.gone:
                         selector.unregister(key.fileobj)
                     if failure is None:
                         continue
-                    if key.data.is_service:
+                    # Lava tells the other workers to stop when a model fails, so an orderly end may
+                    # overtake the report of its cause.
+                    orderly = isinstance(failure, WorkerDied) and failure.exit_code == 0
+                    if key.data.is_service or orderly:
                         late.append((time.monotonic() + _CAUSE_GRACE, failure))
                     else:
                         self._fail(failure)
