@@ -22,7 +22,9 @@ class LayerParameters:
     weights
         Signs of the binary weights, (n_post, n_pre) int8, -1 or +1.
     momentum
-        BOP momenta, (n_post, n_pre) float32, see `lava_ep.dynamics.bop_update`.
+        BOP momenta, (n_post, n_pre) float32, see `lava_ep.dynamics.bop_update`. Their unit is an
+        integer contrast at the present ``batch`` count, so they only mean something together with
+        it and with the batch size, beta, nudging, levels and gamma they were learned with.
     alpha
         Scaling factor, (1,) float64.
     bias
@@ -64,9 +66,13 @@ class NetworkParameters:
         Raises
         ------
         InputError
-            If an array is missing, or has another shape or type than the network needs.
+            If an array is missing or unknown, has another shape or type than the network needs, or
+            holds impossible values.
         """
         reference = initial_parameters(network, seed=0).to_arrays()
+        unknown = sorted(arrays.keys() - reference.keys())
+        if unknown:
+            raise InputError(f"{source}: array {unknown[0]!r} has no place in a {network} network")
         for key, expected in reference.items():
             found = arrays.get(key)
             if found is None:
@@ -78,6 +84,8 @@ class NetworkParameters:
                 )
             if key.endswith(".weights") and not np.isin(found, (-1, 1)).all():
                 raise InputError(f"{source}: array {key!r} holds values other than -1 and +1")
+            if not np.isfinite(found).all():
+                raise InputError(f"{source}: array {key!r} holds values that are not finite")
         layers = tuple(
             LayerParameters(*(arrays[f"{name}.{field}"] for field in LayerParameters.FIELDS))  # type: ignore[arg-type]
             for name in network.layer_names

@@ -212,6 +212,7 @@ def override(spec: ExperimentSpec, assignments: Iterable[str]) -> ExperimentSpec
     InputError
         If an assignment is malformed, names no field, or gives an impossible value.
     """
+    assignments = list(assignments)
     data = spec.model_dump(mode="json")
     for assignment in assignments:
         key, separator, text = assignment.partition("=")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,18 +39,20 @@ def group_mean(values: NDArray[np.float32], classes: int) -> NDArray[np.float32]
     return scores
 
 
-def expand_target(labels: NDArray[np.int64], classes: int, neurons: int) -> NDArray[np.int8]:
+def expand_target(labels: NDArray[np.integer[Any]], classes: int, neurons: int) -> NDArray[np.int8]:
     """One-hot target repeated for every output neuron of the class, (batch, neurons).
 
     Raises
     ------
     InputError
-        If ``neurons`` is not a multiple of ``classes``.
+        If ``neurons`` is not a multiple of ``classes``, or a label is no class.
     """
     if neurons % classes:
         raise InputError(
             f"{neurons} output neurons for {classes} classes: expected a multiple of the classes"
         )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(f"labels {labels.tolist()}: expected classes from 0 to {classes - 1}")
     owner = np.repeat(np.arange(classes), neurons // classes)
     target: NDArray[np.int8] = (labels[:, None] == owner[None, :]).astype(np.int8)
     return target

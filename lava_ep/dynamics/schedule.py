@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from numbers import Integral
 
 from lava_ep.dynamics.seeds import Stream, generator
 from lava_ep.errors import InputError
@@ -50,7 +51,7 @@ class PhaseSchedule:
     beta
         Nudging strength :math:`\beta > 0`.
     nudging
-        Choice of the sign of :math:`\beta`.
+        Choice of the sign of :math:`\beta`, a `Nudging` or its value.
     seed
         Seed of the run; the random sign of batch ``k`` depends on ``(seed, k)`` alone, so that
         every Process draws the same sign from its own copy of the schedule.
@@ -69,8 +70,13 @@ class PhaseSchedule:
 
     def __post_init__(self) -> None:
         for name in ("free_steps", "nudged_steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: expected at least 1 time step")
+            steps = getattr(self, name)
+            if not isinstance(steps, Integral) or steps < 1:
+                raise InputError(f"{name}={steps}: expected a whole number of at least 1 time step")
+        if self.nudging not in tuple(Nudging):
+            choices = ", ".join(choice.value for choice in Nudging)
+            raise InputError(f"nudging={self.nudging!r}: expected one of {choices}")
+        object.__setattr__(self, "nudging", Nudging(self.nudging))
         if not self.beta > 0:
             raise InputError(
                 f"beta={self.beta}: expected a positive nudging strength; "

@@ -36,7 +36,7 @@ class EPNetwork(AbstractProcess):
     s_in : InPort
         Pixel events, (batch, inputs) integers, every step.
     label_in : InPort
-        Labels, (batch,) integers, every step. Connect it if ``learning``.
+        Labels, (batch,) integers, every step; has to be connected if ``learning``.
     s_out : OutPort
         Events of the output neurons, (batch, outputs) int8, every step.
     state_out : OutPort
@@ -67,14 +67,8 @@ class EPNetwork(AbstractProcess):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if batch < 1:
-            raise InputError(f"batch={batch}: expected at least 1")
         if parameters is None:
             parameters = initial_parameters(spec, seed=seed)
-        sizes = spec.sizes
-        shapes = [layer.weights.shape for layer in parameters.layers]
-        if shapes != list(zip(sizes[1:], sizes[:-1], strict=True)):
-            raise InputError(f"parameters of shapes {shapes} do not fit a {spec} network")
         super().__init__(
             spec=spec,
             batch=batch,
@@ -86,6 +80,12 @@ class EPNetwork(AbstractProcess):
             name=name,
             **kwargs,
         )
+        if batch < 1:
+            raise InputError(f"batch={batch}: expected at least 1")
+        sizes = spec.sizes
+        shapes = [layer.weights.shape for layer in parameters.layers]
+        if shapes != list(zip(sizes[1:], sizes[:-1], strict=True)):
+            raise InputError(f"parameters of shapes {shapes} do not fit a {spec} network")
         self.s_in = InPort(shape=(batch, sizes[0]))
         self.label_in = InPort(shape=(batch,))
         self.s_out = OutPort(shape=(batch, sizes[-1]))

@@ -61,7 +61,7 @@ class BinaryNeuron(AbstractProcess):
     Raises
     ------
     InputError
-        If the shapes of ``shape`` and ``bias`` do not fit.
+        If the shapes of ``shape`` and ``bias`` do not fit, or a constant is out of range.
     """
 
     def __init__(
@@ -93,6 +93,11 @@ class BinaryNeuron(AbstractProcess):
         )
         if np.ndim(bias) and np.shape(bias) != shape[1:]:
             raise InputError(f"bias has shape {np.shape(bias)}: expected {shape[1:]} or a number")
+        for value, what in ((filter_rate, "filter_rate"), (threshold, "threshold")):
+            if not 0 < value <= 1:
+                raise InputError(f"{what}={value}: expected a value in (0, 1]")
+        if not 0 <= initial_state <= 1:
+            raise InputError(f"initial_state={initial_state}: expected a value in [0, 1]")
         self.a_in = InPort(shape=shape)
         self.target_in = InPort(shape=shape)
         self.s_out = OutPort(shape=shape)

@@ -12,6 +12,12 @@ from lava_ep.dynamics import PhaseSchedule
 from lava_ep.errors import InputError
 
 
+def _check_groups(neurons: int, classes: int) -> None:
+    """Check that every class gets an equal group of output neurons."""
+    if classes < 1 or neurons % classes:
+        raise InputError(f"{neurons} output neurons: expected a multiple of {classes} classes")
+
+
 class Target(AbstractProcess):
     """Turn labels into the target that output neurons are nudged towards.
 
@@ -38,9 +44,8 @@ class Target(AbstractProcess):
     def __init__(
         self, *, shape: tuple[int, int], classes: int, name: str | None = None, **kwargs: Any
     ) -> None:
-        if shape[1] % classes:
-            raise InputError(f"{shape[1]} output neurons: expected a multiple of {classes} classes")
         super().__init__(shape=shape, classes=classes, name=name, **kwargs)
+        _check_groups(shape[1], classes)
         self.label_in = InPort(shape=shape[:1])
         self.target_out = OutPort(shape=shape)
 
@@ -90,8 +95,6 @@ class Readout(AbstractProcess):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if shape[1] % classes:
-            raise InputError(f"{shape[1]} output neurons: expected a multiple of {classes} classes")
         super().__init__(
             shape=shape,
             classes=classes,
@@ -101,6 +104,7 @@ class Readout(AbstractProcess):
             name=name,
             **kwargs,
         )
+        _check_groups(shape[1], classes)
         self.state_in = InPort(shape=shape)
         self.score_out = OutPort(shape=(shape[0], classes))
         if stream:

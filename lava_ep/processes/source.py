@@ -44,7 +44,7 @@ class ImageSource(AbstractProcess):
     Raises
     ------
     InputError
-        If the shapes do not fit.
+        If the shapes do not fit, or images or labels are not made of integers.
     """
 
     def __init__(
@@ -58,15 +58,6 @@ class ImageSource(AbstractProcess):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if images.ndim != 2 or labels.shape != images.shape[:1]:
-            raise InputError(
-                f"images {images.shape} and labels {labels.shape}: expected (samples, pixels) "
-                "and (samples,)"
-            )
-        if len(images) == 0 or len(images) % batch:
-            raise InputError(
-                f"{len(images)} images for batch {batch}: expected a positive multiple of the batch"
-            )
         super().__init__(
             images=images,
             labels=labels,
@@ -76,6 +67,23 @@ class ImageSource(AbstractProcess):
             name=name,
             **kwargs,
         )
+        if images.ndim != 2 or labels.shape != images.shape[:1]:
+            raise InputError(
+                f"images {images.shape} and labels {labels.shape}: expected (samples, pixels) "
+                "and (samples,)"
+            )
+        for values, what in ((images, "images"), (labels, "labels")):
+            if not np.issubdtype(values.dtype, np.integer):
+                raise InputError(
+                    f"{what} of type {values.dtype}: expected integers (the network divides pixels "
+                    "by its input_levels)"
+                )
+        if batch < 1 or len(images) == 0 or len(images) % batch:
+            raise InputError(
+                f"{len(images)} images for batch {batch}: expected a positive multiple of the batch"
+            )
+        if images.min() < 0:
+            raise InputError(f"images hold {images.min()}: expected no negative pixels")
         self.s_out = OutPort(shape=(batch, images.shape[1]))
         self.label_out = OutPort(shape=(batch,))
         self.events = Var(shape=(2,), init=0)

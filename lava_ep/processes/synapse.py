@@ -51,7 +51,7 @@ class BinarySynapse(AbstractProcess):
         Events of the two ends, (batch, n_pre) and (batch, n_post), every step.
     a_out_post, a_out_pre : OutPort
         Currents to the two ends, (batch, n_post) and (batch, n_pre) float32, every step. Nothing is
-        computed for an end that is not connected.
+        computed backward where ``a_out_pre`` is not connected, as with pixels.
     weights, momentum, alpha : Var
         Signs (n_post, n_pre), momenta (n_post, n_pre) and scaling factor (1,).
     synaptic_operations : Var
@@ -62,7 +62,8 @@ class BinarySynapse(AbstractProcess):
     Raises
     ------
     InputError
-        If ``weights`` is not a matrix of signs.
+        If ``weights`` is not a matrix of signs, ``momentum`` does not fit it, or ``batch`` or
+        ``levels`` is below 1.
     """
 
     def __init__(
@@ -82,10 +83,6 @@ class BinarySynapse(AbstractProcess):
         **kwargs: Any,
     ) -> None:
         weights = np.asarray(weights)
-        if weights.ndim != 2 or not np.isin(weights, (-1, 1)).all():
-            raise InputError(
-                f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix of -1 and +1"
-            )
         super().__init__(
             schedule=schedule,
             learning_rule=learning_rule,
@@ -96,6 +93,17 @@ class BinarySynapse(AbstractProcess):
             name=name,
             **kwargs,
         )
+        if weights.ndim != 2 or not np.isin(weights, (-1, 1)).all():
+            raise InputError(
+                f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix of -1 and +1"
+            )
+        if np.ndim(momentum) and np.shape(momentum) != weights.shape:
+            raise InputError(
+                f"momentum has shape {np.shape(momentum)}: expected {weights.shape} or a number"
+            )
+        for value, what in ((batch, "batch"), (levels, "levels")):
+            if value < 1:
+                raise InputError(f"{what}={value}: expected at least 1")
         n_post, n_pre = weights.shape
         self.s_in_pre = InPort(shape=(batch, n_pre))
         self.s_in_post = InPort(shape=(batch, n_post))

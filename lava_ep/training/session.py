@@ -173,6 +173,15 @@ class NetworkSession:
         self._images.put(pixels)
         self._labels.put(targets)
 
+    def poll(self) -> bool:
+        """Whether the network is paused, having taken all steps asked for."""
+        return self._run.poll()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Operating-system processes of the network, by the names of its Processes."""
+        return self._run.pids
+
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class scores of all images, (samples, classes)."""
         found = list(self.stream(images))

@@ -7,6 +7,7 @@ from typing import Any
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
 
 from lava_ep.dynamics import BOP
+from lava_ep.errors import InputError
 from lava_ep.models.discovery import cpu_sub_model
 from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
@@ -34,7 +35,13 @@ class SubEPNetworkModel(AbstractSubProcessModel):
             neuron.s_out.connect(synapse.s_in_post)
         for below, synapse in zip(neurons[:-1], synapses[1:], strict=True):
             synapse.a_out_pre.connect(below.a_in)
-        if proc.proc_params["learning"]:
+        labeled = proc.label_in.in_connections or proc.label_in.external_pipe_flag
+        if proc.proc_params["learning"] and not labeled:
+            raise InputError(
+                f"{proc.name}: label_in is not connected, so there is nothing to learn from; "
+                "connect it or set learning=False"
+            )
+        if labeled:
             shape = (proc.proc_params["batch"], spec.sizes[-1])
             self.target = Target(shape=shape, classes=spec.classes, name="target")
             proc.label_in.connect(self.target.label_in)

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Phase, binary_step, binary_step_nudged, update_bias
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
+from lava_ep.models.message_passing.messages import SummingInPort, as_integers, as_reals
 from lava_ep.processes.neuron import BinaryNeuron
 
 
@@ -20,8 +21,8 @@ from lava_ep.processes.neuron import BinaryNeuron
 class PyBinaryNeuronModelFloat(ScheduledModel):
     """Float32 states, int8 events."""
 
-    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.float32)
-    target_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int8)
+    a_in: SummingInPort = LavaPyType(SummingInPort, np.float32)
+    target_in: SummingInPort = LavaPyType(SummingInPort, np.int8)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
     state_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     state: NDArray[np.float32] = LavaPyType(np.ndarray, np.float32)
@@ -39,8 +40,9 @@ class PyBinaryNeuronModelFloat(ScheduledModel):
 
     def step(self) -> None:
         """Update the states from the currents of this step and send what changed."""
-        current = self.a_in.recv()
-        target = self.target_in.recv() if self.target_in.csp_ports else None
+        current = as_reals(self.a_in.recv())
+        nudgeable = bool(self.target_in.csp_ports)
+        target = as_integers(self.target_in.recv(), np.int8) if nudgeable else None
         if self.ep_phase is Phase.LOAD:
             self._reset()
         elif self.ep_phase is Phase.RESTORE:

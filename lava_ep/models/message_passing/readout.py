@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import expand_target, group_mean
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
+from lava_ep.models.message_passing.messages import SummingInPort, as_integers, as_reals
 from lava_ep.processes.readout import Readout, Target
 
 
@@ -21,7 +22,7 @@ from lava_ep.processes.readout import Readout, Target
 class PyTargetModel(PyLoihiProcessModel):
     """Expand the labels of every step."""
 
-    label_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    label_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
     target_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
 
     def __init__(self, proc_params: Mapping[str, Any]) -> None:
@@ -31,14 +32,15 @@ class PyTargetModel(PyLoihiProcessModel):
 
     def run_spk(self) -> None:
         """Receive labels, send targets."""
-        self.target_out.send(expand_target(self.label_in.recv(), self._classes, self._neurons))
+        labels = as_integers(self.label_in.recv(), np.int32)
+        self.target_out.send(expand_target(labels, self._classes, self._neurons))
 
 
 @cpu_model(Readout, "floating_pt")
 class PyReadoutModel(ScheduledModel):
     """Average the output states at the end of the free phase."""
 
-    state_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.float32)
+    state_in: SummingInPort = LavaPyType(SummingInPort, np.float32)
     score_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     scores: NDArray[np.float32] = LavaPyType(np.ndarray, np.float32)
 
@@ -49,7 +51,7 @@ class PyReadoutModel(ScheduledModel):
 
     def step(self) -> None:
         """Receive the states, send the scores."""
-        states = self.state_in.recv()
+        states = as_reals(self.state_in.recv())
         read = self.position == self.schedule.free_end
         if read:
             self.scores[...] = group_mean(states, self._classes)

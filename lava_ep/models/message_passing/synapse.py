@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import BOP, Phase, alpha_gradient, bop_update, current, integrate_events
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
+from lava_ep.models.message_passing.messages import SummingInPort, as_integers
 from lava_ep.processes.synapse import BinarySynapse
 
 
@@ -20,8 +21,8 @@ from lava_ep.processes.synapse import BinarySynapse
 class PyBinarySynapseModelFloat(ScheduledModel):
     """Integer sums of events; currents leave as float32."""
 
-    s_in_pre: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int8)
-    s_in_post: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int8)
+    s_in_pre: SummingInPort = LavaPyType(SummingInPort, np.int8)
+    s_in_post: SummingInPort = LavaPyType(SummingInPort, np.int8)
     a_out_post: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     a_out_pre: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     weights: NDArray[np.int8] = LavaPyType(np.ndarray, np.int8)
@@ -53,21 +54,21 @@ class PyBinarySynapseModelFloat(ScheduledModel):
         """Send the currents of the events received so far, then receive the new events."""
         if self.ep_phase is Phase.LOAD:
             self._reset()
-        alpha = float(self.alpha[0])
-        self.a_out_post.send(current(self._total_post, alpha, self._levels))
+        self.a_out_post.send(self._current_post)
         backward = bool(self.a_out_pre.csp_ports)
         if backward:
-            self.a_out_pre.send(current(self._total_pre, alpha, 1))
-        pre, post = self.s_in_pre.recv(), self.s_in_post.recv()
-        operations = self.weights.shape[0] * integrate_events(
-            pre, self.weights_by_source, self._total_post
-        )
-        if backward:
-            operations += self.weights.shape[1] * integrate_events(
-                post, self.weights, self._total_pre
-            )
-        self.synaptic_operations[self.counter] += operations
-        if self.learning:
+            self.a_out_pre.send(self._current_pre)
+        pre = as_integers(self.s_in_pre.recv(), self._pre_type)
+        post = as_integers(self.s_in_post.recv(), np.int8)
+        alpha = float(self.alpha[0])
+        # Currents change only with events, so a silent step costs nothing here.
+        if events := integrate_events(pre, self.weights_by_source, self._total_post):
+            current(self._total_post, alpha, self._levels, out=self._current_post)
+            self.synaptic_operations[self.counter] += events * self.weights.shape[0]
+        if backward and (events := integrate_events(post, self.weights, self._total_pre)):
+            current(self._total_pre, alpha, 1, out=self._current_pre)
+            self.synaptic_operations[self.counter] += events * self.weights.shape[1]
+        if self.learning and self._rule is not None:
             self._pre += pre
             self._post += post
             self._remember()
@@ -76,6 +77,8 @@ class PyBinarySynapseModelFloat(ScheduledModel):
         (batch, n_post), n_pre = self.a_out_post.shape, self.weights.shape[1]
         self._total_post = np.zeros((batch, n_post), np.int32)
         self._total_pre = np.zeros((batch, n_pre), np.int32)
+        self._current_post = np.zeros((batch, n_post), np.float32)
+        self._current_pre = np.zeros((batch, n_pre), np.float32)
         self._pre: NDArray[Any] = np.zeros((batch, n_pre), self._pre_type)
         self._post = np.zeros((batch, n_post), np.int8)
 

@@ -1,0 +1,173 @@
+"""BOP against its definition: dense contrasts, and the published recursion of the momentum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from lava_ep.dynamics import BOP, alpha_gradient, bop_update
+from lava_ep.errors import InputError
+
+F32 = np.float32
+THETA = 0.103  # no integer contrast lies on the threshold, where rounding would decide
+
+
+@st.composite
+def contrasts(draw):
+    """Weights, momenta and two states as `bop_update` gets them."""
+    batch, n_post, n_pre = (draw(st.integers(1, top)) for top in (4, 4, 6))
+    kind, largest = draw(st.sampled_from([(np.int8, 1), (np.int32, 255)]))
+    bits = st.integers(0, 1)
+    values = st.integers(0, largest)
+    weights = draw(arrays(np.int8, (n_post, n_pre), elements=st.sampled_from([-1, 1])))
+    momentum = draw(arrays(F32, (n_post, n_pre), elements=st.floats(-50, 50, width=32)))
+    pre = [draw(arrays(kind, (batch, n_pre), elements=values)) for _ in range(2)]
+    post = [draw(arrays(np.int8, (batch, n_post), elements=bits)) for _ in range(2)]
+    if draw(st.booleans()):  # images stay the same
+        pre[1] = pre[0].copy()
+    return weights, momentum, (pre[0], post[0]), (pre[1], post[1])
+
+
+def dense_contrast(first, second):
+    """Sum over the batch of post x pre of the second state minus the first, (n_post, n_pre)."""
+    (pre_1, post_1), (pre_2, post_2) = [
+        tuple(array.astype(np.int64) for array in state) for state in (first, second)
+    ]
+    return post_2.T @ pre_2 - post_1.T @ pre_1
+
+
+@settings(max_examples=40, deadline=None)
+@given(contrasts(), st.floats(-4, 4, width=32), st.floats(0.25, 40, width=32))
+def test_an_update_is_the_dense_contrast(drawn, gain, threshold):
+    weights, momentum, first, second = drawn
+    contrast = dense_contrast(first, second)
+    touched = contrast != 0
+    expected = np.where(touched, momentum + F32(gain) * contrast.astype(F32), momentum)
+    flip = touched & (-weights.astype(F32) * expected > F32(threshold))
+    expected_weights = np.where(flip, -weights, weights)
+
+    by_source = np.ascontiguousarray(weights.T)
+    flips = bop_update(weights, by_source, momentum, *first, *second, F32(gain), F32(threshold))
+    np.testing.assert_array_equal(momentum, expected)
+    np.testing.assert_array_equal(weights, expected_weights)
+    np.testing.assert_array_equal(by_source, expected_weights.T)
+    assert flips == flip.sum()
+
+
+def test_untouched_synapses_never_flip():
+    weights = np.ones((2, 3), np.int8)
+    by_source = np.ascontiguousarray(weights.T)
+    momentum = np.full((2, 3), -100, F32)
+    pre = np.array([[1, 0, 1]], np.int8)
+    silent, active = np.array([[0, 1]], np.int8), np.array([[1, 1]], np.int8)
+    flips = bop_update(weights, by_source, momentum, pre, silent, pre, active, F32(1), F32(1))
+    assert flips == 2
+    assert weights.tolist() == [[-1, 1, -1], [1, 1, 1]]
+
+
+def test_a_momentum_at_the_threshold_does_not_flip():
+    weights, momentum = np.ones((1, 1), np.int8), np.full((1, 1), -3, F32)
+    off, on = np.zeros((1, 1), np.int8), np.ones((1, 1), np.int8)
+    for threshold, flips in ((4, 0), (5, 0), (5.5, 1)):
+        args = (weights, weights.copy(), momentum, on, on, on, off, F32(1), F32(threshold))
+        assert bop_update(*args) == flips
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1e-3, 0.05, 0.3, 0.999])
+@pytest.mark.parametrize("decay", [1.0, 0.9])
+def test_long_runs_follow_the_published_recursion(gamma, decay):
+    rng = np.random.default_rng(1)
+    batch, levels, span, updates = 4, 16, 2.5, 500
+    rule = BOP(gamma, theta=THETA, decay=decay, epoch_updates=100)
+    unit = span * batch * levels
+    weights = rng.choice(np.array([-1, 1], np.int8), (5, 7))
+    published = weights.astype(float)
+    by_source = np.ascontiguousarray(weights.T)
+    momentum, published_momentum = np.zeros((5, 7), F32), np.zeros((5, 7))
+    total_flips, rescaled = 0, 0
+    for update in range(updates):
+        pre = rng.integers(0, levels + 1, (batch, 7)).astype(np.int32)
+        pre *= rng.random(pre.shape) < 0.5
+        post = (rng.random((2, batch, 5)) < 0.4).astype(np.int8)
+        estimate = dense_contrast((pre, post[0]), (pre, post[1])) / unit
+        published_momentum = (1 - gamma) * published_momentum + (
+            decay ** (update // 100) * estimate
+        )
+        flip = -published * published_momentum > THETA
+        published = np.where(flip, -published, published)
+
+        rescale, gain, threshold = rule.coefficients(update, unit=unit)
+        mantissa, _ = np.frexp(rescale)
+        assert mantissa == 0.5  # a power of two
+        rescaled += rescale != 1
+        before = momentum.copy()
+        momentum *= F32(rescale)
+        large = np.abs(before) > 1e-20
+        np.testing.assert_array_equal((momentum / F32(rescale))[large], before[large])
+        total_flips += bop_update(
+            weights, by_source, momentum, pre, post[0], pre, post[1], F32(gain), F32(threshold)
+        )
+        np.testing.assert_array_equal(weights, published, err_msg=f"update {update}")
+        scaled = momentum * (THETA / threshold)
+        np.testing.assert_allclose(scaled, published_momentum, rtol=1e-4, atol=1e-5)
+    assert total_flips > 100
+    assert bool(rescaled) == (gamma >= 0.05)
+
+
+def test_coefficients_without_decay_are_constant():
+    rule = BOP(0.0, theta=0.5)
+    for update in (0, 1, 10**6):
+        assert rule.coefficients(update, unit=32.0) == (1.0, 1.0, 16.0)
+
+
+def test_contributions_shrink_by_the_decay_from_epoch_to_epoch():
+    rule = BOP(0.0, theta=0.5, decay=0.5, epoch_updates=10)
+    gains = [rule.coefficients(update, unit=1.0)[1] for update in (0, 9, 10, 19, 20)]
+    assert gains == [1.0, 1.0, 0.5, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"gamma": -0.1, "theta": 1}, "gamma=-0.1"),
+        ({"gamma": 1.0, "theta": 1}, r"gamma=1.0.*\[0, 1\)"),
+        ({"gamma": float("nan"), "theta": 1}, "gamma=nan"),
+        ({"gamma": 0.0, "theta": 0}, "theta=0.*positive"),
+        ({"gamma": 0.0, "theta": 1, "decay": 0.0}, "decay=0.0"),
+        ({"gamma": 0.0, "theta": 1, "decay": 1.5}, "decay=1.5"),
+        ({"gamma": 0.0, "theta": 1, "epoch_updates": 0}, "epoch_updates=0"),
+    ],
+)
+def test_impossible_parameters_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        BOP(**arguments)
+
+
+@settings(max_examples=40, deadline=None)
+@given(contrasts(), st.floats(0.05, 2), st.sampled_from([1, 16]), st.sampled_from([-1, 1]))
+def test_alpha_gradient_is_half_the_difference_of_the_energies(drawn, alpha, levels, sign):
+    weights, _, first, second = drawn
+    span = 1.7
+
+    def energy(state):
+        pre, post = (array.astype(float) for array in state)
+        return np.einsum("bi,ij,bj->", post, alpha * weights, pre / levels)
+
+    def total(state):
+        return (state[0].astype(np.int32) @ weights.T.astype(np.int32)).astype(np.int32)
+
+    found = alpha_gradient(
+        total(first),
+        first[1],
+        total(second),
+        second[1],
+        alpha=alpha,
+        levels=levels,
+        sign=sign,
+        span=span,
+    )
+    expected = 0.5 * sign * (energy(second) - energy(first)) / (span * len(first[0]))
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)

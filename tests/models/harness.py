@@ -1,0 +1,93 @@
+"""Small networks on Lava, recorded step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from lava_ep.dynamics import PhaseSchedule
+from lava_ep.processes import EPNetwork, ImageSource, Readout
+from lava_ep.runtime import SupervisedRun, supervised
+from lava_ep.spec import NetworkSpec
+
+
+def make_spec(
+    sizes=(12, 10, 6),
+    *,
+    nudging="random-sign",
+    levels=16,
+    classes=3,
+    free_steps=5,
+    nudged_steps=4,
+    beta=2.5,
+    filter_rate=0.45,
+    initial_state=1.0,
+    **layer,
+) -> NetworkSpec:
+    """Return a small network whose layers share the given learning parameters."""
+    values = {"scale": 0.6, "theta": 0.0203, "gamma": 0.01, "bias_offset": 0.1, **layer}
+    return NetworkSpec(
+        inputs=sizes[0],
+        input_levels=levels,
+        classes=classes,
+        layers=[{"neurons": n, **values} for n in sizes[1:]],
+        neuron={"filter_rate": filter_rate, "initial_state": initial_state},
+        phases={
+            "free_steps": free_steps,
+            "nudged_steps": nudged_steps,
+            "beta": beta,
+            "nudging": nudging,
+        },
+    )
+
+
+def make_samples(spec: NetworkSpec, samples: int, *, seed: int = 0):
+    """Random images, about half of the pixels 0, and labels."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(1, spec.input_levels + 1, (samples, spec.inputs))
+    images *= rng.random(images.shape) < 0.5
+    return images, rng.integers(0, spec.classes, samples)
+
+
+@dataclass
+class Network:
+    """A source, a network and a readout, connected."""
+
+    spec: NetworkSpec
+    schedule: PhaseSchedule
+    source: ImageSource
+    network: EPNetwork
+    readout: Readout
+
+    @property
+    def period(self) -> int:
+        """Steps that a batch takes."""
+        return self.schedule.period(learning=self.network.proc_params["learning"])
+
+    @contextmanager
+    def running(self) -> Iterator[SupervisedRun]:
+        """Run it under supervision."""
+        with supervised(self.network) as run:
+            yield run
+
+    def values(self, run: SupervisedRun, field: str) -> list[np.ndarray]:
+        """A Var of every layer, input side first."""
+        return [run.get(self.network.layer_var(name, field)) for name in self.spec.layer_names]
+
+
+def connect(spec, images, labels, *, batch, seed=0, learning=True, **options) -> Network:
+    """Build a network with its source and readout."""
+    schedule = spec.phases.schedule(seed)
+    phases = {"schedule": schedule, "learning": learning}
+    source = ImageSource(images=images, labels=labels, batch=batch, **phases)
+    network = EPNetwork(
+        spec=spec, batch=batch, seed=seed, learning=learning, name="network", **options
+    )
+    readout = Readout(shape=(batch, spec.sizes[-1]), classes=spec.classes, **phases)
+    source.s_out.connect(network.s_in)
+    source.label_out.connect(network.label_in)
+    network.state_out.connect(readout.state_in)
+    return Network(spec, schedule, source, network, readout)
