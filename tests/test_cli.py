@@ -1,0 +1,202 @@
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from lava_ep.cli import app
+
+pytestmark = pytest.mark.timeout(180)
+
+SMALL = [
+    "--preset=binary-digits",
+    "--limit-train=160",
+    "--limit-test=60",
+    "--batch=16",
+    "--set=network.layers.0.neurons=32",
+]
+
+
+def lava_ep(*arguments, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", "lava_ep", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **kwargs,
+    )
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "run"
+    done = lava_ep("train", *SMALL, "--epochs=2", "--frozen-baseline", "--json", "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out, done
+
+
+def test_train_json_is_the_last_line_and_complete(trained):
+    out, done = trained
+    assert len(done.stdout.splitlines()) == 1
+    result = json.loads(done.stdout)
+    assert {
+        "test_accuracy",
+        "train_accuracy",
+        "epochs",
+        "seconds",
+        "train_seconds_per_epoch",
+        "backend",
+        "seed",
+        "run_dir",
+        "events_per_sample",
+        "synaptic_operations_per_sample",
+        "weight_flips",
+    } <= set(result)
+    assert 0 <= result["test_accuracy"] <= 1
+    assert (result["epochs"], result["seed"], result["backend"]) == (2, 0, "message-passing")
+    assert result["run_dir"] == str(out)
+    for key in ("events_per_sample", "synaptic_operations_per_sample"):
+        assert result[key]["free"] > 0
+        assert result[key]["nudged"] > 0
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert result["test_accuracy"] == lines[-1]["test_accuracy"]
+    flips = [line["weight_flips"] for line in lines]
+    assert result["weight_flips"] == [sum(layer) for layer in zip(*flips, strict=True)]
+
+
+def test_train_leaves_a_report_and_the_baseline(trained):
+    out, _ = trained
+    assert (out / "report.html").stat().st_size > 50_000
+    assert (out / "baseline-frozen" / "metrics.jsonl").exists()
+    assert json.loads((out / "spec.json").read_text())["network"]["layers"][0]["neurons"] == 32
+
+
+def test_evaluate_finds_the_accuracy_of_training(trained):
+    out, done = trained
+    found = lava_ep("evaluate", out, "--json")
+    assert found.returncode == 0, found.stderr
+    result = json.loads(found.stdout)
+    assert result["test_accuracy"] == json.loads(done.stdout)["test_accuracy"]
+    assert result["test_samples"] == 60
+    assert result["events_per_sample"]["nudged"] == 0
+
+
+def test_a_used_folder_is_refused_with_exit_code_2(trained):
+    out, _ = trained
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in out.iterdir())
+    result = invoke("train", *SMALL, "--out", out)
+    assert result.exit_code == 2
+    assert "not empty" in result.output
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in out.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--preset=none"], "preset 'none': expected one of binary-digits"),
+        (["train", "--spec=missing.json"], "missing.json: cannot read the spec"),
+        (["train", "--preset=binary-mnist", "--spec=x"], "give only one of them"),
+        (["train", "--backend=gpu"], "backend 'gpu': expected one of message-passing"),
+        (["train", "--data=imagenet"], "imagenet"),
+        (["train", "--data-dir=missing"], "missing"),
+        (["train", "--epochs=0"], "training.epochs=0: Input should be greater than or equal to 1"),
+        (["train", "--batch=5000"], "training.batch_size=5000: only 1437"),
+        (["train", "--limit-train=9999"], "9999"),
+        (["train", "--seed=-1"], "training.seed=-1"),
+        (["train", "--set=network.classes=7"], "50 output neurons for 7 classes"),
+        (["train", "--set=network.depth=7"], "there is no 'depth' here; expected one of: inputs"),
+        (["train", "--set=epochs"], "expected KEY=VALUE"),
+        (["train", "--resume"], "--out DIR"),
+        (["train", "--resume", "--out=missing"], "not a run folder"),
+        (["train", "--resume", "--out=x", "--seed=3"], "training.seed cannot change a run"),
+        (["train", "--no-such-option"], "No such option"),
+        (["evaluate", "missing"], "not a run folder"),
+        (["report", "missing"], "not a run folder"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+    assert list(tmp_path.iterdir()) == [], "something was written although nothing could start"
+
+
+def test_presets_and_info_speak_json():
+    presets = json.loads(invoke("presets", "--json").stdout)
+    assert presets["laydevant-fc"]["network"]["layers"][0]["neurons"] == 8192
+    facts = json.loads(invoke("info", "--json").stdout)
+    assert facts["backends"] == {"message-passing": "floating_pt"}
+    assert facts["versions"]["lava-nc"].startswith("0.10")
+    assert "binary-digits" in invoke("presets").output
+    assert "message-passing" in invoke("info").output
+
+
+def start_training(out):
+    return subprocess.Popen(
+        [sys.executable, "-m", "lava_ep", "train", *SMALL, "--epochs=6", "--no-report", "--out", out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(path, process):
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+
+
+def test_interrupt_exits_with_130_within_seconds_and_keeps_the_checkpoint(tmp_path):
+    out = tmp_path / "run"
+    process = start_training(out)
+    wait_for(out / "checkpoint-00002.safetensors", process)
+    interrupted = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert time.monotonic() - interrupted < 5
+    assert "Traceback" not in output
+    assert (out / "checkpoint-00002.safetensors").exists()
+    with pytest.raises(ProcessLookupError):  # no worker is left in the group
+        os.killpg(process.pid, 0)
+
+
+def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
+    whole = tmp_path / "whole"
+    process = start_training(whole)
+    assert process.wait(timeout=120) == 0
+    out = tmp_path / "killed"
+    process = start_training(out)
+    wait_for(out / "spec.json", process)
+    moments = random.Random(0)
+    for _ in range(3):
+        time.sleep(moments.uniform(0.5, 4.0))
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lava_ep", "train", "--resume", "--no-report", "--out", out],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    name = "checkpoint-00006.safetensors"
+    assert (out / name).read_bytes() == (whole / name).read_bytes()

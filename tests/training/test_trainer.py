@@ -1,0 +1,152 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from lava_ep.errors import InputError
+from lava_ep.parameters import initial_parameters
+from lava_ep.spec import override
+from lava_ep.training import RunFolder, Trainer, describe_run, open_run
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def new_folder(path, spec, dataset):
+    about = describe_run(spec, dataset, backend="message-passing", command="test")
+    return RunFolder.create(path, spec, about)
+
+
+def digest(folder, epoch):
+    return hashlib.sha256(folder.checkpoints()[epoch].read_bytes()).hexdigest()
+
+
+def without_times(metrics):
+    return [{k: v for k, v in entry.items() if not k.endswith("seconds")} for entry in metrics]
+
+
+def test_same_seed_same_bytes_and_another_seed_others(tmp_path, spec, dataset):
+    digests, metrics = [], []
+    for name, variant in {
+        "a": spec,
+        "b": spec,
+        "c": override(spec, ["training.seed=1"]),
+    }.items():
+        folder = new_folder(tmp_path / name, variant, dataset)
+        metrics.append(without_times(Trainer(variant, dataset, folder=folder).fit()))
+        digests.append(digest(folder, 3))
+    assert digests[0] == digests[1] != digests[2]
+    assert metrics[0] == metrics[1] != metrics[2]
+
+
+def test_a_stopped_and_resumed_run_ends_with_the_same_bytes(tmp_path, spec, dataset):
+    whole = new_folder(tmp_path / "whole", spec, dataset)
+    metrics = Trainer(spec, dataset, folder=whole).fit()
+
+    class Stop(Exception):
+        pass
+
+    def stop_in_second_epoch(progress):
+        if (progress.epoch, progress.batch) == (2, 3):
+            raise Stop
+
+    folder = new_folder(tmp_path / "parts", spec, dataset)
+    with pytest.raises(Stop):
+        Trainer(spec, dataset, folder=folder, on_progress=stop_in_second_epoch).fit()
+    assert list(folder.checkpoints()) == [1]
+    # What a kill between the two writes of an epoch would leave behind:
+    folder.append_metrics({"epoch": 2, "test_accuracy": 2.0})
+    again = Trainer(spec, dataset, folder=folder)
+    assert again.resume() == 1
+    assert without_times(again.fit()) == without_times(metrics)
+    assert digest(folder, 3) == digest(whole, 3)
+    assert without_times(folder.metrics()) == without_times(metrics)
+
+
+def test_resume_after_the_last_epoch_changes_nothing(tmp_path, spec, dataset):
+    folder = new_folder(tmp_path / "run", spec, dataset)
+    first = Trainer(spec, dataset, folder=folder).fit()
+    before = digest(folder, 3)
+    again = Trainer(spec, dataset, folder=folder)
+    assert again.resume() == 3
+    assert again.fit() == first
+    assert digest(folder, 3) == before
+
+
+def test_more_epochs_can_be_added(tmp_path, spec, dataset):
+    folder = new_folder(tmp_path / "run", spec, dataset)
+    Trainer(spec, dataset, folder=folder).fit()
+    folder, longer, data = open_run(folder.path, epochs=4)
+    trainer = Trainer(longer, data, folder=folder)
+    trainer.resume()
+    assert [entry["epoch"] for entry in trainer.fit()] == [1, 2, 3, 4]
+    assert folder.spec().training.epochs == 4
+
+
+def test_other_samples_than_before_are_refused(tmp_path, spec, dataset):
+    about = describe_run(spec, dataset, backend="message-passing", command="test")
+    folder = RunFolder.create(tmp_path / "run", spec, {**about, "data_sha256": "0" * 64})
+    with pytest.raises(InputError, match="other samples than digits"):
+        open_run(folder.path)
+
+
+def test_training_stops_when_patience_is_over(spec, dataset):
+    # With a frozen network no epoch is better than the first.
+    still = override(
+        spec,
+        [
+            "training.patience=2",
+            "training.epochs=9",
+            "network.layers.0.frozen=true",
+            "network.layers.0.bias_rate=0",
+            "network.layers.1.frozen=true",
+        ],
+    )
+    assert len(Trainer(still, dataset).fit()) == 3
+
+
+def test_a_frozen_input_layer_stays_and_the_output_learns(spec, dataset):
+    frozen = spec.with_frozen_input_layer()
+    trainer = Trainer(frozen, dataset)
+    metrics = trainer.fit()
+    start = initial_parameters(spec.network, seed=0)
+    np.testing.assert_array_equal(
+        trainer.parameters.layers[0].weights, start.layers[0].weights
+    )
+    assert np.any(trainer.parameters.layers[1].weights != start.layers[1].weights)
+    assert all(entry["weight_flips"][0] == 0 for entry in metrics)
+
+
+def test_progress_reports_every_batch(spec, dataset):
+    seen = []
+    Trainer(
+        override(spec, ["training.epochs=1"]),
+        dataset,
+        on_progress=lambda p: seen.append((p.epoch, p.batch, p.samples)),
+    ).fit()
+    assert seen == [(1, 1, 32), (1, 2, 64), (1, 3, 96), (1, 4, 128)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("network.inputs=63", "digits has 64 pixels; set network.inputs=64"),
+        ("network.input_levels=255", "set network.input_levels=16"),
+        ("network.classes=2", "digits has 10"),
+        ("training.batch_size=151", "only 150 training samples"),
+    ],
+)
+def test_a_spec_that_does_not_fit_the_data_is_refused(spec, dataset, change, message):
+    with pytest.raises(InputError, match=message):
+        Trainer(override(spec, [change]), dataset)
+
+
+def test_digits_are_learned_and_the_hidden_layer_matters():
+    from lava_ep.data import load_dataset
+    from lava_ep.spec import load_preset
+
+    preset = override(load_preset("binary-digits"), ["training.epochs=2"])
+    digits = load_dataset("digits")
+    learned = Trainer(preset, digits).fit()[-1]["test_accuracy"]
+    frozen = Trainer(preset.with_frozen_input_layer(), digits).fit()[-1]["test_accuracy"]
+    assert learned >= 0.91
+    assert learned >= frozen + 0.05
