@@ -1,5 +1,17 @@
-"""Equilibrium propagation on Lava."""
+"""Equilibrium propagation as event-driven computation on Lava.
 
-from lava_ep import models, processes
+`lava_ep.processes` holds the Processes, `lava_ep.training` trains them, `lava_ep.runtime`
+supervises Lava runs, `lava_ep.estimator` speaks scikit-learn, `lava_ep.dynamics` has the equations.
+"""
 
-__all__ = ["models", "processes"]
+from importlib.metadata import version
+
+from lava_ep import (
+    _lava,  # noqa: F401  (before any other import of Lava)
+    models,
+    processes,
+)
+
+__version__ = version("lava-ep")
+
+__all__ = ["__version__", "models", "processes"]

@@ -138,10 +138,12 @@ def train(
                 f"--resume: {', '.join(changes) or '--preset/--spec'} cannot change a run that has "
                 "begun; only --epochs can"
             )
-        baseline = out / training.BASELINE
-        runs = [training.open_run(out, data_dir=data_dir, epochs=epochs)]
-        if baseline.is_dir():
-            runs.append(training.open_run(baseline, data_dir=data_dir, epochs=epochs))
+        folder = training.RunFolder.open(out)
+        runs = [
+            training.open_run(present.path, data_dir=data_dir, epochs=epochs)
+            for present in (folder, folder.baseline)
+            if present.exists()
+        ]
     else:
         experiment = _experiment(preset, spec, {**given, "training.epochs": epochs}, assignments)
         dataset = load_dataset(
@@ -154,27 +156,18 @@ def train(
         if out is None:
             name = preset or (spec.stem if spec else DEFAULT_PRESET)
             out = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-        variants = {out: experiment}
-        if frozen_baseline:
-            variants[out / training.BASELINE] = experiment.with_frozen_input_layer()
-        runs = [
-            (
-                training.RunFolder.create(
-                    path,
-                    variant,
-                    training.describe_run(
-                        variant,
-                        dataset,
-                        backend=backend,
-                        command=shlex.join(["lava-ep", *sys.argv[1:]]),
-                        data_dir=data_dir,
-                    ),
-                ),
-                variant,
-                dataset,
-            )
-            for path, variant in variants.items()
-        ]
+        about = training.describe_run(
+            experiment,
+            dataset,
+            backend=backend,
+            command=shlex.join(["lava-ep", *sys.argv[1:]]),
+            data_dir=data_dir,
+        )
+        baseline = experiment.with_frozen_input_layer() if frozen_baseline else None
+        folder = training.RunFolder.create(out, experiment, about, baseline=baseline)
+        runs = [(folder, experiment, dataset)]
+        if baseline is not None:
+            runs.append((folder.baseline, baseline, dataset))
     display = Console(stderr=as_json)
     results = [_train(*run, backend, resume, display) for run in runs]
     result = _result(results[0], runs[0][1], backend, out)

@@ -153,10 +153,12 @@ def parse(kind: type[SpecType], data: Any, *, source: str) -> SpecType:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
+        # A layer with a fault is also missing from the layers, which is no fault of its own.
+        errors = [fault for fault in error.errors() if fault["type"] != "too_short"]
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'spec'}={fault.get('input')!r:.80}: "
             f"{fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
+            for fault in errors or error.errors()
         )
         raise InputError(f"{source}: {faults}") from None
 

@@ -146,7 +146,17 @@ def test_presets_and_info_speak_json():
 
 def start_training(out):
     return subprocess.Popen(
-        [sys.executable, "-m", "lava_ep", "train", *SMALL, "--epochs=6", "--no-report", "--out", out],
+        [
+            sys.executable,
+            "-m",
+            "lava_ep",
+            "train",
+            *SMALL,
+            "--epochs=6",
+            "--no-report",
+            "--out",
+            out,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

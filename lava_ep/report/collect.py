@@ -8,7 +8,7 @@ from lava_ep.analysis import Recording, record_sample
 from lava_ep.data import Dataset
 from lava_ep.report.content import PhaseRecording, ReportContent
 from lava_ep.report.writer import write_report
-from lava_ep.training import BASELINE, RunFolder, evaluate, load_run_data
+from lava_ep.training import RunFolder, evaluate, load_run_data
 
 SHOWN_SAMPLE = 0
 """Test sample whose events are drawn."""
@@ -44,7 +44,6 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
     recording = record_sample(
         spec.network, parameters, image, label, seed=spec.training.seed, backend=backend
     )
-    baseline = run_dir / BASELINE
     content = ReportContent(
         title=f"{spec.network} on {dataset.name}",
         command=str(about["command"]),
@@ -54,7 +53,7 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
         seed=spec.training.seed,
         spec=spec.model_dump(mode="json"),
         metrics=folder.metrics(),
-        baseline_metrics=(RunFolder.open(baseline).metrics() or None) if baseline.is_dir() else None,
+        baseline_metrics=folder.baseline.metrics() or None,
         confusion=evaluation.confusion(spec.network.classes),
         class_names=dataset.class_names,
         recording=_phase_recording(recording, dataset),

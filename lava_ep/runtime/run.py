@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import multiprocessing
 import operator
 import os
 import signal
@@ -52,6 +53,11 @@ class SupervisedRun:
             raise InputError(f"supervised() needs a Lava Process, got {type(process).__name__}.")
         if channel_size < 1:
             raise InputError(f"channel_size is {channel_size}, expected at least 1.")
+        if multiprocessing.current_process().daemon:
+            raise LavaEPError(
+                "supervised() has to start processes, which a daemonic multiprocessing worker may "
+                "not; with joblib use the backend 'loky' or 'threading'."
+            )
         if sys.platform == "win32":
             raise LavaEPError("supervised() needs forked workers; use Linux, macOS or WSL.")
         self._process = process

@@ -1,7 +1,7 @@
 """Training: sessions with a running network, run folders, and the trainer."""
 
 from lava_ep.training.evaluation import Evaluation, evaluate
-from lava_ep.training.run_folder import BASELINE, RunFolder, read_checkpoint
+from lava_ep.training.run_folder import RunFolder, read_checkpoint
 from lava_ep.training.session import Counters, NetworkSession
 from lava_ep.training.trainer import (
     Progress,
@@ -14,7 +14,6 @@ from lava_ep.training.trainer import (
 )
 
 __all__ = [
-    "BASELINE",
     "Counters",
     "Evaluation",
     "NetworkSession",

@@ -50,8 +50,26 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, path: Path, spec: ExperimentSpec, about: Mapping[str, Any]) -> RunFolder:
-        """Start a new run.
+    def create(
+        cls,
+        path: Path,
+        spec: ExperimentSpec,
+        about: Mapping[str, Any],
+        *,
+        baseline: ExperimentSpec | None = None,
+    ) -> RunFolder:
+        """Start a new run; the folder appears as a whole or not at all.
+
+        Parameters
+        ----------
+        path
+            Where; the folder may exist if it is empty.
+        spec
+            What is trained.
+        about
+            Content of ``run.json``.
+        baseline
+            A second experiment, kept in a run folder within this one.
 
         Raises
         ------
@@ -63,13 +81,27 @@ class RunFolder:
                 f"{path}: exists and is not empty; choose another --out, or go on with --resume"
             )
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as name:
+                whole = cls(Path(name) / path.name)
+                for folder, experiment in ((whole, spec), (whole.baseline, baseline)):
+                    if experiment is not None:
+                        folder.path.mkdir()
+                        folder.write_spec(experiment)
+                        folder._write_json("run.json", about)
+                whole.path.replace(path)
         except OSError as error:
             raise InputError(f"{path}: cannot create the run folder ({error.strerror})") from None
-        folder = cls(path)
-        folder.write_spec(spec)
-        folder._write_json("run.json", about)
-        return folder
+        return cls(path)
+
+    @property
+    def baseline(self) -> RunFolder:
+        """The run with a frozen input layer that may lie within this one."""
+        return RunFolder(self.path / BASELINE)
+
+    def exists(self) -> bool:
+        """Whether there is such a run."""
+        return (self.path / "spec.json").is_file()
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -80,9 +112,10 @@ class RunFolder:
         InputError
             If this is not the folder of a run.
         """
-        if not (path / "spec.json").is_file():
+        folder = cls(path)
+        if not folder.exists():
             raise InputError(f"{path}: not a run folder, it has no spec.json")
-        return cls(path)
+        return folder
 
     def _write_json(self, name: str, data: Any) -> None:
         text = json.dumps(data, indent=2) + "\n"

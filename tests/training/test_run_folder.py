@@ -21,7 +21,7 @@ def test_spec_and_about_read_back(folder, spec):
 
 def test_a_folder_in_use_is_refused_and_left_alone(tmp_path, spec):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="not empty.*--resume"):
+    with pytest.raises(InputError, match=r"not empty.*--resume"):
         RunFolder.create(tmp_path, spec, {})
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -56,7 +56,7 @@ def test_a_cut_checkpoint_is_one_clear_error(folder, spec, keep):
     path = folder.write_checkpoint(1, initial_parameters(spec.network, seed=0))
     content = path.read_bytes()
     path.write_bytes(content[:keep])
-    with pytest.raises(InputError, match="checkpoint-00001.*not a whole safetensors file"):
+    with pytest.raises(InputError, match=r"checkpoint-00001.*not a whole safetensors file"):
         folder.latest(spec.network)
 
 

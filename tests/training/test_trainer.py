@@ -109,9 +109,7 @@ def test_a_frozen_input_layer_stays_and_the_output_learns(spec, dataset):
     trainer = Trainer(frozen, dataset)
     metrics = trainer.fit()
     start = initial_parameters(spec.network, seed=0)
-    np.testing.assert_array_equal(
-        trainer.parameters.layers[0].weights, start.layers[0].weights
-    )
+    np.testing.assert_array_equal(trainer.parameters.layers[0].weights, start.layers[0].weights)
     assert np.any(trainer.parameters.layers[1].weights != start.layers[1].weights)
     assert all(entry["weight_flips"][0] == 0 for entry in metrics)
 
