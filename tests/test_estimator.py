@@ -71,7 +71,7 @@ def test_learns_digits_in_a_few_epochs():
     assert classifier.score(digits.x_test, digits.y_test) >= 0.93
     assert classifier.n_iter_ == len(classifier.train_accuracy_) == 4
     assert classifier.train_accuracy_[0] < 0.9 < classifier.train_accuracy_[-1]
-    assert str(classifier.spec_) == "64-512-50"
+    assert str(classifier.spec_) == "64-1024-50"
 
 
 def test_learns_tables_of_few_features():
