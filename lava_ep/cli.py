@@ -339,6 +339,7 @@ def _train(
                 f"events/sample {events['free']:.1f} + {events['nudged']:.1f}  "
                 f"{entry['seconds']:.1f} s",
                 highlight=False,
+                soft_wrap=True,
             )
 
         trainer = Trainer(
