@@ -46,8 +46,8 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
 
     The network runs on the Lava runtime: every layer of neurons and every population of synapses
     is a Process of its own, and all learning happens in the synapses. Neurons are those of
-    `lava_ep.dynamics.binary_step`, weights flip by `lava_ep.dynamics.bop_update`. The defaults are
-    those of the preset ``binary-digits``.
+    `lava_ep.dynamics.binary_step`, weights flip by `lava_ep.dynamics.bop_update`. The defaults
+    suit small problems of any kind.
 
     Pixels are integers from 0 to ``levels``. Features are scaled to them from a range that
     ``input_range`` chooses; see `thermometer` for the equation. Values outside of that range are
@@ -164,11 +164,11 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        hidden_layer_sizes: int | tuple[int, ...] = (1024,),
+        hidden_layer_sizes: int | tuple[int, ...] = (512,),
         neurons_per_class: int = 5,
         free_steps: int = 10,
-        nudged_steps: int = 6,
-        beta: float = 2.5,
+        nudged_steps: int = 10,
+        beta: float = 3.0,
         nudging: Literal["symmetric", "random-sign", "positive"] = "symmetric",
         weight_scale: float | tuple[float, ...] = (0.56, 0.69),
         theta: float | tuple[float, ...] = (0.1, 0.033),

@@ -71,7 +71,7 @@ def test_learns_digits_in_a_few_epochs():
     assert classifier.score(digits.x_test, digits.y_test) >= 0.93
     assert classifier.n_iter_ == len(classifier.train_accuracy_) == 4
     assert classifier.train_accuracy_[0] < 0.9 < classifier.train_accuracy_[-1]
-    assert str(classifier.spec_) == "64-1024-50"
+    assert str(classifier.spec_) == "64-512-50"
 
 
 def test_learns_tables_of_few_features():
@@ -87,7 +87,15 @@ def test_learns_the_same_bytes_as_the_trainer():
     spec = preset.model_copy(update={"training": training, "data": DataSpec()})
     trainer = Trainer(spec, digits)
     metrics = trainer.fit()
-    classifier = EPClassifier(levels=16, input_range=(0, 16), max_iter=2, random_state=7)
+    classifier = EPClassifier(
+        hidden_layer_sizes=(1024,),
+        nudged_steps=6,
+        beta=2.5,
+        levels=16,
+        input_range=(0, 16),
+        max_iter=2,
+        random_state=7,
+    )
     classifier.fit(digits.x_train, digits.y_train)
     assert classifier.spec_ == preset.network
     assert classifier.train_accuracy_ == [entry["train_accuracy"] for entry in metrics]
