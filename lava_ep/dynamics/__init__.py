@@ -1,7 +1,7 @@
 """The mathematics: neurons, synapses and learning rules as pure functions on arrays."""
 
 from lava_ep.dynamics.bop import BOP, alpha_gradient, bop_update
-from lava_ep.dynamics.neuron import binary_step, binary_step_nudged, update_bias
+from lava_ep.dynamics.neuron import binary_step, update_bias
 from lava_ep.dynamics.readout import expand_target, group_mean
 from lava_ep.dynamics.schedule import Nudging, Phase, PhaseSchedule
 from lava_ep.dynamics.seeds import Stream, generator
@@ -21,7 +21,6 @@ __all__ = [
     "Stream",
     "alpha_gradient",
     "binary_step",
-    "binary_step_nudged",
     "bop_update",
     "count_events",
     "current",

@@ -6,12 +6,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
+from lava_ep.errors import InputError
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
 
 
-@kernel("int64(f4[:,::1], i1[:,::1], f4[:,::1], f4[::1], f4, f4, i1[:,::1])")
+@kernel("int64(f4[:,::1], i1[:,::1], f4[:,::1], f4[::1], f4, f4, i1[:,::1], i1[:,::1], f4)")
+def _binary_step(
+    state: Float32,
+    activation: Int8,
+    current: Float32,
+    bias: Float32,
+    filter_rate: np.float32,
+    threshold: np.float32,
+    events: Int8,
+    target: Int8,
+    beta: np.float32,
+) -> int:
+    keep = np.float32(1.0) - filter_rate
+    count = 0
+    for row in range(state.shape[0]):
+        for n in range(state.shape[1]):
+            drive = current[row, n] + bias[n]
+            if beta != 0:
+                drive = drive + beta * (np.float32(target[row, n]) - state[row, n])
+            s = keep * state[row, n] + filter_rate * drive
+            s = min(max(s, np.float32(0.0)), np.float32(1.0))
+            state[row, n] = s
+            b = np.int8(s >= threshold)
+            e = np.int8(b - activation[row, n])
+            activation[row, n] = b
+            events[row, n] = e
+            count += e != 0
+    return count
+
+
+_NO_TARGET = np.zeros((0, 0), np.int8)
+
+
 def binary_step(
     state: Float32,
     activation: Int8,
@@ -20,15 +53,19 @@ def binary_step(
     filter_rate: np.float32,
     threshold: np.float32,
     events: Int8,
+    target: Int8 | None = None,
+    beta: float = 0.0,
 ) -> int:
-    r"""Advance hidden neurons by one time step, in place.
+    r"""Advance a layer of neurons by one time step, in place.
 
     .. math::
-        s &\leftarrow \mathrm{clip}((1-\gamma_n)\,s + \gamma_n\,(I + \mathrm{bias}), 0, 1) \\
+        s &\leftarrow \mathrm{clip}((1-\gamma_n)\,s
+            + \gamma_n\,(I + \mathrm{bias} + \beta\,(y - s)), 0, 1) \\
         b' &= [s \ge \theta], \quad e = b' - b, \quad b \leftarrow b'
 
     with :math:`I = W b_\mathrm{below} + W_\mathrm{above}^\top b_\mathrm{above}` computed from the
-    activations of the step before (Laydevant et al. 2021, section 4).
+    activations of the step before (Laydevant et al. 2021, section 4). Only output neurons in a
+    nudged phase have a target.
 
     Parameters
     ----------
@@ -46,60 +83,36 @@ def binary_step(
         :math:`\theta`.
     events
         Receives the changes :math:`e`, (batch, n), -1, 0 or +1.
+    target
+        Target :math:`y`, (batch, n), 0 or 1; needed where ``beta`` is not 0.
+    beta
+        Nudging strength :math:`\beta` of either sign.
 
     Returns
     -------
     int
         Number of events, that is, of non-zero changes.
+
+    Raises
+    ------
+    InputError
+        If ``beta`` is not 0 and no target of the state's shape is given.
     """
-    keep = np.float32(1.0) - filter_rate
-    count = 0
-    for row in range(state.shape[0]):
-        for n in range(state.shape[1]):
-            drive = current[row, n] + bias[n]
-            s = keep * state[row, n] + filter_rate * drive
-            s = min(max(s, np.float32(0.0)), np.float32(1.0))
-            state[row, n] = s
-            b = np.int8(s >= threshold)
-            e = np.int8(b - activation[row, n])
-            activation[row, n] = b
-            events[row, n] = e
-            count += e != 0
-    return count
-
-
-@kernel("int64(f4[:,::1], i1[:,::1], f4[:,::1], f4[::1], f4, f4, i1[:,::1], i1[:,::1], f4)")
-def binary_step_nudged(
-    state: Float32,
-    activation: Int8,
-    current: Float32,
-    bias: Float32,
-    filter_rate: np.float32,
-    threshold: np.float32,
-    events: Int8,
-    target: Int8,
-    beta: np.float32,
-) -> int:
-    r"""Advance output neurons by one time step under nudging, in place.
-
-    As `binary_step`, with :math:`\beta\,(y - s)` added to the bracket; ``target`` :math:`y` is
-    (batch, n), 0 or 1, and ``beta`` may have either sign.
-    """
-    keep = np.float32(1.0) - filter_rate
-    count = 0
-    for row in range(state.shape[0]):
-        for n in range(state.shape[1]):
-            drive = current[row, n] + bias[n]
-            drive = drive + beta * (np.float32(target[row, n]) - state[row, n])
-            s = keep * state[row, n] + filter_rate * drive
-            s = min(max(s, np.float32(0.0)), np.float32(1.0))
-            state[row, n] = s
-            b = np.int8(s >= threshold)
-            e = np.int8(b - activation[row, n])
-            activation[row, n] = b
-            events[row, n] = e
-            count += e != 0
-    return count
+    if target is None:
+        target = _NO_TARGET
+    if beta != 0 and target.shape != state.shape:
+        raise InputError(f"beta={beta}: expected a target of shape {state.shape}")
+    return _binary_step(
+        state,
+        activation,
+        current,
+        bias,
+        filter_rate,
+        threshold,
+        events,
+        target,
+        np.float32(beta),
+    )
 
 
 def update_bias(

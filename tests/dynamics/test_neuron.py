@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lava_ep.dynamics import binary_step, binary_step_nudged, update_bias
+from lava_ep.dynamics import binary_step, update_bias
+from lava_ep.errors import InputError
 
 F32 = np.float32
 unit = st.floats(0, 1, width=32)
@@ -58,7 +59,7 @@ def test_nudging_adds_beta_times_the_distance_to_the_target(layer, beta, data):
     state, _, current, bias, *_ = layer
     target = data.draw(arrays(np.int8, state.shape, elements=st.integers(0, 1)))
     drive = current + bias + F32(beta) * (target.astype(F32) - state)
-    check_step(layer, drive, lambda events: binary_step_nudged(*layer, events, target, F32(beta)))
+    check_step(layer, drive, lambda events: binary_step(*layer, events, target, beta))
 
 
 @settings(max_examples=30, deadline=None)
@@ -67,9 +68,17 @@ def test_nudging_with_beta_zero_is_a_free_step(layer):
     free, nudged = [[np.copy(array) for array in layer[:4]] for _ in range(2)]
     events = np.zeros_like(layer[1]), np.zeros_like(layer[1])
     binary_step(*free, *layer[4:], events[0])
-    binary_step_nudged(*nudged, *layer[4:], events[1], np.ones_like(layer[1]), F32(0))
+    binary_step(*nudged, *layer[4:], events[1], np.ones_like(layer[1]), F32(0))
     for a, b in zip([*free, events[0]], [*nudged, events[1]], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_nudging_without_a_target_is_refused():
+    state, activation = np.zeros((2, 1), F32), np.zeros((2, 1), np.int8)
+    layer = state, activation, state.copy(), np.zeros(1, F32), F32(1), F32(0.5), activation.copy()
+    for target in (None, np.zeros((1, 1), np.int8)):
+        with pytest.raises(InputError, match=r"beta=2.0: expected a target of shape \(2, 1\)"):
+            binary_step(*layer, target, 2.0)
 
 
 def test_a_state_at_the_threshold_is_active():

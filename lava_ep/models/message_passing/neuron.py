@@ -10,7 +10,7 @@ from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import Phase, binary_step, binary_step_nudged, update_bias
+from lava_ep.dynamics import Phase, binary_step, update_bias
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
 from lava_ep.models.message_passing.messages import SummingInPort, as_integers, as_reals
@@ -67,13 +67,18 @@ class PyBinaryNeuronModelFloat(ScheduledModel):
         self.events[1] += np.count_nonzero(self._change)
 
     def _settle(self, current: NDArray[np.float32], target: NDArray[np.int8] | None) -> None:
-        beta = self.schedule.beta_at(self.position, self.sign)
-        common = (self.state, self.activation, current, self.bias)
-        constants = (self._filter_rate, self._threshold)
-        if target is not None and beta:
-            count = binary_step_nudged(*common, *constants, self._change, target, np.float32(beta))
-        else:
-            count = binary_step(*common, *constants, self._change)
+        nudged = target is not None
+        count = binary_step(
+            self.state,
+            self.activation,
+            current,
+            self.bias,
+            self._filter_rate,
+            self._threshold,
+            self._change,
+            target,
+            self.schedule.beta_at(self.position, self.sign) if nudged else 0.0,
+        )
         self.events[self.counter] += count
 
     def _remember(self) -> None:
