@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from lava_ep.data import load_dataset
 from lava_ep.errors import InputError
 from lava_ep.estimator import EPClassifier, thermometer
-from lava_ep.spec import DataSpec, TrainingSpec, load_preset
+from lava_ep.spec import DataSpec, TrainingSpec, load_preset, override
 from lava_ep.training import Trainer
 
 SMALL = EPClassifier(hidden_layer_sizes=(64,), max_iter=2)
@@ -82,15 +82,16 @@ def test_learns_tables_of_few_features():
 
 def test_learns_the_same_bytes_as_the_trainer():
     digits = load_dataset("digits", limit_train=168, limit_test=10)
-    preset = load_preset("binary-digits")
+    preset = override(
+        load_preset("binary-digits"),
+        [f"network.layers.{layer}.bias_rate=0" for layer in (0, 1)],
+    )
     training = TrainingSpec(epochs=2, batch_size=16, seed=7, bop_decay=0.9)
     spec = preset.model_copy(update={"training": training, "data": DataSpec()})
     trainer = Trainer(spec, digits)
     metrics = trainer.fit()
     classifier = EPClassifier(
-        hidden_layer_sizes=(1024,),
-        nudged_steps=6,
-        beta=2.5,
+        nudged_steps=8,
         levels=16,
         input_range=(0, 16),
         max_iter=2,
