@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format bench docs reproduce-binary-mnist clean
+.PHONY: help setup demo test lint format bench docs reproduce-binary-digits reproduce-binary-mnist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-24s%s\n", $$1, $$2 }' Makefile
@@ -24,7 +24,6 @@ setup: $(STAMPS)/run ## Make .venv and install lava-ep into it
 
 demo: $(STAMPS)/run ## Learn handwritten digits and write a report
 	$(BIN)/lava-ep train --preset binary-digits --frozen-baseline --out runs/demo-$(NOW)
-	@echo "Report: $(CURDIR)/runs/demo-$(NOW)/report.html"
 
 test: $(STAMPS)/dev ## Run the tests
 	$(BIN)/python -m pytest
@@ -45,9 +44,15 @@ docs: $(STAMPS)/docs ## Build the documentation
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo "Documentation: $(CURDIR)/docs/_build/html/index.html"
 
-reproduce-binary-mnist: $(STAMPS)/run ## Train preset binary-mnist on all of MNIST for 8 epochs
-	$(BIN)/lava-ep train --preset binary-mnist $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") \
-	    --epochs 8 --out runs/binary-mnist-$(NOW)
+reproduce-binary-digits: $(STAMPS)/run ## Train preset binary-digits with seeds 0 to 4
+	for seed in 0 1 2 3 4; do \
+	    $(BIN)/lava-ep train --preset binary-digits --seed $$seed --json --no-report \
+	        --out runs/binary-digits-$(NOW)-seed$$seed || exit; \
+	done
+
+reproduce-binary-mnist: $(STAMPS)/run ## Train preset binary-mnist, and with a frozen input layer
+	$(BIN)/lava-ep train --preset binary-mnist --frozen-baseline \
+	    $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") --out runs/binary-mnist-$(NOW)
 
 clean: ## Remove caches and built files; .venv and runs stay
 	rm -rf build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -173,7 +173,7 @@ def train(
     result = _result(results[0], runs[0][1], backend, out)
     result["seconds"] = round(time.perf_counter() - started, 3)
     if report_wanted:
-        display.print(f"Report: {_write_report(out, data_dir)}")
+        display.print(f"Report: {_write_report(out, data_dir)}", soft_wrap=True)
     _finish(result, as_json, display)
 
 
@@ -219,7 +219,7 @@ def evaluate(
 @command
 def report(run_dir: RunDir, data_dir: DataDir = None) -> None:
     """Write report.html and the figures of a run."""
-    Console().print(f"Report: {_write_report(run_dir, data_dir)}")
+    Console().print(f"Report: {_write_report(run_dir, data_dir)}", soft_wrap=True)
 
 
 @command
@@ -382,7 +382,7 @@ def _result(
 def _write_report(run_dir: Path, data_dir: Path | None) -> Path:
     from lava_ep.report import report_run
 
-    return report_run(run_dir, data_dir=data_dir)
+    return report_run(run_dir, data_dir=data_dir).resolve()
 
 
 def _finish(result: Mapping[str, Any], as_json: bool, display: Console) -> None:
