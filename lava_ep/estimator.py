@@ -110,9 +110,9 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         Class labels, in the order of the scores.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if they all were strings.
-    data_min_, data_max_ : ndarray of shape (n_features_in_,)
+    data_min_, data_max_ : ndarray of shape (n_features,)
         Range of each feature that is scaled to the pixels.
     spec_ : NetworkSpec
         The network.
