@@ -19,7 +19,7 @@ from lava_ep.data import Dataset, load_dataset
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
 from lava_ep.parameters import initial_parameters
-from lava_ep.spec import ExperimentSpec
+from lava_ep.spec import ExperimentSpec, override
 from lava_ep.training.run_folder import RunFolder
 from lava_ep.training.session import Counters, NetworkSession
 
@@ -310,7 +310,6 @@ def open_run(
             "resume with the same --data-dir"
         )
     if epochs is not None and epochs != spec.training.epochs:
-        training = spec.training.model_copy(update={"epochs": epochs})
-        spec = spec.model_copy(update={"training": training})
+        spec = override(spec, [f"training.epochs={epochs}"])
         folder.write_spec(spec)
     return folder, spec, dataset

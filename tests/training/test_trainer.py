@@ -82,6 +82,13 @@ def test_more_epochs_can_be_added(tmp_path, spec, dataset):
     assert folder.spec().training.epochs == 4
 
 
+def test_an_impossible_number_of_epochs_leaves_the_run_as_it_was(tmp_path, spec, dataset):
+    folder = new_folder(tmp_path / "run", spec, dataset)
+    with pytest.raises(InputError, match=r"training\.epochs=0: Input should be greater"):
+        open_run(folder.path, epochs=0)
+    assert folder.spec() == spec
+
+
 def test_other_samples_than_before_are_refused(tmp_path, spec, dataset):
     about = describe_run(spec, dataset, backend="message-passing", command="test")
     folder = RunFolder.create(tmp_path / "run", spec, {**about, "data_sha256": "0" * 64})
