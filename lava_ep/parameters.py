@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lava_ep.dynamics import Stream, generator, initial_weights, scaling_factor
 from lava_ep.errors import InputError
-from lava_ep.spec import NetworkSpec
+from lava_ep.spec import NetworkSpec, layer_names
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,9 @@ class NetworkParameters:
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Flatten to named arrays, such as ``hidden1.weights`` for a checkpoint."""
-        names = [*(f"hidden{i}" for i in range(1, len(self.layers))), "output"]
         arrays: dict[str, NDArray[np.generic]] = {
             f"{name}.{field}": getattr(layer, field)
-            for name, layer in zip(names, self.layers, strict=True)
+            for name, layer in zip(layer_names(len(self.layers)), self.layers, strict=True)
             for field in LayerParameters.FIELDS
         }
         arrays["batch"] = np.array([self.batch], np.int64)

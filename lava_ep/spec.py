@@ -39,6 +39,11 @@ class PhaseSpec(_Spec):
         return PhaseSchedule(self.free_steps, self.nudged_steps, self.beta, self.nudging, seed)
 
 
+def layer_names(layers: int) -> tuple[str, ...]:
+    """Names of so many layers of neurons: ``hidden1``, ``hidden2``, …, ``output``."""
+    return (*(f"hidden{i}" for i in range(1, layers)), "output")
+
+
 class LayerSpec(_Spec):
     r"""One layer of neurons with the binary synapses that enter it from the layer below.
 
@@ -100,7 +105,7 @@ class NetworkSpec(_Spec):
     @property
     def layer_names(self) -> tuple[str, ...]:
         """Names of the layers of neurons, such as ``hidden1`` and ``output``."""
-        return (*(f"hidden{i}" for i in range(1, len(self.layers))), "output")
+        return layer_names(len(self.layers))
 
     def __str__(self) -> str:
         return "-".join(map(str, self.sizes))

@@ -23,12 +23,8 @@ def cpu_model(process: type[AbstractProcess], *tags: str) -> Callable[[Model], M
     """
 
     def declare(model: Model) -> Model:
-        implements(proc=process, protocol=LoihiProtocol)(model)
         requires(CPU)(model)
-        tag(*tags)(model)
-        model.__module__ = process.__module__
-        setattr(sys.modules[process.__module__], model.__name__, model)
-        return model
+        return cpu_sub_model(process, *tags)(model)
 
     return declare
 

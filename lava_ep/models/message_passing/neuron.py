@@ -67,7 +67,6 @@ class PyBinaryNeuronModelFloat(ScheduledModel):
         self.events[1] += np.count_nonzero(self._change)
 
     def _settle(self, current: NDArray[np.float32], target: NDArray[np.int8] | None) -> None:
-        nudged = target is not None
         count = binary_step(
             self.state,
             self.activation,
@@ -77,7 +76,7 @@ class PyBinaryNeuronModelFloat(ScheduledModel):
             self._threshold,
             self._change,
             target,
-            self.schedule.beta_at(self.position, self.sign) if nudged else 0.0,
+            0.0 if target is None else self.schedule.beta_at(self.position, self.sign),
         )
         self.events[self.counter] += count
 
