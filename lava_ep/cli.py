@@ -258,7 +258,7 @@ def info(as_json: AsJson = False) -> None:
         "versions": package_versions(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "backends": dict(BACKENDS),
+        "backends": {name: b.description for name, b in BACKENDS.items()},
         "datasets": dict(DATASETS),
         "presets": preset_names(),
         "data_dir": os.environ.get("LAVA_EP_DATA"),

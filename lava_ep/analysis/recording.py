@@ -74,7 +74,7 @@ def record_sample(
     schedule = spec.phases.schedule(seed)
     steps = schedule.period(learning=True)
     with NetworkSession(
-        spec, batch=1, parameters=parameters, seed=seed, backend=backend
+        spec, batch=1, parameters=parameters, seed=seed, backend=backend, stepwise=True
     ) as session:
         history = []
         for _ in session.walk(image, label):

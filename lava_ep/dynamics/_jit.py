@@ -10,8 +10,8 @@ import numba
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def kernel(*signatures: str) -> Callable[[Kernel], Kernel]:
-    """Compile a function ahead of its first call for the given Numba signatures.
+def kernel(*signatures: Any) -> Callable[[Kernel], Kernel]:
+    """Compile a function ahead of its first call for the given Numba signatures (strings or types).
 
     The compiled code is cached on disk, runs without the GIL, and keeps IEEE arithmetic (no
     ``fastmath``), because different backends must agree bit for bit. Compiling at import keeps

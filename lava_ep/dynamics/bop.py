@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics._words import popcount, where_above, where_below
+from lava_ep.dynamics.signs import SignMatrix, Words
 from lava_ep.errors import InputError
 
 Float32 = NDArray[np.float32]
@@ -97,13 +99,276 @@ class BOP:
         return rescale, gain, self.theta * unit / scale
 
 
-@kernel(
-    "int64(i1[:,::1],i1[:,::1],f4[:,::1],i1[:,::1],i1[:,::1],i1[:,::1],i1[:,::1],f4,f4)",
-    "int64(i1[:,::1],i1[:,::1],f4[:,::1],i4[:,::1],i1[:,::1],i4[:,::1],i1[:,::1],f4,f4)",
-)
+@kernel("void(i1[:,::1], int64, u8[:,::1], int64, int64)")
+def collect_masks(activation: Int8, offset: int, masks: Words, first: int, last: int) -> None:
+    """Collect the activations of each neuron over the batch.
+
+    Parameters
+    ----------
+    activation
+        (batch, n), 0 or 1.
+    offset
+        Neuron of ``activation`` that is number 0 here.
+    masks
+        Receives, in bit r % 64 of ``masks[r // 64, i]``, whether neuron ``offset + i`` is active in
+        sample r; (`mask_words` (batch), m).
+    first, last
+        The neurons i to do this for.
+    """
+    masks[:, first:last] = 0
+    for row in range(activation.shape[0]):
+        bit = np.uint64(row % 64)
+        mask = masks[row // 64, first:last]
+        active = activation[row, offset + first : offset + last]
+        for n in range(mask.size):
+            mask[n] |= np.uint64(active[n]) << bit
+
+
+def mask_words(batch: int) -> int:
+    """Words that hold a bit for each sample."""
+    return -(-batch // 64)
+
+
+WORD = 64
+"""Synapses that share a word."""
+
+
+@kernel("void(int64, int64, u8[:,::1], u8[:,::1])")
+def _flip(i: int, j: int, forward: Words, backward: Words) -> None:
+    backward[i, j // WORD] ^= np.uint64(1) << np.uint64(j % WORD)
+    forward[j, i // WORD] ^= np.uint64(1) << np.uint64(i % WORD)
+
+
+@kernel("int64(int64, int64, int64, i4[::1], f4[:,::1], u8[:,::1], u8[:,::1], f4, f4)")
+def _apply_row(
+    i: int,
+    first: int,
+    last: int,
+    contrast: Int32,
+    momentum: Float32,
+    forward: Words,
+    backward: Words,
+    gain: np.float32,
+    threshold: np.float32,
+) -> int:
+    """Move the momenta of row i by contrasts of the columns from first to last, and flip."""
+    flips = 0
+    for start in range(first, last, WORD):
+        stop = min(start + WORD, last)
+        moved, change = momentum[i, start:stop], contrast[start - first : stop - first]
+        above, below = np.uint64(0), np.uint64(0)
+        if stop - start == WORD:
+            for k in range(WORD):
+                moved[k] += gain * np.float32(change[k])
+            above = np.uint64(where_above(moved, 0, threshold))
+            above |= np.uint64(where_above(moved, 32, threshold)) << np.uint64(32)
+            below = np.uint64(where_below(moved, 0, -threshold))
+            below |= np.uint64(where_below(moved, 32, -threshold)) << np.uint64(32)
+        else:
+            for k in range(stop - start):
+                moved[k] += gain * np.float32(change[k])
+                above |= np.uint64(moved[k] > threshold) << np.uint64(k)
+                below |= np.uint64(moved[k] < -threshold) << np.uint64(k)
+        signs = backward[i, start // WORD]
+        candidates = (above & ~signs) | (below & signs)
+        while candidates:
+            lowest = candidates & (~candidates + np.uint64(1))
+            candidates ^= lowest
+            k = popcount(lowest - np.uint64(1))
+            if change[k] != 0:
+                _flip(i, start + np.int64(k), forward, backward)
+                flips += 1
+    return flips
+
+
+@kernel("int64(int64, int64, int32, f4[:,::1], u8[:,::1], u8[:,::1], f4, f4)")
+def _apply_one(
+    i: int,
+    j: int,
+    contrast: np.int32,
+    momentum: Float32,
+    forward: Words,
+    backward: Words,
+    gain: np.float32,
+    threshold: np.float32,
+) -> int:
+    """Move one momentum by a contrast, and flip the weight or not."""
+    m = momentum[i, j] + gain * np.float32(contrast)
+    momentum[i, j] = m
+    if contrast == 0 or abs(m) <= threshold:
+        return 0
+    positive = backward[i, j // WORD] >> np.uint64(j % WORD) & np.uint64(1)
+    if positive != (m < 0):
+        return 0
+    _flip(i, j, forward, backward)
+    return 1
+
+
+@kernel("void(int64, int64, u8[:,::1], u8[:,::1], u8[:,::1], u8[:,::1], i4[::1])")
+def _contrast(
+    i: int,
+    first: int,
+    pre_first: Words,
+    post_first: Words,
+    pre_second: Words,
+    post_second: Words,
+    contrast: Int32,
+) -> None:
+    """Count the samples in which i and the sources from ``first`` on are both active, now - before."""
+    contrast[:] = 0
+    for word in range(post_first.shape[0]):
+        b_first, b_second = post_first[word, i], post_second[word, i]
+        last = first + contrast.size
+        a_first, a_second = pre_first[word, first:last], pre_second[word, first:last]
+        for j in range(contrast.size):
+            contrast[j] += np.int32(popcount(b_second & a_second[j]))
+            contrast[j] -= np.int32(popcount(b_first & a_first[j]))
+
+
+SPARSE_FRACTION = 1 / 32
+"""Below this share of changed sources they are visited one by one."""
+
+_TILE = "int64, int64, int64, int64"
+_SYNAPSES = "f4[:,::1], u8[:,::1], u8[:,::1], f4, f4"
+
+
+@kernel(f"int64({_TILE}, u8[:,::1], u8[:,::1], u8[:,::1], u8[:,::1], {_SYNAPSES})")
+def bop_tile_signs(
+    first_post: int,
+    last_post: int,
+    first_pre: int,
+    last_pre: int,
+    pre_first: Words,
+    post_first: Words,
+    pre_second: Words,
+    post_second: Words,
+    momentum: Float32,
+    forward: Words,
+    backward: Words,
+    gain: np.float32,
+    threshold: np.float32,
+) -> int:
+    """Do `bop_update` for a tile of synapses between neurons.
+
+    With the activations of a neuron over the batch as bits of a word (`collect_masks`), the
+    contrast of a synapse is the difference of two counts of bits. Tiles that begin at multiples
+    of 64 on both sides share no word, and can be updated at the same time.
+    """
+    words = post_first.shape[0]
+    contrast = np.zeros(last_pre - first_pre, np.int32)
+    changed = np.empty(last_pre - first_pre, np.int32)
+    n_changed = 0
+    for j in range(first_pre, last_pre):
+        for word in range(words):
+            if pre_first[word, j] != pre_second[word, j]:
+                changed[n_changed] = j
+                n_changed += 1
+                break
+    changed_first = np.empty((words, n_changed), np.uint64)
+    changed_second = np.empty((words, n_changed), np.uint64)
+    for word in range(words):
+        for k in range(n_changed):
+            changed_first[word, k] = pre_first[word, changed[k]]
+            changed_second[word, k] = pre_second[word, changed[k]]
+    change = np.empty(n_changed, np.int32)
+    sparse = n_changed < SPARSE_FRACTION * contrast.size
+    flips = 0
+    for i in range(first_post, last_post):
+        active, moves = np.uint64(0), np.uint64(0)
+        for word in range(words):
+            active |= post_first[word, i]
+            moves |= post_first[word, i] ^ post_second[word, i]
+        if moves:
+            _contrast(i, first_pre, pre_first, post_first, pre_second, post_second, contrast)
+        elif active and n_changed:
+            _contrast(i, 0, changed_first, post_first, changed_second, post_first, change)
+            if sparse:
+                for k in range(n_changed):
+                    flips += _apply_one(
+                        i,
+                        np.int64(changed[k]),
+                        change[k],
+                        momentum,
+                        forward,
+                        backward,
+                        gain,
+                        threshold,
+                    )
+                continue
+            for k in range(n_changed):
+                contrast[changed[k] - first_pre] = change[k]
+        else:
+            continue
+        flips += _apply_row(
+            i, first_pre, last_pre, contrast, momentum, forward, backward, gain, threshold
+        )
+        contrast[:] = 0
+    return flips
+
+
+@kernel(f"int64({_TILE}, i4[:,::1], u8[:,::1], i4[:,::1], u8[:,::1], {_SYNAPSES})")
+def bop_tile_values(
+    first_post: int,
+    last_post: int,
+    first_pre: int,
+    last_pre: int,
+    pre_first: Int32,
+    post_first: Words,
+    pre_second: Int32,
+    post_second: Words,
+    momentum: Float32,
+    forward: Words,
+    backward: Words,
+    gain: np.float32,
+    threshold: np.float32,
+) -> int:
+    """Do `bop_update` for a tile of synapses that come from pixels, (batch, n_pre) values.
+
+    Images are clamped, so the contrast is the sum of the images for which a neuron changed.
+    """
+    batch = pre_first.shape[0]
+    contrast = np.empty(last_pre - first_pre, np.int32)
+    changed = np.zeros(batch, np.bool_)
+    any_changed = False
+    for row in range(batch):
+        for j in range(first_pre, last_pre):
+            changed[row] |= pre_first[row, j] != pre_second[row, j]
+        any_changed |= changed[row]
+    flips = 0
+    for i in range(first_post, last_post):
+        moves = any_changed
+        for word in range(post_first.shape[0]):
+            moves |= post_first[word, i] != post_second[word, i]
+        if not moves:
+            continue
+        contrast[:] = 0
+        for row in range(batch):
+            bit = np.uint64(row % 64)
+            before = post_first[row // 64, i] >> bit & np.uint64(1)
+            after = post_second[row // 64, i] >> bit & np.uint64(1)
+            if before == after and not (before and changed[row]):
+                continue
+            a_first, a_second = pre_first[row], pre_second[row]
+            for j in range(first_pre, last_pre):
+                contrast[j - first_pre] += (
+                    np.int32(after) * a_second[j] - np.int32(before) * a_first[j]
+                )
+        flips += _apply_row(
+            i, first_pre, last_pre, contrast, momentum, forward, backward, gain, threshold
+        )
+    return flips
+
+
+def activation_masks(activation: Int8) -> Words:
+    """Return the activations of each neuron over the batch as bits; see `collect_masks`."""
+    batch, n = activation.shape
+    masks = np.empty((mask_words(batch), n), np.uint64)
+    collect_masks(activation, 0, masks, 0, n)
+    return masks
+
+
 def bop_update(
-    weights: Int8,
-    weights_by_source: Int8,
+    signs: SignMatrix,
     momentum: Float32,
     pre_first: Int8 | Int32,
     post_first: Int8,
@@ -115,25 +380,23 @@ def bop_update(
     r"""Contrast two network states and flip the weights that BOP flips, in place.
 
     .. math::
-        C_{ij} &= \sum_\mathrm{batch} (b''_i a''_j - b'_i a'_j)
-            = \sum_\mathrm{batch} (\Delta b_i\, a''_j + b'_i\, \Delta a_j) \\
+        C_{ij} &= \sum_\mathrm{batch} (b''_i a''_j - b'_i a'_j) \
         M_{ij} &\leftarrow M_{ij} + \mathrm{gain} \cdot C_{ij}, \qquad
         w_{ij} \leftarrow -w_{ij} \;\text{where}\; C_{ij} \ne 0
             \;\text{and}\; -w_{ij} M_{ij} > \mathrm{threshold}
 
-    Only rows with a changed post-synaptic neuron, or with an active one and a changed source, are
-    visited.
+    Only rows with a changed post-synaptic neuron, and the changed sources of rows with an active
+    one, are visited.
 
     Parameters
     ----------
-    weights
-        Signs, (n_post, n_pre); updated.
-    weights_by_source
-        The same signs, (n_pre, n_post); updated.
+    signs
+        Signs of the weights, (n_post, n_pre); updated.
     momentum
         (n_post, n_pre), in units of the integer contrast; updated.
     pre_first, pre_second
-        Source values :math:`a', a''` of the two states, (batch, n_pre), integers.
+        Source values :math:`a', a''` of the two states, (batch, n_pre): int8 activations, 0 or 1,
+        or int32 pixels.
     post_first, post_second
         Post-synaptic activations :math:`b', b''`, (batch, n_post), 0 or 1.
     gain, threshold
@@ -144,43 +407,17 @@ def bop_update(
     int
         Number of flipped weights.
     """
-    batch, n_pre = pre_first.shape
-    n_post = post_first.shape[1]
-    changed = np.empty((batch, n_pre), np.int32)
-    n_changed = np.zeros(batch, np.int32)
-    for row in range(batch):
-        for j in range(n_pre):
-            if pre_second[row, j] != pre_first[row, j]:
-                changed[row, n_changed[row]] = j
-                n_changed[row] += 1
-    contrast = np.zeros(n_pre, np.int32)
-    flips = 0
-    for i in range(n_post):
-        touched = False
-        for row in range(batch):
-            delta = np.int32(post_second[row, i]) - np.int32(post_first[row, i])
-            if delta != 0:
-                touched = True
-                for j in range(n_pre):
-                    contrast[j] += delta * np.int32(pre_second[row, j])
-            if post_first[row, i] != 0 and n_changed[row] != 0:
-                touched = True
-                for k in range(n_changed[row]):
-                    j = changed[row, k]
-                    contrast[j] += np.int32(pre_second[row, j]) - np.int32(pre_first[row, j])
-        if not touched:
-            continue
-        for j in range(n_pre):
-            c = contrast[j]
-            if c != 0:
-                contrast[j] = 0
-                m = momentum[i, j] + gain * np.float32(c)
-                momentum[i, j] = m
-                w = weights[i, j]
-                if -np.float32(w) * m > threshold:
-                    weights[i, j] = -w
-                    weights_by_source[j, i] = -w
-                    flips += 1
+    n_post, n_pre = signs.shape
+    tile = (0, n_post, 0, n_pre)
+    synapses = (momentum, signs.forward, signs.backward, gain, threshold)
+    posts = activation_masks(post_first), activation_masks(post_second)
+    if pre_first.dtype == np.int8:
+        pres = activation_masks(pre_first), activation_masks(pre_second)
+        flips = bop_tile_signs(*tile, pres[0], posts[0], pres[1], posts[1], *synapses)
+    else:
+        flips = bop_tile_values(*tile, pre_first, posts[0], pre_second, posts[1], *synapses)
+    if flips:
+        signs.changed()
     return flips
 
 

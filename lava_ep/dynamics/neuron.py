@@ -6,14 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics.events import count_events
 from lava_ep.errors import InputError
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
+Int32 = NDArray[np.int32]
 
 
-@kernel("int64(f4[:,::1], i1[:,::1], f4[:,::1], f4[::1], f4, f4, i1[:,::1], i1[:,::1], f4)")
-def _binary_step(
+@kernel("void(f4[::1], i1[::1], f4[::1], f4[::1], f4, f4, i1[::1], i1[::1], f4)")
+def binary_row(
     state: Float32,
     activation: Int8,
     current: Float32,
@@ -23,23 +25,49 @@ def _binary_step(
     events: Int8,
     target: Int8,
     beta: np.float32,
-) -> int:
+) -> None:
+    """Advance the neurons of one sample by one time step; see `binary_step`."""
     keep = np.float32(1.0) - filter_rate
-    count = 0
+    # Loops over one element type each are what the compiler turns into vector instructions.
+    if beta != 0:
+        for n in range(state.size):
+            drive = current[n] + bias[n] + beta * (np.float32(target[n]) - state[n])
+            s = keep * state[n] + filter_rate * drive
+            state[n] = min(max(s, np.float32(0.0)), np.float32(1.0))
+    else:
+        for n in range(state.size):
+            s = keep * state[n] + filter_rate * (current[n] + bias[n])
+            state[n] = min(max(s, np.float32(0.0)), np.float32(1.0))
+    for n in range(state.size):
+        b = np.int8(state[n] >= threshold)
+        events[n] = b - activation[n]
+        activation[n] = b
+
+
+@kernel("void(f4[:,::1], i1[:,::1], f4[:,::1], f4[::1], f4, f4, i1[:,::1], i1[:,::1], f4)")
+def _binary_batch(
+    state: Float32,
+    activation: Int8,
+    current: Float32,
+    bias: Float32,
+    filter_rate: np.float32,
+    threshold: np.float32,
+    events: Int8,
+    target: Int8,
+    beta: np.float32,
+) -> None:
     for row in range(state.shape[0]):
-        for n in range(state.shape[1]):
-            drive = current[row, n] + bias[n]
-            if beta != 0:
-                drive = drive + beta * (np.float32(target[row, n]) - state[row, n])
-            s = keep * state[row, n] + filter_rate * drive
-            s = min(max(s, np.float32(0.0)), np.float32(1.0))
-            state[row, n] = s
-            b = np.int8(s >= threshold)
-            e = np.int8(b - activation[row, n])
-            activation[row, n] = b
-            events[row, n] = e
-            count += e != 0
-    return count
+        binary_row(
+            state[row],
+            activation[row],
+            current[row],
+            bias,
+            filter_rate,
+            threshold,
+            events[row],
+            target[row] if beta != 0 else events[row],
+            beta,
+        )
 
 
 _NO_TARGET = np.zeros((0, 0), np.int8)
@@ -102,7 +130,7 @@ def binary_step(
         target = _NO_TARGET
     if beta != 0 and target.shape != state.shape:
         raise InputError(f"beta={beta}: expected a target of shape {state.shape}")
-    return _binary_step(
+    _binary_batch(
         state,
         activation,
         current,
@@ -113,6 +141,14 @@ def binary_step(
         target,
         np.float32(beta),
     )
+    return count_events(events)
+
+
+@kernel("void(i1[:,:], i1[:,:], i4[::1])")
+def _contrast(first: Int8, second: Int8, contrast: Int32) -> None:
+    for row in range(first.shape[0]):
+        for n in range(contrast.size):
+            contrast[n] += np.int32(second[row, n]) - np.int32(first[row, n])
 
 
 def update_bias(
@@ -144,5 +180,6 @@ def update_bias(
     span
         Distance of the two states in :math:`\beta`, see `PhaseSchedule.contrast_span`.
     """
-    contrast = second.sum(axis=0, dtype=np.int32) - first.sum(axis=0, dtype=np.int32)
+    contrast = np.zeros(bias.shape, np.int32)
+    _contrast(first, second, contrast)
     bias += np.float32(rate * sign / (span * first.shape[0])) * contrast.astype(np.float32)

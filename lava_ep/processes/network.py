@@ -30,6 +30,9 @@ class EPNetwork(AbstractProcess):
         Parameters to start from; drawn from ``seed`` if not given.
     bop_decay, epoch_batches
         BOP contributions shrink by ``bop_decay`` every ``epoch_batches`` batches.
+    threads
+        Threads that a multi-threaded backend uses, by default one for each core; no result depends
+        on it.
 
     Attributes
     ----------
@@ -51,7 +54,7 @@ class EPNetwork(AbstractProcess):
     Raises
     ------
     InputError
-        If ``batch`` is below 1 or the parameters do not fit the spec.
+        If ``batch`` or ``threads`` is below 1 or the parameters do not fit the spec.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class EPNetwork(AbstractProcess):
         parameters: NetworkParameters | None = None,
         bop_decay: float = 1.0,
         epoch_batches: int = 1,
+        threads: int | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -77,11 +81,14 @@ class EPNetwork(AbstractProcess):
             parameters=parameters,
             bop_decay=bop_decay,
             epoch_batches=epoch_batches,
+            threads=threads,
             name=name,
             **kwargs,
         )
         if batch < 1:
             raise InputError(f"batch={batch}: expected at least 1")
+        if threads is not None and threads < 1:
+            raise InputError(f"threads={threads}: expected at least 1")
         sizes = spec.sizes
         shapes = [layer.weights.shape for layer in parameters.layers]
         if shapes != list(zip(sizes[1:], sizes[:-1], strict=True)):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.models import run_config
+from lava_ep.models import find_backend, run_config
 from lava_ep.parameters import LayerParameters, NetworkParameters
 from lava_ep.processes import EPNetwork, ImageInjector, Readout
 from lava_ep.runtime import supervised
@@ -56,6 +56,11 @@ class NetworkSession:
         See `EPNetwork`.
     backend
         Name of the backend, see `lava_ep.models.BACKENDS`.
+    threads
+        See `EPNetwork`.
+    stepwise
+        Whether one Lava time step shall be one time step of the network, as `walk` needs, also on
+        backends that otherwise take a whole batch through all phases in one.
 
     Raises
     ------
@@ -74,14 +79,17 @@ class NetworkSession:
         bop_decay: float = 1.0,
         epoch_batches: int = 1,
         backend: str = "message-passing",
+        threads: int | None = None,
+        stepwise: bool = False,
     ) -> None:
         self.spec = spec
         self.batch = batch
         self.learning = learning
         self._batches_learned = parameters.batch
-        self._config = run_config(backend)
+        self._config = run_config(backend, stepwise=stepwise)
         schedule = spec.phases.schedule(seed)
-        self.period = schedule.period(learning=learning)
+        whole_batches = find_backend(backend).whole_batches and not stepwise
+        self.period = 1 if whole_batches else schedule.period(learning=learning)
         phases: dict[str, Any] = {"schedule": schedule, "learning": learning}
         self.network = EPNetwork(
             spec=spec,
@@ -91,6 +99,7 @@ class NetworkSession:
             parameters=parameters,
             bop_decay=bop_decay,
             epoch_batches=epoch_batches,
+            threads=threads,
             name="network",
         )
         self._injector = ImageInjector(

@@ -8,7 +8,7 @@ from lava.magma.core.model.sub.model import AbstractSubProcessModel
 
 from lava_ep.dynamics import BOP
 from lava_ep.errors import InputError
-from lava_ep.models.discovery import cpu_sub_model
+from lava_ep.models.discovery import sub_model
 from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron
@@ -20,7 +20,7 @@ SYNAPSE_VARS = ("weights", "momentum", "alpha", "synaptic_operations", "flips")
 NEURON_VARS = ("bias", "state", "activation", "events")
 
 
-@cpu_sub_model(EPNetwork, "floating_pt")
+@sub_model(EPNetwork, "floating_pt")
 class SubEPNetworkModel(AbstractSubProcessModel):
     """Wire `BinaryNeuron`, `BinarySynapse` and `Target` Processes to a layered network."""
 

@@ -36,9 +36,8 @@ class PyTargetModel(PyLoihiProcessModel):
         self.target_out.send(expand_target(labels, self._classes, self._neurons))
 
 
-@cpu_model(Readout, "floating_pt")
-class PyReadoutModel(ScheduledModel):
-    """Average the output states at the end of the free phase."""
+class GroupMeans(ScheduledModel):
+    """Average the states of the output neurons of each class."""
 
     state_in: SummingInPort = LavaPyType(SummingInPort, np.float32)
     score_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
@@ -49,11 +48,20 @@ class PyReadoutModel(ScheduledModel):
         self._classes: int = proc_params["classes"]
         self._stream: bool = proc_params["stream"]
 
+    def read(self, states: NDArray[np.float32]) -> None:
+        """Take the states at the end of a free phase."""
+        self.scores[...] = group_mean(states, self._classes)
+
+
+@cpu_model(Readout, "floating_pt", "fused_stepwise")
+class PyReadoutModel(GroupMeans):
+    """Read the scores in the last free step."""
+
     def step(self) -> None:
         """Receive the states, send the scores."""
         states = as_reals(self.state_in.recv())
-        read = self.position == self.schedule.free_end
-        if read:
-            self.scores[...] = group_mean(states, self._classes)
-        if read or not self._stream:
+        at_end = self.position == self.schedule.free_end
+        if at_end:
+            self.read(states)
+        if at_end or not self._stream:
             self.score_out.send(self.scores)

@@ -16,31 +16,35 @@ from lava_ep.models.message_passing.clock import ScheduledModel
 from lava_ep.processes.source import ImageInjector, ImageSource
 
 
-class _ClampedImageModel(ScheduledModel):
-    """Send a new batch in every load step and silence in between."""
+class ClampedImages(ScheduledModel):
+    """Show images, each until the next one."""
 
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     label_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     events: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64)
 
-    def step(self) -> None:
-        """Send pixel events and labels."""
-        if self.ep_phase is Phase.LOAD:
-            images, self._labels = self.next_batch()
-            self._silence = np.zeros_like(images)
-            self.events[0] += np.count_nonzero(images)
-        else:
-            images = self._silence
+    def send_next_batch(self) -> None:
+        """Send the pixel events and labels of a new batch."""
+        images, self._labels = self.next_batch()
+        self._silence = np.zeros_like(images)
+        self.events[0] += np.count_nonzero(images)
         self.s_out.send(images)
         self.label_out.send(self._labels)
+
+    def step(self) -> None:
+        """Send a new batch in every load step, and silence in between."""
+        if self.ep_phase is Phase.LOAD:
+            self.send_next_batch()
+        else:
+            self.s_out.send(self._silence)
+            self.label_out.send(self._labels)
 
     def next_batch(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the images and labels to show next."""
         raise NotImplementedError(f"{type(self).__name__} must implement next_batch()")
 
 
-@cpu_model(ImageSource, "floating_pt")
-class PyImageSourceModel(_ClampedImageModel):
+class StoredImages(ClampedImages):
     """Walk through the stored images."""
 
     def __init__(self, proc_params: Mapping[str, Any]) -> None:
@@ -57,8 +61,7 @@ class PyImageSourceModel(_ClampedImageModel):
         return self._images[chosen].astype(np.int32), self._all_labels[chosen].astype(np.int32)
 
 
-@cpu_model(ImageInjector, "floating_pt")
-class PyImageInjectorModel(_ClampedImageModel):
+class SentImages(ClampedImages):
     """Wait for the host to send the next batch."""
 
     image_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
@@ -67,3 +70,13 @@ class PyImageInjectorModel(_ClampedImageModel):
     def next_batch(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the batch that the host has sent."""
         return self.image_in.recv(), self.label_in.recv()
+
+
+@cpu_model(ImageSource, "floating_pt", "fused_stepwise")
+class PyImageSourceModel(StoredImages):
+    """Stored images, step by step."""
+
+
+@cpu_model(ImageInjector, "floating_pt", "fused_stepwise")
+class PyImageInjectorModel(SentImages):
+    """Images from the host, step by step."""

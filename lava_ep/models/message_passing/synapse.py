@@ -10,11 +10,33 @@ from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import BOP, Phase, alpha_gradient, bop_update, current, integrate_events
+from lava_ep.dynamics import (
+    BOP,
+    Phase,
+    SignMatrix,
+    alpha_gradient,
+    bop_update,
+    current,
+    integrate_events,
+)
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
 from lava_ep.models.message_passing.messages import SummingInPort, as_integers
 from lava_ep.processes.synapse import BinarySynapse
+
+
+class SignsType(LavaPyType):
+    """Declares a Var of signs that the model keeps packed, one bit each, in ``model.signs``."""
+
+    def __init__(self) -> None:
+        super().__init__(np.ndarray, np.int8)
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        if model is None:
+            return self
+        signs = model.signs.signs()
+        signs.flags.writeable = False  # a copy: what is written to it would be lost
+        return signs
 
 
 @cpu_model(BinarySynapse, "floating_pt")
@@ -25,7 +47,8 @@ class PyBinarySynapseModelFloat(ScheduledModel):
     s_in_post: SummingInPort = LavaPyType(SummingInPort, np.int8)
     a_out_post: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     a_out_pre: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
-    weights: NDArray[np.int8] = LavaPyType(np.ndarray, np.int8)
+    weights = SignsType()
+    signs: SignMatrix
     momentum: NDArray[np.float32] = LavaPyType(np.ndarray, np.float32)
     alpha: NDArray[np.float64] = LavaPyType(np.ndarray, np.float64)
     synaptic_operations: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64)
@@ -36,19 +59,14 @@ class PyBinarySynapseModelFloat(ScheduledModel):
         self._rule: BOP | None = proc_params["learning_rule"]
         self._alpha_rate: float = proc_params["alpha_rate"]
         self._levels: int = proc_params["levels"]
-        self._by_source: NDArray[np.int8] | None = None
         self._pre_type = np.int8 if self._levels == 1 else np.int32
 
-    def on_var_update(self) -> None:
-        """Forget what was derived from the weights."""
-        self._by_source = None
-
-    @property
-    def weights_by_source(self) -> NDArray[np.int8]:
-        """Return the signs as (n_pre, n_post), so that the targets of a source lie together."""
-        if self._by_source is None:
-            self._by_source = np.ascontiguousarray(self.weights.T)
-        return self._by_source
+    def __setattr__(self, key: str, value: Any) -> None:
+        # Lava's models write attributes past any descriptor.
+        if key == "weights":
+            self.signs = SignMatrix.from_signs(value)
+        else:
+            super().__setattr__(key, value)
 
     def step(self) -> None:
         """Send the currents of the events received so far, then receive the new events."""
@@ -62,19 +80,22 @@ class PyBinarySynapseModelFloat(ScheduledModel):
         post = as_integers(self.s_in_post.recv(), np.int8)
         alpha = float(self.alpha[0])
         # Currents change only with events, so a silent step costs nothing here.
-        if events := integrate_events(pre, self.weights_by_source, self._total_post):
+        n_post, n_pre = self.signs.shape
+        if events := integrate_events(pre, self.signs, self._total_post):
             current(self._total_post, alpha, self._levels, out=self._current_post)
-            self.synaptic_operations[self.counter] += events * self.weights.shape[0]
-        if backward and (events := integrate_events(post, self.weights, self._total_pre)):
+            self.synaptic_operations[self.counter] += events * n_post
+        if backward and (
+            events := integrate_events(post, self.signs, self._total_pre, backward=True)
+        ):
             current(self._total_pre, alpha, 1, out=self._current_pre)
-            self.synaptic_operations[self.counter] += events * self.weights.shape[1]
+            self.synaptic_operations[self.counter] += events * n_pre
         if self.learning and self._rule is not None:
             self._pre += pre
             self._post += post
             self._remember()
 
     def _reset(self) -> None:
-        (batch, n_post), n_pre = self.a_out_post.shape, self.weights.shape[1]
+        (n_post, n_pre), batch = self.signs.shape, self.a_out_post.shape[0]
         self._total_post = np.zeros((batch, n_post), np.int32)
         self._total_pre = np.zeros((batch, n_pre), np.int32)
         self._current_post = np.zeros((batch, n_post), np.float32)
@@ -111,8 +132,7 @@ class PyBinarySynapseModelFloat(ScheduledModel):
         if rescale != 1.0:
             self.momentum *= np.float32(rescale)
         self.flips += bop_update(
-            self.weights,
-            self.weights_by_source,
+            self.signs,
             self.momentum,
             pre,
             post,

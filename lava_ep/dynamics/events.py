@@ -1,0 +1,121 @@
+"""Finding the events of one time step among the changes of a layer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.dynamics._jit import kernel
+
+Int8 = NDArray[np.int8]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+GROUP = 8
+"""Lists are filled up to multiples of this length, for kernels that take as many at once."""
+
+SIGN_BITS, VALUE_BITS = 1, 31
+"""Bits of the largest magnitude of the events of neurons, and of any event."""
+
+
+def event_lists(values: int, bits: int) -> tuple[Int32, Int64]:
+    """Return empty lists of events for `list_events`.
+
+    Parameters
+    ----------
+    values
+        Number of sources.
+    bits
+        Bits of the largest magnitude of a value.
+
+    Returns
+    -------
+    sources, counts
+        (bits, 2, values + GROUP) and (bits, 2), see `list_events`.
+    """
+    return np.empty((bits, 2, values + GROUP), np.int32), np.zeros((bits, 2), np.int64)
+
+
+@kernel("void(i4[:,:,::1], i8[:,::1])")
+def _fill_up(sources: Int32, counts: Int64) -> None:
+    filler = sources.shape[2] - GROUP
+    for bit in range(counts.shape[0]):
+        for sign in range(2):
+            count = counts[bit, sign]
+            for k in range(count, -(-count // GROUP) * GROUP):
+                sources[bit, sign, k] = filler
+
+
+@kernel("int64(i1[::1], i4[:,:,::1], i8[:,::1])")
+def list_signs(values: Int8, sources: Int32, counts: Int64) -> int:
+    """List the neurons of one sample that have an event, -1 or +1; see `list_events`.
+
+    ``sources`` and ``counts`` need one bit only.
+    """
+    ups, downs = np.int64(0), np.int64(0)
+    # Events are rare: look at eight neurons at a time and skip the silent ones.
+    n_words = values.size // 8
+    words = values[: 8 * n_words].view(np.uint64)
+    for word in range(n_words + 1):
+        if word < n_words and words[word] == 0:
+            continue
+        for n in range(8 * word, min(8 * word + 8, values.size)):
+            # Without a branch, as it could not be predicted.
+            sources[0, 0, ups] = n
+            sources[0, 1, downs] = n
+            ups += values[n] == 1
+            downs += values[n] == -1
+    counts[0, 0] = ups
+    counts[0, 1] = downs
+    _fill_up(sources, counts)
+    return ups + downs
+
+
+@kernel("int64(i4[::1], i4[:,:,::1], i8[:,::1])")
+def list_events(values: Int32, sources: Int32, counts: Int64) -> int:
+    """List the sources of one sample that have an event of any size.
+
+    Parameters
+    ----------
+    values
+        (n,): changes of the sources.
+    sources
+        Receives, for bit p of the magnitude and for values above (0) and below zero (1), the
+        sources that have it set: ``sources[p, sign, : counts[p, sign]]``, filled up to whole groups
+        with the number n.
+    counts
+        Receives their numbers.
+
+    Returns
+    -------
+    int
+        Number of events, that is, of non-zero values.
+    """
+    counts[:] = 0
+    events = np.int64(0)
+    for n in range(values.size):
+        value = np.int64(values[n])
+        if value == 0:
+            continue
+        events += 1
+        sign = np.int64(value < 0)
+        magnitude = -value if sign else value
+        bit = 0
+        while magnitude:
+            # Without a branch, as it could not be predicted.
+            sources[bit, sign, counts[bit, sign]] = n
+            counts[bit, sign] += magnitude & 1
+            magnitude >>= 1
+            bit += 1
+    _fill_up(sources, counts)
+    return events
+
+
+@kernel("int64(i1[:,::1])", "int64(i4[:,::1])")
+def count_events(events: Int8 | Int32) -> int:
+    """Count the non-zero entries of (batch, n) events."""
+    count = 0
+    for row in range(events.shape[0]):
+        for n in range(events.shape[1]):
+            count += events[row, n] != 0
+    return count

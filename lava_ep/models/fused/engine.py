@@ -1,0 +1,397 @@
+"""A whole network in one place: its parameters, the samples in it, and the threads at work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.dynamics import (
+    BOP,
+    Phase,
+    PhaseSchedule,
+    SignMatrix,
+    alpha_gradient,
+    current_gain,
+    expand_target,
+    update_bias,
+)
+from lava_ep.dynamics.bop import bop_tile_signs, bop_tile_values, collect_masks, mask_words
+from lava_ep.dynamics.signs import row_words
+from lava_ep.models.fused.settle import LOAD, RESTORE, SETTLE, Samples, Steps, Wiring, settle
+from lava_ep.spec import NetworkSpec
+
+KINDS = {Phase.LOAD: LOAD, Phase.RESTORE: RESTORE, Phase.FREE: SETTLE, Phase.NUDGED: SETTLE}
+WORD = 64
+"""Tiles of synapses that are updated at the same time begin at multiples of this."""
+
+PARTS_PER_THREAD = 4
+"""Parts that work is cut into, so that a thread that is done early can take over."""
+
+LAYER_FIELDS: dict[str, type[np.generic]] = {
+    "weights": np.int8,
+    "momentum": np.float32,
+    "alpha": np.float64,
+    "bias": np.float32,
+    "state": np.float32,
+    "activation": np.int8,
+    "events": np.int64,
+    "synaptic_operations": np.int64,
+    "flips": np.int64,
+}
+"""What each layer has, and the types of its elements; see `EPNetwork`."""
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+Masks = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _blocks(size: int, parts: int, unit: int = 1) -> Iterator[tuple[int, int]]:
+    """Cut a range into parts of about equal size that begin at multiples of a unit."""
+    step = -(-size // (parts * unit)) * unit
+    for first in range(0, size, step):
+        yield first, min(first + step, size)
+
+
+def _shapes(spec: NetworkSpec) -> list[tuple[int, int]]:
+    """(n_post, n_pre) of all synapse populations."""
+    return list(zip(spec.sizes[1:], spec.sizes[:-1], strict=True))
+
+
+class _Words:
+    """Words of all populations in one flat array, as the compiled loop wants them."""
+
+    def __init__(self, shapes: Iterable[tuple[int, int]]) -> None:
+        shapes = [row_words(*shape) for shape in shapes]
+        ends = np.cumsum([rows * words for rows, words in shapes])
+        self.flat = np.zeros(ends[-1], np.uint64)
+        self.at = np.concatenate([[0], ends[:-1]])
+        self.stride = np.array([words for _, words in shapes])
+        self.views = [
+            self.flat[end - rows * words : end].reshape(rows, words)
+            for end, (rows, words) in zip(ends, shapes, strict=True)
+        ]
+
+
+class Engine:
+    """Runs the samples of a batch through the phases, and learns from them.
+
+    Nothing depends on the number of threads: samples are independent while they settle, and every
+    synapse sums integers.
+
+    Parameters
+    ----------
+    spec, batch, learning, bop_decay, epoch_batches
+        See `EPNetwork`.
+    schedule
+        The phases.
+    first_batch
+        Number of batches learned from before.
+    threads
+        Threads to use; by default one for each core.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        *,
+        batch: int,
+        schedule: PhaseSchedule,
+        learning: bool,
+        first_batch: int = 0,
+        bop_decay: float = 1.0,
+        epoch_batches: int = 1,
+        threads: int | None = None,
+    ) -> None:
+        self.spec = spec
+        self.batch = batch
+        self.schedule = schedule
+        self.learning = learning
+        self.batches_learned = first_batch
+        self.threads = threads or available_cores()
+        self._rules = [
+            BOP(layer.gamma, layer.theta, decay=bop_decay, epoch_updates=epoch_batches)
+            for layer in spec.layers
+        ]
+        self._levels = [spec.input_levels, *[1] * (len(spec.layers) - 1)]
+        self._offsets = np.cumsum([0, *spec.sizes[1:]])
+        layers, neurons = len(spec.layers), int(self._offsets[-1])
+        shapes = _shapes(spec)
+        self._backward = _Words(shapes)
+        self._forward = _Words([(n_pre, n_post) for n_post, n_pre in shapes])
+        words = zip(self._forward.views, self._backward.views, strict=True)
+        self.signs = [
+            SignMatrix(*shape, storage=pair) for shape, pair in zip(shapes, words, strict=True)
+        ]
+        self.momentum = [np.zeros((0, 0), np.float32)] * layers
+        self.alpha = np.ones((layers, 1))
+        self.bias = np.zeros(neurons, np.float32)
+        self.events = np.zeros((layers, 2), np.int64)
+        self.synaptic_operations = np.zeros((layers, 2), np.int64)
+        self.flips = np.zeros((layers, 1), np.int64)
+        self.images = np.zeros((batch, spec.inputs), np.int32)
+        self.samples = self._new_samples()
+        self._sign = 1
+        self._steps_by_sign = {sign: self._new_steps(sign) for sign in (1, -1)}
+        self._steps = self._steps_by_sign[1]
+        self._first_images = self.images
+        self._wiring: Wiring | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def _new_samples(self) -> Samples:
+        batch, neurons = self.batch, int(self._offsets[-1])
+        all_neurons = (batch, neurons)
+        kept = all_neurons if self.learning else (0, 0)
+        learns_alpha = self.learning and any(layer.alpha_rate for layer in self.spec.layers)
+        return Samples(
+            state=np.zeros(all_neurons, np.float32),
+            activation=np.zeros(all_neurons, np.int8),
+            events=np.zeros(all_neurons, np.int8),
+            forward_total=np.zeros(all_neurons, np.int32),
+            backward_total=np.zeros(all_neurons, np.int32),
+            current=np.zeros(all_neurons, np.float32),
+            free_state=np.zeros(kept, np.float32),
+            free_activation=np.zeros(kept, np.int8),
+            first_activation=np.zeros(kept, np.int8),
+            first_total=np.zeros(kept if learns_alpha else (0, 0), np.int32),
+            target=np.zeros((batch, self.spec.sizes[-1]), np.int8),
+        )
+
+    def _new_steps(self, sign: int) -> Steps:
+        """Return the steps of a batch with the given sign of beta."""
+        schedule = self.schedule
+        positions = range(schedule.period(learning=self.learning))
+        phases = [schedule.phase(position) for position in positions]
+        first_end = schedule.first_nudged_end if schedule.symmetric else schedule.free_end
+        return Steps(
+            kind=np.array([KINDS[phase] for phase in phases], np.int8),
+            beta=np.array([schedule.beta_at(p, sign) for p in positions], np.float32),
+            counter=np.array([p in (Phase.NUDGED, Phase.RESTORE) for p in phases], np.int8),
+            free_end=schedule.free_end if self.learning else -1,
+            first_end=first_end if self.learning else -1,
+        )
+
+    def neurons(self, layer: int) -> slice:
+        """Where the neurons of a layer are among all."""
+        layer %= len(self.signs)
+        return slice(int(self._offsets[layer]), int(self._offsets[layer + 1]))
+
+    def changed(self) -> None:
+        """Forget what was derived from the parameters; call it after changing them."""
+        self._wiring = None
+
+    @property
+    def wiring(self) -> Wiring:
+        """The parameters as the compiled loop wants them."""
+        if self._wiring is None:
+            forward, backward = self._forward, self._backward
+            # Only states that start above threshold send an event from every neuron at once.
+            everyone = self.spec.neuron.initial_state >= self.spec.neuron.threshold
+            nothing = np.zeros(0, np.int32)
+            to_posts = [m.sums(backward=False) for m in self.signs if everyone]
+            to_sources = [m.sums(backward=True) for m in self.signs[1:] if everyone]
+            self._wiring = Wiring(
+                offsets=self._offsets,
+                forward=forward.flat,
+                forward_at=forward.at,
+                forward_stride=forward.stride,
+                forward_sums=np.concatenate([nothing, *to_posts]),
+                backward=backward.flat,
+                backward_at=backward.at,
+                backward_stride=backward.stride,
+                backward_sums=np.concatenate([nothing, *to_sources]),
+                gain=np.array(list(map(current_gain, self.alpha[:, 0], self._levels)), np.float32),
+                bias=self.bias,
+                filter_rate=np.float32(self.spec.neuron.filter_rate),
+                threshold=np.float32(self.spec.neuron.threshold),
+                initial_state=np.float32(self.spec.neuron.initial_state),
+            )
+        return self._wiring
+
+    def get(self, layer: int, field: str) -> NDArray[Any]:
+        """Return one of the `LAYER_FIELDS`; only the weights are a copy, and read-only."""
+        here = self.neurons(layer)
+        if field == "weights":
+            signs = self.signs[layer].signs()
+            signs.flags.writeable = False
+            return signs
+        if field == "bias":
+            return self.bias[here]
+        if field in ("state", "activation"):
+            found: NDArray[Any] = getattr(self.samples, field)[:, here]
+            return found
+        found = getattr(self, field)[layer]
+        return found
+
+    def set(self, layer: int, field: str, value: NDArray[Any]) -> None:
+        """Replace one of the `LAYER_FIELDS`."""
+        if field == "weights":
+            self.signs[layer].assign(value)
+        elif field == "momentum":
+            self.momentum[layer] = value
+        else:
+            self.get(layer, field)[...] = value
+        self.changed()
+
+    def outputs(self, field: str) -> NDArray[Any]:
+        """Return what the samples have at the output neurons, (batch, outputs)."""
+        found: NDArray[Any] = getattr(self.samples, field)[:, self.neurons(-1)]
+        return found
+
+    def set_labels(self, labels: NDArray[np.int32]) -> None:
+        """Nudge the outputs towards these classes, (batch,)."""
+        self.samples.target[...] = expand_target(labels, self.spec.classes, self.spec.sizes[-1])
+
+    def advance(self, first: int, last: int, pixel_events: NDArray[np.int32] | None = None) -> None:
+        """Take all samples from one position in the schedule to another.
+
+        Parameters
+        ----------
+        first, last
+            The positions; the last one is not included.
+        pixel_events
+            Changes of the pixels that arrive in the first step, (batch, inputs).
+        """
+        if first == 0:
+            self._sign = self.schedule.sign(self.batches_learned) if self.learning else 1
+            self._steps = self._steps_by_sign[self._sign]
+            self.images = np.zeros_like(self.images)
+        if pixel_events is None:
+            pixel_events = np.zeros((0, 0), np.int32)
+        else:
+            self.images = self.images + pixel_events
+        wiring = self.wiring
+
+        def task(block: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+            counts = np.zeros_like(self.events), np.zeros_like(self.events)
+            settle(wiring, self.samples, self._steps, pixel_events, *block, first, last, *counts)
+            return counts
+
+        for events, operations in self._map(task, _blocks(self.batch, self.threads)):
+            self.events += events
+            self.synaptic_operations += operations
+        if first <= self._steps.first_end < last:
+            self._first_images = self.images
+
+    def learn(self) -> None:
+        """Learn from the states at the ends of the two contrasted phases."""
+        sign = -1 if self.schedule.symmetric else self._sign
+        masks = self._activity_masks()
+        owners: list[int] = []
+        tiles: list[Callable[[], int]] = []
+        for index, layer in enumerate(self.spec.layers):
+            if layer.bias_rate:
+                self._learn_bias(index, sign)
+            if not layer.frozen:
+                found = list(self._tiles(index, masks, sign))
+                owners += [index] * len(found)
+                tiles += found
+                if layer.alpha_rate:
+                    self._learn_alpha(index, sign)
+        for index, flips in zip(owners, self._map(lambda tile: tile(), tiles), strict=True):
+            self.flips[index] += flips
+        for matrix in self.signs:
+            matrix.changed()
+        self.changed()
+        self.batches_learned += 1
+
+    def _activity_masks(self) -> list[Masks]:
+        """Collect each neuron's activations over the batch, before and after, for each layer."""
+        states = self.samples.first_activation, self.samples.activation
+        masks, tasks = [], []
+        for offset, size in zip(self._offsets.tolist(), self.spec.sizes[1:], strict=False):
+            shape = mask_words(self.batch), size
+            pair = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
+            masks.append(pair)
+            for state, mask in zip(states, pair, strict=True):
+                for block in _blocks(size, self.threads):
+                    tasks.append((state, offset, mask, *block))
+        for _ in self._map(lambda task: collect_masks(*task), tasks):
+            pass
+        return masks
+
+    def _tiles(self, index: int, masks: list[Masks], sign: int) -> Iterator[Callable[[], int]]:
+        """Cut the update of a synapse population into parts that share no word."""
+        schedule, matrix, momentum = self.schedule, self.signs[index], self.momentum[index]
+        unit = schedule.contrast_span * self.batch * self._levels[index]
+        rescale, gain, threshold = self._rules[index].coefficients(self.batches_learned, unit=unit)
+        if rescale != 1.0:
+            momentum *= np.float32(rescale)
+        first, second = masks[index]
+        synapses = (
+            momentum,
+            matrix.forward,
+            matrix.backward,
+            np.float32(sign * gain),
+            np.float32(threshold),
+        )
+        n_post, n_pre = matrix.shape
+        parts = PARTS_PER_THREAD * self.threads
+        # Where there are few neurons to share among threads, their sources are shared instead.
+        tall = n_post >= WORD * parts or n_post >= n_pre
+        posts = _blocks(n_post, parts if tall else 1, WORD)
+        pres = list(_blocks(n_pre, 1 if tall else parts, WORD))
+        for post in posts:
+            for pre in pres:
+                if index == 0:
+                    yield partial(
+                        bop_tile_values,
+                        *post,
+                        *pre,
+                        self._first_images,
+                        first,
+                        self.images,
+                        second,
+                        *synapses,
+                    )
+                else:
+                    before, after = masks[index - 1]
+                    yield partial(
+                        bop_tile_signs, *post, *pre, before, first, after, second, *synapses
+                    )
+
+    def _learn_bias(self, index: int, sign: int) -> None:
+        """Move the biases of a layer."""
+        here = self.neurons(index)
+        update_bias(
+            self.bias[here],
+            self.samples.first_activation[:, here],
+            self.samples.activation[:, here],
+            rate=self.spec.layers[index].bias_rate,
+            sign=sign,
+            span=self.schedule.contrast_span,
+        )
+
+    def _learn_alpha(self, index: int, sign: int) -> None:
+        """Move the scaling factor of the synapses that enter a layer."""
+        here = self.neurons(index)
+        gradient = alpha_gradient(
+            self.samples.first_total[:, here],
+            self.samples.first_activation[:, here],
+            self.samples.forward_total[:, here],
+            self.samples.activation[:, here],
+            alpha=float(self.alpha[index, 0]),
+            levels=self._levels[index],
+            sign=sign,
+            span=self.schedule.contrast_span,
+        )
+        self.alpha[index] += self.spec.layers[index].alpha_rate * gradient
+
+    def _map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterable[Result]:
+        """Call a function for all items, on all threads."""
+        if self.threads == 1:
+            return map(function, items)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads)
+        return self._pool.map(function, items)

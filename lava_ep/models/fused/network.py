@@ -1,0 +1,144 @@
+"""ProcessModels that run a whole `EPNetwork` in one OS process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from numpy.typing import NDArray
+
+from lava_ep.dynamics import PhaseSchedule
+from lava_ep.errors import InputError
+from lava_ep.models.discovery import cpu_model
+from lava_ep.models.fused.engine import LAYER_FIELDS, Engine
+from lava_ep.models.message_passing.messages import SummingInPort, as_integers
+from lava_ep.parameters import NetworkParameters
+from lava_ep.processes.network import EPNetwork
+from lava_ep.spec import NetworkSpec
+
+_LAYER_VAR = re.compile(rf"(hidden\d+|output)_({'|'.join(LAYER_FIELDS)})")
+
+
+class _LayerVarTypes(type(PyLoihiProcessModel)):  # type: ignore[misc]
+    """Declares the Vars of all layers to Lava, however many layers a network has."""
+
+    def __getattr__(cls, name: str) -> LavaPyType:
+        match = _LAYER_VAR.fullmatch(name)
+        if match is None:
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        return LavaPyType(np.ndarray, LAYER_FIELDS[match[2]])
+
+
+class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
+    """Ports and Vars of an `EPNetwork` in front of an `Engine`."""
+
+    s_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
+    label_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
+    state_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
+
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+        super().__init__(proc_params)
+        spec: NetworkSpec = proc_params["spec"]
+        parameters: NetworkParameters = proc_params["parameters"]
+        self.schedule: PhaseSchedule = spec.phases.schedule(proc_params["seed"])
+        self.learning: bool = proc_params["learning"]
+        self.period = self.schedule.period(learning=self.learning)
+        self._layer_names = spec.layer_names
+        self.engine = Engine(
+            spec,
+            batch=proc_params["batch"],
+            schedule=self.schedule,
+            learning=self.learning,
+            first_batch=parameters.batch,
+            bop_decay=proc_params["bop_decay"],
+            epoch_batches=proc_params["epoch_batches"],
+            threads=proc_params["threads"],
+        )
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        match = _LAYER_VAR.fullmatch(name)
+        if match is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self.engine.get(self._layer_names.index(match[1]), match[2])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        match = _LAYER_VAR.fullmatch(name)
+        if match is None:
+            super().__setattr__(name, value)
+        else:
+            self.engine.set(self._layer_names.index(match[1]), match[2], value)
+
+    def on_var_update(self) -> None:
+        """Forget what was derived from the parameters."""
+        self.engine.changed()
+
+    def receive(self) -> NDArray[np.int32]:
+        """Return the pixel events, and tell the engine the labels.
+
+        Raises
+        ------
+        InputError
+            If there is nothing to learn from.
+        """
+        if self.label_in.csp_ports:
+            self.engine.set_labels(as_integers(self.label_in.recv(), np.int32))
+        elif self.learning:
+            raise InputError(
+                "label_in is not connected, so there is nothing to learn from; connect it or set "
+                "learning=False"
+            )
+        pixels: NDArray[np.int32] = as_integers(self.s_in.recv(), np.int32)
+        return pixels
+
+
+@cpu_model(EPNetwork, "fused")
+class PyEPNetworkModelFused(_EngineModel):
+    """One Lava time step carries a whole batch through all phases.
+
+    ``s_in`` and ``label_in`` are received once a batch. What is sent tells of the end of the free
+    phase: ``state_out`` the pre-activations, ``s_out`` the sum of the events since the load step,
+    that is, the activations.
+    """
+
+    def run_spk(self) -> None:
+        """Show a batch to the network, and learn from it."""
+        pixels = self.receive()
+        free = self.schedule.free_end + 1
+        self.engine.advance(0, free, pixels)
+        # The readout does not have to wait for the nudged phase.
+        self.s_out.send(self.engine.outputs("activation"))
+        self.state_out.send(self.engine.outputs("state"))
+        if self.learning:
+            self.engine.advance(free, self.period)
+            self.engine.learn()
+
+
+@cpu_model(EPNetwork, "fused_stepwise")
+class PyEPNetworkModelFusedStepwise(_EngineModel):
+    """One Lava time step is one time step of the network, as with message passing."""
+
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+        super().__init__(proc_params)
+        self._position = -1
+
+    def run_spk(self) -> None:
+        """Take one step."""
+        self._position = (self._position + 1) % self.period
+        pixels = self.receive()
+        self.engine.advance(self._position, self._position + 1, pixels if pixels.any() else None)
+        self.s_out.send(self.engine.outputs("events"))
+        self.state_out.send(self.engine.outputs("state"))
+
+    def lrn_guard(self) -> bool:
+        """Ask for a learning phase in the last step of a sample."""
+        return self.learning and self._position == self.period - 1
+
+    def run_lrn(self) -> None:
+        """Learn from the sample that ends with this step."""
+        self.engine.learn()

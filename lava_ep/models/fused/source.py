@@ -1,0 +1,25 @@
+"""Image sources that show a whole batch in one Lava time step."""
+
+from __future__ import annotations
+
+from lava_ep.models.discovery import cpu_model
+from lava_ep.models.message_passing.source import ClampedImages, SentImages, StoredImages
+from lava_ep.processes.source import ImageInjector, ImageSource
+
+
+class _WholeBatches(ClampedImages):
+    """Send a new batch in every step."""
+
+    def run_spk(self) -> None:
+        """Send pixel events and labels."""
+        self.send_next_batch()
+
+
+@cpu_model(ImageSource, "fused")
+class PyImageSourceModelFused(StoredImages, _WholeBatches):
+    """Walk through the stored images."""
+
+
+@cpu_model(ImageInjector, "fused")
+class PyImageInjectorModelFused(SentImages, _WholeBatches):
+    """Wait for the host to send the next batch."""
