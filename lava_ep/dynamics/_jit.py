@@ -10,12 +10,20 @@ import numba
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def kernel(*signatures: Any) -> Callable[[Kernel], Kernel]:
-    """Compile a function ahead of its first call for the given Numba signatures (strings or types).
+def kernel(*signatures: Any, allocates: bool = False) -> Callable[[Kernel], Kernel]:
+    """Compile a function ahead of its first call for the given Numba signatures.
 
     The compiled code is cached on disk, runs without the GIL, and keeps IEEE arithmetic (no
     ``fastmath``), because different backends must agree bit for bit. Compiling at import keeps
     compilation out of the forked ProcessModels.
+
+    Parameters
+    ----------
+    signatures
+        Strings or Numba types.
+    allocates
+        Whether the function makes or returns arrays. Without, it counts no references, which at every call
+        costs more than a small kernel itself.
     """
-    compiled = numba.njit(list(signatures), cache=True, nogil=True, fastmath=False)
+    compiled = numba.njit(list(signatures), cache=True, nogil=True, fastmath=False, _nrt=allocates)
     return cast(Callable[[Kernel], Kernel], compiled)

@@ -22,8 +22,8 @@ VECTOR_WORDS = 4
 
 VECTOR_BITS = 64 * VECTOR_WORDS
 
-_LLVM_INT, _LLVM_WORD = ir.IntType(32), ir.IntType(64)
-_LLVM_VECTOR = ir.VectorType(_LLVM_WORD, VECTOR_WORDS)
+_INT, _WORD = ir.IntType(32), ir.IntType(64)
+_VECTOR = ir.VectorType(_WORD, VECTOR_WORDS)
 
 
 class _VectorType(types.Type):
@@ -41,7 +41,7 @@ class _VectorModel(models.PrimitiveModel):
     """Such a value is one LLVM vector."""
 
     def __init__(self, manager: Any, kind: _VectorType) -> None:
-        super().__init__(manager, kind, _LLVM_VECTOR)
+        super().__init__(manager, kind, _VECTOR)
 
 
 def _define(operation: Any, instruction: str) -> None:
@@ -63,14 +63,14 @@ _define(operator.or_, "or_")
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, word: Any) -> Any:
     data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [word]), _LLVM_VECTOR.as_pointer())
+    return builder.bitcast(builder.gep(data, [word]), _VECTOR.as_pointer())
 
 
 def _repeat(builder: Any, scalar: Any, vector: Any) -> Any:
     """Return a vector with the same number in all lanes."""
-    zero = ir.Constant(_LLVM_INT, 0)
+    zero = ir.Constant(_INT, 0)
     single = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, zero)
-    lanes = ir.Constant(ir.VectorType(_LLVM_INT, vector.count), [0] * vector.count)
+    lanes = ir.Constant(ir.VectorType(_INT, vector.count), [0] * vector.count)
     return builder.shuffle_vector(single, single, lanes)
 
 
@@ -101,30 +101,72 @@ def spread(typing_context: Any, word: Any) -> Any:
     """Return the value that repeats one word of 64 bits."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _repeat(builder, args[0], _LLVM_VECTOR)
+        return _repeat(builder, args[0], _VECTOR)
 
     return _vector(types.uint64), generate
 
 
 @intrinsic
-def add_where(typing_context: Any, array: Any, first: Any, bits: Any, value: Any) -> Any:
-    """Add a value to ``array[first + k]``, int32, for each of the 32 bits k that is set."""
-    lanes = 8
-    vector = ir.VectorType(_LLVM_INT, lanes)
+def add_four(
+    typing_context: Any,
+    array: Any,
+    first: Any,
+    base: Any,
+    words: Any,
+    places: Any,
+    values: Any,
+) -> Any:
+    """Add a base and, for each of four vectors of bits, a value where a bit is set.
+
+    ``array[first + k] += base + sum(values[q] * bit k of the vector at words[places[q]])`` for the
+    `VECTOR_BITS` bits k; ``array`` and ``values`` are int32, ``words`` uint64, ``places`` int64.
+    """
+    lanes, size = 8, 32
+    vector = ir.VectorType(_INT, lanes)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        word, amount = (_repeat(builder, scalar, vector) for scalar in args[2:])
-        for part in range(0, 32, lanes):
-            mask = ir.Constant(vector, [1 << (part + lane) for lane in range(lanes)])
-            hit = builder.icmp_signed("==", builder.and_(word, mask), mask)
-            place = builder.gep(data, [builder.add(args[1], ir.Constant(_LLVM_WORD, part))])
-            place = builder.bitcast(place, vector.as_pointer())
-            change = builder.and_(builder.sext(hit, vector), amount)
-            builder.store(builder.add(builder.load(place, align=4), change), place, align=4)
+        sums = context.make_array(sig.args[0])(context, builder, args[0]).data
+        source = context.make_array(sig.args[3])(context, builder, args[3]).data
+        start = _repeat(builder, args[2], vector)
+        at = context.make_array(sig.args[4])(context, builder, args[4]).data
+        amounts = context.make_array(sig.args[5])(context, builder, args[5]).data
+        terms = []
+        for q in range(4):
+            number = ir.Constant(_WORD, q)
+            amount = builder.load(builder.gep(amounts, [number]))
+            terms.append(
+                (builder.load(builder.gep(at, [number])), _repeat(builder, amount, vector))
+            )
+        for number in range(2 * VECTOR_WORDS):
+            halves = []
+            for place, value in terms:
+                word = builder.gep(source, [builder.add(place, ir.Constant(_WORD, number // 2))])
+                shift = ir.Constant(_WORD, size * (number % 2))
+                half = builder.trunc(builder.lshr(builder.load(word), shift), _INT)
+                halves.append((_repeat(builder, half, vector), value))
+            for part in range(0, size, lanes):
+                mask = ir.Constant(vector, [1 << (part + lane) for lane in range(lanes)])
+                offset = ir.Constant(_WORD, size * number + part)
+                place = builder.gep(sums, [builder.add(args[1], offset)])
+                place = builder.bitcast(place, vector.as_pointer())
+                total = builder.add(builder.load(place, align=4), start)
+                for half, value in halves:
+                    hit = builder.icmp_signed("==", builder.and_(half, mask), mask)
+                    total = builder.add(total, builder.and_(builder.sext(hit, vector), value))
+                builder.store(total, place, align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.uint32, types.int32), generate
+    return types.void(array, types.intp, types.int32, words, places, values), generate
+
+
+@intrinsic
+def lowest_bit(typing_context: Any, word: Any) -> Any:
+    """Return the number of the lowest bit that is set in a uint64 other than 0."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
 
 
 @intrinsic
@@ -137,22 +179,41 @@ def popcount(typing_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-def _compare(comparison: str, description: str) -> Any:
-    def compare(typing_context: Any, array: Any, first: Any, threshold: Any) -> Any:
-        vector = ir.VectorType(ir.FloatType(), 32)
+def _test(element: Any, hit: Any, description: str) -> Any:
+    """Return a function that tests 32 values of an array at a time."""
+    vector = ir.VectorType(element, 32)
 
+    def test(typing_context: Any, array: Any, first: Any, other: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             data = context.make_array(sig.args[0])(context, builder, args[0]).data
             place = builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer())
-            limit = _repeat(builder, args[2], vector)
-            hit = builder.fcmp_ordered(comparison, builder.load(place, align=4), limit)
-            return builder.bitcast(hit, _LLVM_INT)
+            values = builder.load(place, align=1)
+            bits = builder.bitcast(hit(builder, values, _repeat(builder, args[2], vector)), _INT)
+            return builder.zext(bits, _WORD)
 
-        return types.uint32(array, types.intp, types.float32), generate
+        return types.uint64(array, types.intp, array.dtype), generate
 
-    compare.__doc__ = description
-    return intrinsic(compare)
+    test.__doc__ = description
+    return intrinsic(test)
 
 
-where_above = _compare(">", "Return which of 32 values from ``array[first]`` are larger, as bits.")
-where_below = _compare("<", "Return which of 32 values from ``array[first]`` are smaller, as bits.")
+where_above = _test(
+    ir.FloatType(),
+    lambda builder, a, b: builder.fcmp_ordered(">", a, b),
+    "Return which of 32 float32 from ``array[first]`` on are larger than another, as bits.",
+)
+where_below = _test(
+    ir.FloatType(),
+    lambda builder, a, b: builder.fcmp_ordered("<", a, b),
+    "Return which of 32 float32 from ``array[first]`` on are smaller than another, as bits.",
+)
+where_at_least = _test(
+    ir.FloatType(),
+    lambda builder, a, b: builder.fcmp_ordered(">=", a, b),
+    "Return which of 32 float32 from ``array[first]`` on are no smaller than another, as bits.",
+)
+where_equal = _test(
+    ir.IntType(8),
+    lambda builder, a, b: builder.icmp_signed("==", a, b),
+    "Return which of 32 int8 from ``array[first]`` on equal another, as bits.",
+)

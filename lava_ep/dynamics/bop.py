@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
-from lava_ep.dynamics._words import popcount, where_above, where_below
+from lava_ep.dynamics._words import VECTOR_BITS, lowest_bit, popcount, where_above, where_below
 from lava_ep.dynamics.signs import SignMatrix, Words
 from lava_ep.errors import InputError
 
@@ -133,13 +133,13 @@ WORD = 64
 """Synapses that share a word."""
 
 
-@kernel("void(int64, int64, u8[:,::1], u8[:,::1])")
+@kernel("void(int64, int64, u8[:,:,::1], u8[:,:,::1])")
 def _flip(i: int, j: int, forward: Words, backward: Words) -> None:
-    backward[i, j // WORD] ^= np.uint64(1) << np.uint64(j % WORD)
-    forward[j, i // WORD] ^= np.uint64(1) << np.uint64(i % WORD)
+    backward[j // VECTOR_BITS, i, j % VECTOR_BITS // WORD] ^= np.uint64(1) << np.uint64(j % WORD)
+    forward[i // VECTOR_BITS, j, i % VECTOR_BITS // WORD] ^= np.uint64(1) << np.uint64(i % WORD)
 
 
-@kernel("int64(int64, int64, int64, i4[::1], f4[:,::1], u8[:,::1], u8[:,::1], f4, f4)")
+@kernel("int64(int64, int64, int64, i4[::1], f4[:,::1], u8[:,:,::1], u8[:,:,::1], f4, f4)")
 def _apply_row(
     i: int,
     first: int,
@@ -160,28 +160,27 @@ def _apply_row(
         if stop - start == WORD:
             for k in range(WORD):
                 moved[k] += gain * np.float32(change[k])
-            above = np.uint64(where_above(moved, 0, threshold))
-            above |= np.uint64(where_above(moved, 32, threshold)) << np.uint64(32)
-            below = np.uint64(where_below(moved, 0, -threshold))
-            below |= np.uint64(where_below(moved, 32, -threshold)) << np.uint64(32)
+            above = where_above(moved, 0, threshold)
+            above |= where_above(moved, 32, threshold) << np.uint64(32)
+            below = where_below(moved, 0, -threshold)
+            below |= where_below(moved, 32, -threshold) << np.uint64(32)
         else:
             for k in range(stop - start):
                 moved[k] += gain * np.float32(change[k])
                 above |= np.uint64(moved[k] > threshold) << np.uint64(k)
                 below |= np.uint64(moved[k] < -threshold) << np.uint64(k)
-        signs = backward[i, start // WORD]
+        signs = backward[start // VECTOR_BITS, i, start % VECTOR_BITS // WORD]
         candidates = (above & ~signs) | (below & signs)
         while candidates:
-            lowest = candidates & (~candidates + np.uint64(1))
-            candidates ^= lowest
-            k = popcount(lowest - np.uint64(1))
+            k = lowest_bit(candidates)
+            candidates &= candidates - np.uint64(1)
             if change[k] != 0:
-                _flip(i, start + np.int64(k), forward, backward)
+                _flip(i, start + k, forward, backward)
                 flips += 1
     return flips
 
 
-@kernel("int64(int64, int64, int32, f4[:,::1], u8[:,::1], u8[:,::1], f4, f4)")
+@kernel("int64(int64, int64, int32, f4[:,::1], u8[:,:,::1], u8[:,:,::1], f4, f4)")
 def _apply_one(
     i: int,
     j: int,
@@ -197,7 +196,8 @@ def _apply_one(
     momentum[i, j] = m
     if contrast == 0 or abs(m) <= threshold:
         return 0
-    positive = backward[i, j // WORD] >> np.uint64(j % WORD) & np.uint64(1)
+    signs = backward[j // VECTOR_BITS, i, j % VECTOR_BITS // WORD]
+    positive = signs >> np.uint64(j % WORD) & np.uint64(1)
     if positive != (m < 0):
         return 0
     _flip(i, j, forward, backward)
@@ -214,7 +214,7 @@ def _contrast(
     post_second: Words,
     contrast: Int32,
 ) -> None:
-    """Count the samples in which i and the sources from ``first`` on are both active, now - before."""
+    """Count the samples in which i and a source are both active, now minus before."""
     contrast[:] = 0
     for word in range(post_first.shape[0]):
         b_first, b_second = post_first[word, i], post_second[word, i]
@@ -229,10 +229,10 @@ SPARSE_FRACTION = 1 / 32
 """Below this share of changed sources they are visited one by one."""
 
 _TILE = "int64, int64, int64, int64"
-_SYNAPSES = "f4[:,::1], u8[:,::1], u8[:,::1], f4, f4"
+_SYNAPSES = "f4[:,::1], u8[:,:,::1], u8[:,:,::1], f4, f4"
 
 
-@kernel(f"int64({_TILE}, u8[:,::1], u8[:,::1], u8[:,::1], u8[:,::1], {_SYNAPSES})")
+@kernel(f"int64({_TILE}, u8[:,::1], u8[:,::1], u8[:,::1], u8[:,::1], {_SYNAPSES})", allocates=True)
 def bop_tile_signs(
     first_post: int,
     last_post: int,
@@ -306,7 +306,7 @@ def bop_tile_signs(
     return flips
 
 
-@kernel(f"int64({_TILE}, i4[:,::1], u8[:,::1], i4[:,::1], u8[:,::1], {_SYNAPSES})")
+@kernel(f"int64({_TILE}, i4[:,::1], u8[:,::1], i4[:,::1], u8[:,::1], {_SYNAPSES})", allocates=True)
 def bop_tile_values(
     first_post: int,
     last_post: int,

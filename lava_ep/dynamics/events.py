@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics._words import lowest_bit, where_equal
 
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
@@ -18,11 +19,13 @@ SIGN_BITS, VALUE_BITS = 1, 31
 """Bits of the largest magnitude of the events of neurons, and of any event."""
 
 
-def event_lists(values: int, bits: int) -> tuple[Int32, Int64]:
-    """Return empty lists of events for `list_events`.
+def event_lists(samples: int, values: int, bits: int) -> tuple[Int32, Int64]:
+    """Return empty lists of events for `list_events` or `list_signs`.
 
     Parameters
     ----------
+    samples
+        Number of samples.
     values
         Number of sources.
     bits
@@ -31,19 +34,22 @@ def event_lists(values: int, bits: int) -> tuple[Int32, Int64]:
     Returns
     -------
     sources, counts
-        (bits, 2, values + GROUP) and (bits, 2), see `list_events`.
+        (samples, bits, 2, values + GROUP) and (samples, bits, 2), see `list_events`.
     """
-    return np.empty((bits, 2, values + GROUP), np.int32), np.zeros((bits, 2), np.int64)
+    return (
+        np.empty((samples, bits, 2, values + GROUP), np.int32),
+        np.zeros((samples, bits, 2), np.int64),
+    )
 
 
 @kernel("void(i4[:,:,::1], i8[:,::1])")
 def _fill_up(sources: Int32, counts: Int64) -> None:
-    filler = sources.shape[2] - GROUP
+    n = sources.shape[2] - GROUP
     for bit in range(counts.shape[0]):
         for sign in range(2):
             count = counts[bit, sign]
             for k in range(count, -(-count // GROUP) * GROUP):
-                sources[bit, sign, k] = filler
+                sources[bit, sign, k] = n + sign
 
 
 @kernel("int64(i1[::1], i4[:,:,::1], i8[:,::1])")
@@ -53,18 +59,25 @@ def list_signs(values: Int8, sources: Int32, counts: Int64) -> int:
     ``sources`` and ``counts`` need one bit only.
     """
     ups, downs = np.int64(0), np.int64(0)
-    # Events are rare: look at eight neurons at a time and skip the silent ones.
-    n_words = values.size // 8
-    words = values[: 8 * n_words].view(np.uint64)
-    for word in range(n_words + 1):
-        if word < n_words and words[word] == 0:
-            continue
-        for n in range(8 * word, min(8 * word + 8, values.size)):
-            # Without a branch, as it could not be predicted.
+    whole = values.size // 32 * 32
+    for start in range(0, whole, 32):
+        up = where_equal(values, start, np.int8(1))
+        down = where_equal(values, start, np.int8(-1))
+        while up:
+            sources[0, 0, ups] = start + lowest_bit(up)
+            up &= up - np.uint64(1)
+            ups += 1
+        while down:
+            sources[0, 1, downs] = start + lowest_bit(down)
+            down &= down - np.uint64(1)
+            downs += 1
+    for n in range(whole, values.size):
+        if values[n] == 1:
             sources[0, 0, ups] = n
+            ups += 1
+        elif values[n] == -1:
             sources[0, 1, downs] = n
-            ups += values[n] == 1
-            downs += values[n] == -1
+            downs += 1
     counts[0, 0] = ups
     counts[0, 1] = downs
     _fill_up(sources, counts)
@@ -82,7 +95,7 @@ def list_events(values: Int32, sources: Int32, counts: Int64) -> int:
     sources
         Receives, for bit p of the magnitude and for values above (0) and below zero (1), the
         sources that have it set: ``sources[p, sign, : counts[p, sign]]``, filled up to whole groups
-        with the number n.
+        with the number n or n + 1, see `SignMatrix`.
     counts
         Receives their numbers.
 

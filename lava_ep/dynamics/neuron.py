@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics._words import lowest_bit, where_at_least, where_equal
 from lava_ep.dynamics.events import count_events
 from lava_ep.errors import InputError
 
@@ -14,37 +15,65 @@ Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 
 
-@kernel("void(f4[::1], i1[::1], f4[::1], f4[::1], f4, f4, i1[::1], i1[::1], f4)")
-def binary_row(
+@kernel("void(f4[::1], f4[::1], f4, f4[::1])")
+def input_row(current: Float32, bias: Float32, filter_rate: np.float32, filtered: Float32) -> None:
+    """Return the part of a free step that lasts as long as the currents do; see `binary_step`."""
+    for n in range(filtered.size):
+        filtered[n] = filter_rate * (current[n] + bias[n])
+
+
+@kernel("void(f4[::1], f4[::1], f4)")
+def free_row(state: Float32, filtered: Float32, filter_rate: np.float32) -> None:
+    """Filter the states of one sample in a free step; see `binary_step`."""
+    keep = np.float32(1.0) - filter_rate
+    for n in range(state.size):
+        s = keep * state[n] + filtered[n]
+        s = s if s > np.float32(0.0) else np.float32(0.0)
+        state[n] = s if s < np.float32(1.0) else np.float32(1.0)
+
+
+@kernel("void(f4[::1], f4[::1], f4[::1], f4, i1[::1], f4)")
+def nudged_row(
     state: Float32,
-    activation: Int8,
     current: Float32,
     bias: Float32,
     filter_rate: np.float32,
-    threshold: np.float32,
-    events: Int8,
     target: Int8,
     beta: np.float32,
 ) -> None:
-    """Advance the neurons of one sample by one time step; see `binary_step`."""
+    """Filter the states of one sample in a nudged step; see `binary_step`."""
     keep = np.float32(1.0) - filter_rate
-    # Loops over one element type each are what the compiler turns into vector instructions.
-    if beta != 0:
-        for n in range(state.size):
-            drive = current[n] + bias[n] + beta * (np.float32(target[n]) - state[n])
-            s = keep * state[n] + filter_rate * drive
-            state[n] = min(max(s, np.float32(0.0)), np.float32(1.0))
-    else:
-        for n in range(state.size):
-            s = keep * state[n] + filter_rate * (current[n] + bias[n])
-            state[n] = min(max(s, np.float32(0.0)), np.float32(1.0))
     for n in range(state.size):
+        drive = current[n] + bias[n] + beta * (np.float32(target[n]) - state[n])
+        s = keep * state[n] + filter_rate * drive
+        s = s if s > np.float32(0.0) else np.float32(0.0)
+        state[n] = s if s < np.float32(1.0) else np.float32(1.0)
+
+
+@kernel("void(f4[::1], i1[::1], f4, i1[::1])")
+def fire_row(state: Float32, activation: Int8, threshold: np.float32, events: Int8) -> None:
+    """Compare the states of one sample with the threshold; see `binary_step`."""
+    whole = state.size // 32 * 32
+    for start in range(0, whole, 32):
+        events[start : start + 32] = 0
+        active = where_at_least(state, start, threshold)
+        changed = active ^ where_equal(activation, start, np.int8(1))
+        while changed:
+            k = lowest_bit(changed)
+            changed &= changed - np.uint64(1)
+            b = np.int8(active >> np.uint64(k) & np.uint64(1))
+            activation[start + k] = b
+            events[start + k] = 2 * b - 1
+    for n in range(whole, state.size):
         b = np.int8(state[n] >= threshold)
         events[n] = b - activation[n]
         activation[n] = b
 
 
-@kernel("void(f4[:,::1], i1[:,::1], f4[:,::1], f4[::1], f4, f4, i1[:,::1], i1[:,::1], f4)")
+@kernel(
+    "void(f4[:,::1], i1[:,::1], f4[:,::1], f4[::1], f4, f4, i1[:,::1], i1[:,::1], f4)",
+    allocates=True,
+)
 def _binary_batch(
     state: Float32,
     activation: Int8,
@@ -56,18 +85,14 @@ def _binary_batch(
     target: Int8,
     beta: np.float32,
 ) -> None:
+    filtered = np.empty(state.shape[1], np.float32)
     for row in range(state.shape[0]):
-        binary_row(
-            state[row],
-            activation[row],
-            current[row],
-            bias,
-            filter_rate,
-            threshold,
-            events[row],
-            target[row] if beta != 0 else events[row],
-            beta,
-        )
+        if beta != 0:
+            nudged_row(state[row], current[row], bias, filter_rate, target[row], beta)
+        else:
+            input_row(current[row], bias, filter_rate, filtered)
+            free_row(state[row], filtered, filter_rate)
+        fire_row(state[row], activation[row], threshold, events[row])
 
 
 _NO_TARGET = np.zeros((0, 0), np.int8)

@@ -11,7 +11,7 @@ from lava_ep.dynamics._jit import kernel
 from lava_ep.errors import InputError
 
 
-@kernel("f4[:,::1](f4[:,::1], int64)")
+@kernel("f4[:,::1](f4[:,::1], int64)", allocates=True)
 def group_mean(values: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
     """Mean of each class's group of output neurons.
 

@@ -13,53 +13,42 @@ Int32 = NDArray[np.int32]
 Words = NDArray[np.uint64]
 
 
-CACHE_LINE_WORDS = 8
-
-
-def packed_words(bits: int) -> int:
-    """Words of 64 bits that a row of so many bits takes.
-
-    Rows end with whole vectors. Long ones take an odd number of cache lines: kernels walk down
-    columns, and with a power of two between the rows a column would fit few places of the cache.
-    """
-    words = -(-bits // VECTOR_BITS) * VECTOR_WORDS
-    lines = -(-words // CACHE_LINE_WORDS)
-    return words if lines == 1 else (lines | 1) * CACHE_LINE_WORDS
-
-
-def row_words(rows: int, bits: int) -> tuple[int, int]:
+def strips_shape(rows: int, bits: int) -> tuple[int, int, int]:
     """Shape of the words that hold a (rows, bits) matrix, see `SignMatrix`."""
-    return rows + 1, packed_words(bits)
+    return -(-bits // VECTOR_BITS), rows + 2, VECTOR_WORDS
 
 
-def _pack(bits: NDArray[np.bool_], words: Words) -> None:
-    """Pack a matrix of bits into words of the shape `row_words`."""
+def _pack(bits: NDArray[np.bool_], strips: Words) -> None:
+    """Pack a matrix of bits into strips."""
     rows, n = bits.shape
-    packed = np.zeros((rows + 1, words.shape[1] * 8), np.uint8)
-    packed[:rows, : -(-n // 8)] = np.packbits(bits, axis=1, bitorder="little")
-    words[...] = packed.view("<u8")
+    packed = np.zeros((rows, len(strips) * VECTOR_BITS // 8), np.uint8)
+    packed[:, : -(-n // 8)] = np.packbits(bits, axis=1, bitorder="little")
+    strips[:, :rows] = packed.view("<u8").reshape(rows, len(strips), VECTOR_WORDS).swapaxes(0, 1)
+    strips[:, rows] = 0
+    strips[:, rows + 1] = ~np.uint64(0)
 
 
-@kernel("void(u8[:,::1], int64, i4[::1])")
-def _sums(packed: Words, n: int, sums: Int32) -> None:
-    for row in range(sums.shape[0]):
-        ones = np.uint64(0)
-        for word in range(packed.shape[1]):
-            ones += popcount(packed[row, word])
-        sums[row] = 2 * np.int32(ones) - np.int32(n)
+@kernel("void(u8[:,:,::1], int64, i4[::1])")
+def _sums(strips: Words, n: int, sums: Int32) -> None:
+    sums[:] = -n
+    for strip in range(strips.shape[0]):
+        for row in range(sums.shape[0]):
+            for word in range(VECTOR_WORDS):
+                sums[row] += 2 * np.int32(popcount(strips[strip, row, word]))
 
 
 class SignMatrix:
     """Signs of a synapse population, +1 as bit 1 and -1 as bit 0.
 
-    They are kept in two orders, so that the targets of an event always lie together. Bit k of a
-    row is bit k % 64 of its word k // 64; the bits beyond the last target are 0, and so is one row
-    after the last, which kernels use to fill up groups of rows.
+    They are kept in two orders, so that the targets of an event always lie together: in rows of
+    bits, cut into strips of 256. The bit of target k is bit k % 64 of word k % 256 // 64 in strip
+    k // 256; the bits beyond the last target are 0. Kernels that walk down a strip find its rows
+    side by side. Two rows follow the last, one of zeros and one of ones, to fill up groups of rows.
 
     Parameters
     ----------
     n_post, n_pre
-        Numbers of neurons at the two ends; all signs are -1 until they are assigned.
+        Numbers of neurons at the two ends; the signs are unknown until they are assigned.
     storage
         Words of the shapes of ``forward`` and ``backward`` to use; new ones if not given.
 
@@ -68,16 +57,16 @@ class SignMatrix:
     shape : tuple of int
         (n_post, n_pre).
     forward : ndarray
-        The synapses that leave a source in a row: (n_pre + 1, words) uint64.
+        The synapses that leave a source in a row: (strips, n_pre + 2, 4) uint64.
     backward : ndarray
-        The synapses that enter a post-synaptic neuron in a row: (n_post + 1, words) uint64.
+        The synapses that enter a post-synaptic neuron in a row: (strips, n_post + 2, 4) uint64.
     """
 
     def __init__(self, n_post: int, n_pre: int, storage: tuple[Words, Words] | None = None) -> None:
         self.shape = (n_post, n_pre)
         self.forward, self.backward = storage or (
-            np.zeros(row_words(n_pre, n_post), np.uint64),
-            np.zeros(row_words(n_post, n_pre), np.uint64),
+            np.empty(strips_shape(n_pre, n_post), np.uint64),
+            np.empty(strips_shape(n_post, n_pre), np.uint64),
         )
         self._sums: tuple[Int32, Int32] | None = None
 
@@ -102,7 +91,8 @@ class SignMatrix:
     def signs(self) -> Int8:
         """Return the signs as (n_post, n_pre) int8, each -1 or +1."""
         n_post, n_pre = self.shape
-        packed = self.backward[:n_post].astype("<u8", copy=False).view(np.uint8)
+        rows = np.ascontiguousarray(self.backward[:, :n_post].swapaxes(0, 1), "<u8")
+        packed = rows.reshape(n_post, -1).view(np.uint8)
         bits = np.unpackbits(packed, axis=1, count=n_pre, bitorder="little").view(np.int8)
         bits *= 2
         bits -= 1

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
-from lava_ep.dynamics._words import VECTOR_BITS, VECTOR_WORDS, add_where, load, spread, store
+from lava_ep.dynamics._words import VECTOR_BITS, VECTOR_WORDS, add_four, load, spread, store
 from lava_ep.dynamics.events import (
     GROUP,
     SIGN_BITS,
@@ -33,55 +33,74 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 
-@kernel("int64(u8[::1], int64, i4[::1], int64, uint64, u8[::1], int64, int64)")
+@kernel("int64(u8[::1], int64, i4[::1], int64, int64, uint64, u8[::1], int64, int64, int64)")
 def _count_rows(
-    packed: Words,
-    stride: int,
-    rows: Int32,
-    count: int,
+    words: Words,
+    strip: int,
+    sources: Int32,
+    first: int,
+    last: int,
     flip: np.uint64,
     planes: Words,
     weight: int,
     reached: int,
+    top: int,
 ) -> int:
-    """Add 2**weight times the bits of some rows to 256 counters.
+    """Add 2**weight times the bits of some rows of a strip to 256 counters.
 
-    ``planes`` holds bit p of the counters in its vector p. ``reached`` bounds the counters, in
-    units of 2**weight, from above; the new bound is returned. ``flip`` counts the other bits.
+    Parameters
+    ----------
+    words, strip
+        Signs, flat, and where the strip begins.
+    sources, first, last
+        The rows: ``sources[first:last]``, a multiple of GROUP.
+    flip
+        All ones to count the bits that are not set, or 0.
+    planes
+        Bit p of the counters in vector p; updated.
+    weight
+        See above.
+    reached
+        Bound of the counters, in units of 2**weight.
+    top
+        Number of bits that the counters will ever need.
+
+    Returns
+    -------
+    int
+        The new bound.
     """
     base = VECTOR_WORDS * weight
     one = load(planes, base)
     two = load(planes, base + VECTOR_WORDS)
     four = load(planes, base + 2 * VECTOR_WORDS)
     mask = spread(flip)
-    top = 3
-    while (1 << top) <= reached:
-        top += 1
-    for k in range(0, count, GROUP):
+    used = 3
+    for k in range(first, last, GROUP):
         reached += GROUP
-        if (1 << top) <= reached:
-            top += 1
+        while (1 << used) <= reached and weight + used < top:
+            used += 1
         # Each full adder takes three values of one weight and gives sum and carry.
-        a = load(packed, np.int64(rows[k]) * stride) ^ mask
-        b = load(packed, np.int64(rows[k + 1]) * stride) ^ mask
+        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k])) ^ mask
+        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 1])) ^ mask
         either = one ^ a
         two_a = (one & a) | (either & b)
         one = either ^ b
-        a = load(packed, np.int64(rows[k + 2]) * stride) ^ mask
-        b = load(packed, np.int64(rows[k + 3]) * stride) ^ mask
+        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 2])) ^ mask
+        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 3])) ^ mask
         either = one ^ a
         two_b = (one & a) | (either & b)
         one = either ^ b
         either = two ^ two_a
         four_a = (two & two_a) | (either & two_b)
         two = either ^ two_b
-        a = load(packed, np.int64(rows[k + 4]) * stride) ^ mask
-        b = load(packed, np.int64(rows[k + 5]) * stride) ^ mask
+        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 4])) ^ mask
+        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 5])) ^ mask
         either = one ^ a
         two_a = (one & a) | (either & b)
         one = either ^ b
-        a = load(packed, np.int64(rows[k + 6]) * stride) ^ mask
-        b = load(packed, np.int64(rows[k + 7]) * stride) ^ mask
+        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 6])) ^ mask
+        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 7])) ^ mask
         either = one ^ a
         two_b = (one & a) | (either & b)
         one = either ^ b
@@ -91,7 +110,7 @@ def _count_rows(
         either = four ^ four_a
         carry = (four & four_a) | (either & four_b)
         four = either ^ four_b
-        for plane in range(3, top):
+        for plane in range(3, used):
             place = base + VECTOR_WORDS * plane
             old = load(planes, place)
             store(planes, place, old ^ carry)
@@ -106,114 +125,235 @@ PLANES = 40
 """Bits of a counter, those that are never reached included."""
 
 
-@kernel("void(u8[::1], int64, i4[::1], i4[:,:,::1], i8[:,::1], i4[::1])")
-def integrate_row(
-    packed: Words, stride: int, sums: Int32, sources: Int32, counts: Int64, total: Int32
+@kernel(
+    "void(u8[::1], int64, i4[::1], int64, i8[:,:,::1], int64, int64, u8[::1], i8[::1], i4[::1],"
+    "i4[::1], int64)"
+)
+def _integrate_strip(
+    words: Words,
+    strip: int,
+    sources: Int32,
+    length: int,
+    counts: Int64,
+    sample: int,
+    weight: int,
+    planes: Words,
+    places: Int64,
+    values: Int32,
+    total: Int32,
+    first: int,
 ) -> None:
-    r"""Add the listed events of one sample to the integer sums of their targets, in place.
+    """Add the listed events of one sample to the sums of 256 targets.
+
+    Parameters
+    ----------
+    words, strip
+        Signs, flat, and where the strip begins.
+    sources, length
+        The lists, flat, and the length of each.
+    counts, sample
+        Numbers of events, and the sample.
+    weight
+        Sum of the magnitudes of the events.
+    planes, places, values
+        Room for the counters, and for four numbers each.
+    total, first
+        Sums, flat, and the place of the first of the targets; updated.
+    """
+    bits = counts.shape[1]
+    events = np.int64(0)
+    for bit in range(bits):
+        events += counts[sample, bit, 0] + counts[sample, bit, 1]
+    if events <= 4:
+        # The signs of so few events go straight to the sums.
+        base, found = np.int32(0), 0
+        for q in range(4):
+            values[q] = 0
+        for bit in range(bits):
+            for sign in range(2):
+                begin = ((sample * bits + bit) * 2 + sign) * length
+                value = np.int32(-1 if sign else 1) << np.int32(bit)
+                for k in range(begin, begin + counts[sample, bit, sign]):
+                    places[found] = strip + VECTOR_WORDS * np.int64(sources[k])
+                    values[found] = 2 * value
+                    base -= value
+                    found += 1
+        for missing in range(found, 4):
+            places[missing] = strip
+        add_four(total, first, base, words, places, values)
+        return
+    top = 0
+    while (np.int64(1) << top) <= weight:
+        top += 1
+    for plane in range(top + 3):
+        store(planes, VECTOR_WORDS * plane, spread(np.uint64(0)))
+    reached = np.int64(0)
+    for bit in range(bits):
+        for sign in range(2):
+            count = counts[sample, bit, sign]
+            if count:
+                begin = ((sample * bits + bit) * 2 + sign) * length
+                reached = _count_rows(
+                    words,
+                    strip,
+                    sources,
+                    begin,
+                    begin + -(-count // GROUP) * GROUP,
+                    ~np.uint64(0) if sign else np.uint64(0),
+                    planes,
+                    bit,
+                    reached,
+                    top,
+                )
+        reached = (reached + 1) >> 1
+    # Twice the counters, minus the sum of all values.
+    base = -np.int32(weight)
+    for plane in range(0, top, 4):
+        for q in range(4):
+            places[q] = VECTOR_WORDS * (plane + q)
+            values[q] = np.int32(2) << np.int32(plane + q)
+        add_four(total, first, base, planes, places, values)
+        base = np.int32(0)
+
+
+@kernel(
+    "void(u8[:,:,::1], i4[::1], i4[:,:,:,::1], i8[:,:,::1], i4[:,::1], int64, int64, int64)",
+    allocates=True,
+)
+def integrate_lists(
+    strips: Words,
+    sums: Int32,
+    sources: Int32,
+    counts: Int64,
+    total: Int32,
+    row: int,
+    first: int,
+    last: int,
+) -> None:
+    r"""Add the listed events of some samples to the integer sums of their targets, in place.
 
     .. math:: S_m \leftarrow S_m + \sum_n v_n\, w_{nm}
 
     Parameters
     ----------
-    packed
-        Signs with the targets of a source in a row (see `SignMatrix`), flat.
-    stride
-        Words in a row.
+    strips
+        Signs with the targets of a source in a row, see `SignMatrix`.
     sums
         (m,): sums of all rows, which is all that is needed where every source has the same
         event, as when a sample is loaded; or empty.
     sources, counts
-        See `list_events`.
+        For each sample, see `list_events`.
     total
-        Sums :math:`S`, (m,); updated.
+        Sums :math:`S`, (batch, columns); updated.
+    row
+        Row of ``total`` that belongs to the first of the samples.
+    first, last
+        Columns of ``total`` with the m targets.
     """
-    if sums.size and counts.sum() == counts[0].max() == sources.shape[2] - GROUP:
-        sign = np.int32(1) if counts[0, 0] else np.int32(-1)
-        for m in range(total.size):
-            total[m] += sign * sums[m]
+    bits, length = sources.shape[1], sources.shape[3]
+    todo = np.empty(counts.shape[0], np.int64)
+    weights = np.zeros(counts.shape[0], np.int64)
+    waiting = 0
+    for sample in range(counts.shape[0]):
+        listed = np.int64(0)
+        for bit in range(bits):
+            both = counts[sample, bit, 0] + counts[sample, bit, 1]
+            listed += both
+            weights[sample] += both << bit
+        if sums.size and listed == length - GROUP == counts[sample, 0].max():
+            sign = np.int32(1) if counts[sample, 0, 0] else np.int32(-1)
+            here = total[row + sample, first:last]
+            for m in range(here.size):
+                here[m] += sign * sums[m]
+        elif listed:
+            todo[waiting] = sample
+            waiting += 1
+    if waiting == 0:
         return
     planes = np.empty(VECTOR_WORDS * PLANES, np.uint64)
-    sums_here = np.empty(VECTOR_BITS, np.int32)
-    columns = -(-total.size // VECTOR_BITS) * VECTOR_WORDS
-    for column in range(0, columns, VECTOR_WORDS):
-        planes[:] = 0
-        largest = np.int64(0)
-        offset = np.int64(0)
-        for bit in range(counts.shape[0]):
-            for sign in range(2):
-                count = counts[bit, sign]
-                if count == 0:
-                    continue
-                flip = ~np.uint64(0) if sign else np.uint64(0)
-                reached = _count_rows(
-                    packed[column:],
-                    stride,
-                    sources[bit, sign],
-                    count,
-                    flip,
+    spare = np.empty(VECTOR_BITS, np.int32)
+    places, values = np.zeros(4, np.int64), np.zeros(4, np.int32)
+    # Views cost more than small numbers of events do, so everything below is flat.
+    flat_words, flat_sources = strips.reshape(strips.size), sources.reshape(sources.size)
+    flat_total = total.reshape(total.size)
+    # A strip fits the cache, so all samples take their turn with it.
+    for number in range(strips.shape[0]):
+        strip = number * strips.shape[1] * VECTOR_WORDS
+        targets = min(VECTOR_BITS, last - first - number * VECTOR_BITS)
+        for k in range(waiting):
+            sample = todo[k]
+            place = (row + sample) * total.shape[1] + first + number * VECTOR_BITS
+            if targets == VECTOR_BITS:
+                _integrate_strip(
+                    flat_words,
+                    strip,
+                    flat_sources,
+                    length,
+                    counts,
+                    sample,
+                    weights[sample],
                     planes,
-                    bit,
-                    largest >> bit,
+                    places,
+                    values,
+                    flat_total,
+                    place,
                 )
-                largest = ((reached + 1) << bit) - 1
-                # The row that fills up a group has no bit set, so flipped it counts everywhere.
-                fillers = -count % GROUP if sign else 0
-                offset -= (count + 2 * fillers) << bit
-        top = 0
-        while (np.int64(1) << top) <= largest:
-            top += 1
-        sums_here[:] = np.int32(offset)
-        for plane in range(top):
-            value = np.int32(2 << plane)
-            for word in range(VECTOR_WORDS):
-                bits = planes[VECTOR_WORDS * plane + word]
-                add_where(sums_here, 64 * word, np.uint32(bits), value)
-                add_where(sums_here, 64 * word + 32, np.uint32(bits >> np.uint64(32)), value)
-        first = 64 * column
-        for m in range(first, min(first + VECTOR_BITS, total.size)):
-            total[m] += sums_here[m - first]
+            else:
+                for m in range(targets):
+                    spare[m] = flat_total[place + m]
+                _integrate_strip(
+                    flat_words,
+                    strip,
+                    flat_sources,
+                    length,
+                    counts,
+                    sample,
+                    weights[sample],
+                    planes,
+                    places,
+                    values,
+                    spare,
+                    0,
+                )
+                for m in range(targets):
+                    flat_total[place + m] = spare[m]
 
 
-_BATCH = "u8[::1], int64, i4[::1], i4[:,:,::1], i8[:,::1], i4[:,::1]"
+_BATCH = "u8[:,:,::1], i4[::1], i4[:,:,:,::1], i8[:,:,::1], i4[:,::1]"
 
 
 @kernel(f"int64(i1[:,::1], {_BATCH})")
 def _integrate_signs(
-    values: Int8,
-    packed: Words,
-    stride: int,
-    sums: Int32,
-    sources: Int32,
-    counts: Int64,
-    total: Int32,
+    values: Int8, strips: Words, sums: Int32, sources: Int32, counts: Int64, total: Int32
 ) -> int:
     events = 0
-    for row in range(values.shape[0]):
-        found = list_signs(values[row], sources, counts)
-        if found:
-            integrate_row(packed, stride, sums, sources, counts, total[row])
-        events += found
+    for row in range(0, values.shape[0], counts.shape[0]):
+        samples = min(counts.shape[0], values.shape[0] - row)
+        for k in range(samples):
+            events += list_signs(values[row + k], sources[k], counts[k])
+        integrate_lists(
+            strips, sums, sources[:samples], counts[:samples], total, row, 0, total.shape[1]
+        )
     return events
 
 
 @kernel(f"int64(i4[:,::1], {_BATCH})")
 def _integrate_values(
-    values: Int32,
-    packed: Words,
-    stride: int,
-    sums: Int32,
-    sources: Int32,
-    counts: Int64,
-    total: Int32,
+    values: Int32, strips: Words, sums: Int32, sources: Int32, counts: Int64, total: Int32
 ) -> int:
     events = 0
-    for row in range(values.shape[0]):
-        found = list_events(values[row], sources, counts)
-        if found:
-            integrate_row(packed, stride, sums, sources, counts, total[row])
-        events += found
+    for row in range(0, values.shape[0], counts.shape[0]):
+        samples = min(counts.shape[0], values.shape[0] - row)
+        for k in range(samples):
+            events += list_events(values[row + k], sources[k], counts[k])
+        integrate_lists(
+            strips, sums, sources[:samples], counts[:samples], total, row, 0, total.shape[1]
+        )
     return events
+
+
+SAMPLES = 16
+"""Samples that take turns with a strip of signs."""
 
 
 def integrate_events(
@@ -247,15 +387,13 @@ def integrate_events(
     count = count_events(events)
     if count == 0:
         return 0
-    packed = signs.backward if backward else signs.forward
     of_neurons = events.dtype == np.int8
     integrate = _integrate_signs if of_neurons else _integrate_values
     listed = integrate(
         events,
-        packed.reshape(-1),
-        packed.shape[1],
+        signs.backward if backward else signs.forward,
         signs.sums(backward=backward),
-        *event_lists(events.shape[1], SIGN_BITS if of_neurons else VALUE_BITS),
+        *event_lists(SAMPLES, events.shape[1], SIGN_BITS if of_neurons else VALUE_BITS),
         total,
     )
     if listed != count:
@@ -271,11 +409,13 @@ def current_row(total: Int32, gain: np.float32, current: Float32) -> None:
         current[m] = gain * np.float32(total[m])
 
 
-@kernel("void(i4[::1], f4, f4[::1])")
-def add_current_row(total: Int32, gain: np.float32, current: Float32) -> None:
-    """Add the currents of one sample to those of other synapses; see `current`."""
-    for m in range(total.size):
-        current[m] += gain * np.float32(total[m])
+@kernel("void(i4[::1], f4, i4[::1], f4, f4[::1])")
+def current_sum_row(
+    below: Int32, gain_below: np.float32, above: Int32, gain_above: np.float32, current: Float32
+) -> None:
+    """Convert the sums from both sides of one sample to their currents' sum; see `current`."""
+    for m in range(current.size):
+        current[m] = gain_below * np.float32(below[m]) + gain_above * np.float32(above[m])
 
 
 @kernel("void(i4[:,::1], f4, f4[:,::1])")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -22,7 +24,7 @@ from lava_ep.dynamics import (
     update_bias,
 )
 from lava_ep.dynamics.bop import bop_tile_signs, bop_tile_values, collect_masks, mask_words
-from lava_ep.dynamics.signs import row_words
+from lava_ep.dynamics.signs import strips_shape
 from lava_ep.models.fused.settle import LOAD, RESTORE, SETTLE, Samples, Steps, Wiring, settle
 from lava_ep.spec import NetworkSpec
 
@@ -30,8 +32,8 @@ KINDS = {Phase.LOAD: LOAD, Phase.RESTORE: RESTORE, Phase.FREE: SETTLE, Phase.NUD
 WORD = 64
 """Tiles of synapses that are updated at the same time begin at multiples of this."""
 
-PARTS_PER_THREAD = 4
-"""Parts that work is cut into, so that a thread that is done early can take over."""
+PARTS_PER_THREAD = 2
+"""Parts that synapses are cut into; each thread gets some of every population."""
 
 LAYER_FIELDS: dict[str, type[np.generic]] = {
     "weights": np.int8,
@@ -72,15 +74,14 @@ def _shapes(spec: NetworkSpec) -> list[tuple[int, int]]:
 class _Words:
     """Words of all populations in one flat array, as the compiled loop wants them."""
 
-    def __init__(self, shapes: Iterable[tuple[int, int]]) -> None:
-        shapes = [row_words(*shape) for shape in shapes]
-        ends = np.cumsum([rows * words for rows, words in shapes])
-        self.flat = np.zeros(ends[-1], np.uint64)
-        self.at = np.concatenate([[0], ends[:-1]])
-        self.stride = np.array([words for _, words in shapes])
+    def __init__(self, matrices: Iterable[tuple[int, int]]) -> None:
+        shapes = [strips_shape(*matrix) for matrix in matrices]
+        self.at = np.cumsum([0, *map(math.prod, shapes)])
+        self.flat = np.empty(self.at[-1], np.uint64)
+        ends = itertools.pairwise(self.at)
         self.views = [
-            self.flat[end - rows * words : end].reshape(rows, words)
-            for end, (rows, words) in zip(ends, shapes, strict=True)
+            self.flat[begin:end].reshape(shape)
+            for (begin, end), shape in zip(ends, shapes, strict=True)
         ]
 
 
@@ -160,7 +161,8 @@ class Engine:
             events=np.zeros(all_neurons, np.int8),
             forward_total=np.zeros(all_neurons, np.int32),
             backward_total=np.zeros(all_neurons, np.int32),
-            current=np.zeros(all_neurons, np.float32),
+            current=np.zeros((batch, self.spec.sizes[-1]), np.float32),
+            filtered=np.zeros(all_neurons, np.float32),
             free_state=np.zeros(kept, np.float32),
             free_activation=np.zeros(kept, np.int8),
             first_activation=np.zeros(kept, np.int8),
@@ -205,11 +207,9 @@ class Engine:
                 offsets=self._offsets,
                 forward=forward.flat,
                 forward_at=forward.at,
-                forward_stride=forward.stride,
                 forward_sums=np.concatenate([nothing, *to_posts]),
                 backward=backward.flat,
                 backward_at=backward.at,
-                backward_stride=backward.stride,
                 backward_sums=np.concatenate([nothing, *to_sources]),
                 gain=np.array(list(map(current_gain, self.alpha[:, 0], self._levels)), np.float32),
                 bias=self.bias,
@@ -278,7 +278,7 @@ class Engine:
             settle(wiring, self.samples, self._steps, pixel_events, *block, first, last, *counts)
             return counts
 
-        for events, operations in self._map(task, _blocks(self.batch, self.threads)):
+        for events, operations in self._map(task, list(_blocks(self.batch, self.threads))):
             self.events += events
             self.synaptic_operations += operations
         if first <= self._steps.first_end < last:
@@ -317,8 +317,7 @@ class Engine:
             for state, mask in zip(states, pair, strict=True):
                 for block in _blocks(size, self.threads):
                     tasks.append((state, offset, mask, *block))
-        for _ in self._map(lambda task: collect_masks(*task), tasks):
-            pass
+        self._map(lambda task: collect_masks(*task), tasks)
         return masks
 
     def _tiles(self, index: int, masks: list[Masks], sign: int) -> Iterator[Callable[[], int]]:
@@ -388,10 +387,16 @@ class Engine:
         )
         self.alpha[index] += self.spec.layers[index].alpha_rate * gradient
 
-    def _map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterable[Result]:
+    def _map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Call a function for all items, on all threads."""
+
+        def some(first: int) -> list[Result]:
+            return [function(item) for item in items[first :: self.threads]]
+
         if self.threads == 1:
-            return map(function, items)
+            return some(0)
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads)
-        return self._pool.map(function, items)
+            self._pool = ThreadPoolExecutor(self.threads - 1)
+        futures = [self._pool.submit(some, first) for first in range(1, self.threads)]
+        results = [some(0), *(future.result() for future in futures)]
+        return [results[k % self.threads][k // self.threads] for k in range(len(items))]
