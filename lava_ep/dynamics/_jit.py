@@ -10,7 +10,9 @@ import numba
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def kernel(*signatures: Any, allocates: bool = False) -> Callable[[Kernel], Kernel]:
+def kernel(
+    *signatures: Any, allocates: bool = False, inline: bool = False
+) -> Callable[[Kernel], Kernel]:
     """Compile a function ahead of its first call for the given Numba signatures.
 
     The compiled code is cached on disk, runs without the GIL, and keeps IEEE arithmetic (no
@@ -22,8 +24,13 @@ def kernel(*signatures: Any, allocates: bool = False) -> Callable[[Kernel], Kern
     signatures
         Strings or Numba types.
     allocates
-        Whether the function makes or returns arrays. Without, it counts no references, which at every call
-        costs more than a small kernel itself.
+        Whether the function makes or returns arrays. Without, it counts no references, which at
+        every call costs more than a small kernel itself.
+    inline
+        Whether other kernels contain its code instead of calling it, which pays off where many
+        arrays are passed on.
     """
-    compiled = numba.njit(list(signatures), cache=True, nogil=True, fastmath=False, _nrt=allocates)
+    compiled = numba.njit(
+        list(signatures), cache=True, nogil=True, fastmath=False, _nrt=allocates, forceinline=inline
+    )
     return cast(Callable[[Kernel], Kernel], compiled)

@@ -416,8 +416,6 @@ def bop_update(
         flips = bop_tile_signs(*tile, pres[0], posts[0], pres[1], posts[1], *synapses)
     else:
         flips = bop_tile_values(*tile, pre_first, posts[0], pre_second, posts[1], *synapses)
-    if flips:
-        signs.changed()
     return flips
 
 

@@ -15,8 +15,8 @@ Int64 = NDArray[np.int64]
 GROUP = 8
 """Lists are filled up to multiples of this length, for kernels that take as many at once."""
 
-SIGN_BITS, VALUE_BITS = 1, 31
-"""Bits of the largest magnitude of the events of neurons, and of any event."""
+SIGN_BITS, VALUE_BITS = 1, 33
+"""Powers of two that the events of neurons, and any events, are made of."""
 
 
 def event_lists(samples: int, values: int, bits: int) -> tuple[Int32, Int64]:
@@ -29,7 +29,7 @@ def event_lists(samples: int, values: int, bits: int) -> tuple[Int32, Int64]:
     values
         Number of sources.
     bits
-        Bits of the largest magnitude of a value.
+        Powers of two that the events are made of.
 
     Returns
     -------
@@ -88,14 +88,17 @@ def list_signs(values: Int8, sources: Int32, counts: Int64) -> int:
 def list_events(values: Int32, sources: Int32, counts: Int64) -> int:
     """List the sources of one sample that have an event of any size.
 
+    An event is written as a sum of powers of two and of negative ones, with as few of them as can
+    be (its non-adjacent form): 255 is 256 - 1.
+
     Parameters
     ----------
     values
         (n,): changes of the sources.
     sources
-        Receives, for bit p of the magnitude and for values above (0) and below zero (1), the
-        sources that have it set: ``sources[p, sign, : counts[p, sign]]``, filled up to whole groups
-        with the number n or n + 1, see `SignMatrix`.
+        Receives, for each power p of two and for its signs + (0) and - (1), the sources that it is
+        part of: ``sources[p, sign, : counts[p, sign]]``, filled up to whole groups with the number
+        n or n + 1, see `SignMatrix`.
     counts
         Receives their numbers.
 
@@ -111,14 +114,17 @@ def list_events(values: Int32, sources: Int32, counts: Int64) -> int:
         if value == 0:
             continue
         events += 1
-        sign = np.int64(value < 0)
-        magnitude = -value if sign else value
+        triple = value + (value >> 1)
+        digits = (value >> 1) ^ triple
+        ups, downs = triple & digits, (value >> 1) & digits
         bit = 0
-        while magnitude:
+        while digits:
             # Without a branch, as it could not be predicted.
-            sources[bit, sign, counts[bit, sign]] = n
-            counts[bit, sign] += magnitude & 1
-            magnitude >>= 1
+            sources[bit, 0, counts[bit, 0]] = n
+            counts[bit, 0] += ups >> bit & 1
+            sources[bit, 1, counts[bit, 1]] = n
+            counts[bit, 1] += downs >> bit & 1
+            digits &= ~(np.int64(1) << bit)
             bit += 1
     _fill_up(sources, counts)
     return events

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
-from lava_ep.dynamics._words import lowest_bit, where_at_least, where_equal
+from lava_ep.dynamics._words import lowest_bit, popcount, where_at_least, where_equal
 from lava_ep.dynamics.events import count_events
 from lava_ep.errors import InputError
 
@@ -58,6 +58,12 @@ def fire_row(state: Float32, activation: Int8, threshold: np.float32, events: In
         events[start : start + 32] = 0
         active = where_at_least(state, start, threshold)
         changed = active ^ where_equal(activation, start, np.int8(1))
+        if popcount(changed) > 8:
+            for k in range(start, start + 32):
+                b = np.int8(state[k] >= threshold)
+                events[k] = b - activation[k]
+                activation[k] = b
+            continue
         while changed:
             k = lowest_bit(changed)
             changed &= changed - np.uint64(1)

@@ -68,7 +68,6 @@ class SignMatrix:
             np.empty(strips_shape(n_pre, n_post), np.uint64),
             np.empty(strips_shape(n_post, n_pre), np.uint64),
         )
-        self._sums: tuple[Int32, Int32] | None = None
 
     @classmethod
     def from_signs(cls, signs: Int8) -> SignMatrix:
@@ -82,11 +81,6 @@ class SignMatrix:
         positive = signs > 0
         _pack(positive.T, self.forward)
         _pack(positive, self.backward)
-        self.changed()
-
-    def changed(self) -> None:
-        """Forget what was derived from the signs; call it after changing the words."""
-        self._sums = None
 
     def signs(self) -> Int8:
         """Return the signs as (n_post, n_pre) int8, each -1 or +1."""
@@ -100,12 +94,13 @@ class SignMatrix:
 
     def sums(self, *, backward: bool) -> Int32:
         """Sum of the signs that enter each post-synaptic neuron, or that leave each source."""
-        if self._sums is None:
-            n_post, n_pre = self.shape
-            self._sums = np.empty(n_post, np.int32), np.empty(n_pre, np.int32)
-            _sums(self.backward, n_pre, self._sums[0])
-            _sums(self.forward, n_post, self._sums[1])
-        return self._sums[backward]
+        n_post, n_pre = self.shape
+        sums = np.empty(n_pre if backward else n_post, np.int32)
+        if backward:
+            _sums(self.forward, n_post, sums)
+        else:
+            _sums(self.backward, n_pre, sums)
+        return sums
 
     @property
     def nbytes(self) -> int:

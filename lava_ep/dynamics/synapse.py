@@ -10,6 +10,9 @@ negative one counts the bits that are not set. All of it is exact.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,31 +79,32 @@ def _count_rows(
     four = load(planes, base + 2 * VECTOR_WORDS)
     mask = spread(flip)
     used = 3
-    for k in range(first, last, GROUP):
+    # Unsigned, an index needs no check whether it counts from the end.
+    for k in range(np.uint64(first), np.uint64(last), np.uint64(GROUP)):
         reached += GROUP
         while (1 << used) <= reached and weight + used < top:
             used += 1
         # Each full adder takes three values of one weight and gives sum and carry.
         a = load(words, strip + VECTOR_WORDS * np.int64(sources[k])) ^ mask
-        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 1])) ^ mask
+        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + np.uint64(1)])) ^ mask
         either = one ^ a
         two_a = (one & a) | (either & b)
         one = either ^ b
-        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 2])) ^ mask
-        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 3])) ^ mask
+        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k + np.uint64(2)])) ^ mask
+        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + np.uint64(3)])) ^ mask
         either = one ^ a
         two_b = (one & a) | (either & b)
         one = either ^ b
         either = two ^ two_a
         four_a = (two & two_a) | (either & two_b)
         two = either ^ two_b
-        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 4])) ^ mask
-        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 5])) ^ mask
+        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k + np.uint64(4)])) ^ mask
+        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + np.uint64(5)])) ^ mask
         either = one ^ a
         two_a = (one & a) | (either & b)
         one = either ^ b
-        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 6])) ^ mask
-        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + 7])) ^ mask
+        a = load(words, strip + VECTOR_WORDS * np.int64(sources[k + np.uint64(6)])) ^ mask
+        b = load(words, strip + VECTOR_WORDS * np.int64(sources[k + np.uint64(7)])) ^ mask
         either = one ^ a
         two_b = (one & a) | (either & b)
         one = either ^ b
@@ -121,14 +125,41 @@ def _count_rows(
     return reached
 
 
-PLANES = 40
+PLANES = 48
 """Bits of a counter, those that are never reached included."""
 
 
-@kernel(
-    "void(u8[::1], int64, i4[::1], int64, i8[:,:,::1], int64, int64, u8[::1], i8[::1], i4[::1],"
-    "i4[::1], int64)"
-)
+class Room(NamedTuple):
+    """Scratch arrays of `integrate_lists`, made once because making them costs more than a step."""
+
+    planes: Words
+    places: Int64
+    values: Int32
+    spare: Int32
+    waiting: Int64
+    weights: Int64
+
+
+def make_room(samples: int) -> Room:
+    """Return room to integrate the events of so many samples together."""
+    return Room(
+        planes=np.empty(VECTOR_WORDS * PLANES, np.uint64),
+        places=np.zeros(4, np.int64),
+        values=np.zeros(4, np.int32),
+        spare=np.empty(VECTOR_BITS, np.int32),
+        waiting=np.empty(samples, np.int64),
+        weights=np.empty(samples, np.int64),
+    )
+
+
+ROOM = numba.typeof(make_room(1))
+
+
+_WORDS, _COUNTS = numba.uint64[::1], numba.int64[:, :, ::1]
+_SUMS, _INT = numba.int32[::1], numba.int64
+
+
+@kernel(numba.void(_WORDS, _INT, _SUMS, _INT, _COUNTS, _INT, _INT, ROOM, _SUMS, _INT))
 def _integrate_strip(
     words: Words,
     strip: int,
@@ -137,9 +168,7 @@ def _integrate_strip(
     counts: Int64,
     sample: int,
     weight: int,
-    planes: Words,
-    places: Int64,
-    values: Int32,
+    room: Room,
     total: Int32,
     first: int,
 ) -> None:
@@ -155,12 +184,13 @@ def _integrate_strip(
         Numbers of events, and the sample.
     weight
         Sum of the magnitudes of the events.
-    planes, places, values
-        Room for the counters, and for four numbers each.
+    room
+        Scratch arrays.
     total, first
         Sums, flat, and the place of the first of the targets; updated.
     """
     bits = counts.shape[1]
+    planes, places, values = room.planes, room.places, room.values
     events = np.int64(0)
     for bit in range(bits):
         events += counts[sample, bit, 0] + counts[sample, bit, 1]
@@ -217,18 +247,30 @@ def _integrate_strip(
 
 
 @kernel(
-    "void(u8[:,:,::1], i4[::1], i4[:,:,:,::1], i8[:,:,::1], i4[:,::1], int64, int64, int64)",
-    allocates=True,
+    numba.void(
+        _WORDS,
+        _INT,
+        numba.int32[:, :, :, ::1],
+        _COUNTS,
+        _INT,
+        numba.int32[:, ::1],
+        _INT,
+        _INT,
+        _INT,
+        ROOM,
+    )
 )
 def integrate_lists(
-    strips: Words,
-    sums: Int32,
+    words: Words,
+    begin: int,
     sources: Int32,
     counts: Int64,
+    samples: int,
     total: Int32,
     row: int,
     first: int,
     last: int,
+    room: Room,
 ) -> None:
     r"""Add the listed events of some samples to the integer sums of their targets, in place.
 
@@ -236,124 +278,99 @@ def integrate_lists(
 
     Parameters
     ----------
-    strips
-        Signs with the targets of a source in a row, see `SignMatrix`.
-    sums
-        (m,): sums of all rows, which is all that is needed where every source has the same
-        event, as when a sample is loaded; or empty.
+    words, begin
+        Flat words, and where the signs begin with the targets of a source in a row; see
+        `SignMatrix`.
     sources, counts
         For each sample, see `list_events`.
+    samples
+        Number of samples.
     total
         Sums :math:`S`, (batch, columns); updated.
     row
         Row of ``total`` that belongs to the first of the samples.
     first, last
         Columns of ``total`` with the m targets.
+    room
+        Scratch arrays for at least as many samples.
     """
     bits, length = sources.shape[1], sources.shape[3]
-    todo = np.empty(counts.shape[0], np.int64)
-    weights = np.zeros(counts.shape[0], np.int64)
     waiting = 0
-    for sample in range(counts.shape[0]):
-        listed = np.int64(0)
+    for sample in range(samples):
+        listed, weight = np.int64(0), np.int64(0)
         for bit in range(bits):
             both = counts[sample, bit, 0] + counts[sample, bit, 1]
             listed += both
-            weights[sample] += both << bit
-        if sums.size and listed == length - GROUP == counts[sample, 0].max():
-            sign = np.int32(1) if counts[sample, 0, 0] else np.int32(-1)
-            here = total[row + sample, first:last]
-            for m in range(here.size):
-                here[m] += sign * sums[m]
-        elif listed:
-            todo[waiting] = sample
+            weight += both << bit
+        if listed:
+            room.waiting[waiting] = sample
+            room.weights[waiting] = weight
             waiting += 1
     if waiting == 0:
         return
-    planes = np.empty(VECTOR_WORDS * PLANES, np.uint64)
-    spare = np.empty(VECTOR_BITS, np.int32)
-    places, values = np.zeros(4, np.int64), np.zeros(4, np.int32)
-    # Views cost more than small numbers of events do, so everything below is flat.
-    flat_words, flat_sources = strips.reshape(strips.size), sources.reshape(sources.size)
-    flat_total = total.reshape(total.size)
+    flat_sources, flat_total = sources.reshape(sources.size), total.reshape(total.size)
+    strip_words = (length - GROUP + 2) * VECTOR_WORDS
     # A strip fits the cache, so all samples take their turn with it.
-    for number in range(strips.shape[0]):
-        strip = number * strips.shape[1] * VECTOR_WORDS
+    for number in range(-(-(last - first) // VECTOR_BITS)):
+        strip = begin + number * strip_words
         targets = min(VECTOR_BITS, last - first - number * VECTOR_BITS)
         for k in range(waiting):
-            sample = todo[k]
+            sample, weight = room.waiting[k], room.weights[k]
             place = (row + sample) * total.shape[1] + first + number * VECTOR_BITS
+            args = words, strip, flat_sources, length, counts, sample, weight, room
             if targets == VECTOR_BITS:
-                _integrate_strip(
-                    flat_words,
-                    strip,
-                    flat_sources,
-                    length,
-                    counts,
-                    sample,
-                    weights[sample],
-                    planes,
-                    places,
-                    values,
-                    flat_total,
-                    place,
-                )
+                _integrate_strip(*args, flat_total, place)
             else:
                 for m in range(targets):
-                    spare[m] = flat_total[place + m]
-                _integrate_strip(
-                    flat_words,
-                    strip,
-                    flat_sources,
-                    length,
-                    counts,
-                    sample,
-                    weights[sample],
-                    planes,
-                    places,
-                    values,
-                    spare,
-                    0,
-                )
+                    room.spare[m] = flat_total[place + m]
+                _integrate_strip(*args, room.spare, 0)
                 for m in range(targets):
-                    flat_total[place + m] = spare[m]
-
-
-_BATCH = "u8[:,:,::1], i4[::1], i4[:,:,:,::1], i8[:,:,::1], i4[:,::1]"
-
-
-@kernel(f"int64(i1[:,::1], {_BATCH})")
-def _integrate_signs(
-    values: Int8, strips: Words, sums: Int32, sources: Int32, counts: Int64, total: Int32
-) -> int:
-    events = 0
-    for row in range(0, values.shape[0], counts.shape[0]):
-        samples = min(counts.shape[0], values.shape[0] - row)
-        for k in range(samples):
-            events += list_signs(values[row + k], sources[k], counts[k])
-        integrate_lists(
-            strips, sums, sources[:samples], counts[:samples], total, row, 0, total.shape[1]
-        )
-    return events
-
-
-@kernel(f"int64(i4[:,::1], {_BATCH})")
-def _integrate_values(
-    values: Int32, strips: Words, sums: Int32, sources: Int32, counts: Int64, total: Int32
-) -> int:
-    events = 0
-    for row in range(0, values.shape[0], counts.shape[0]):
-        samples = min(counts.shape[0], values.shape[0] - row)
-        for k in range(samples):
-            events += list_events(values[row + k], sources[k], counts[k])
-        integrate_lists(
-            strips, sums, sources[:samples], counts[:samples], total, row, 0, total.shape[1]
-        )
-    return events
+                    flat_total[place + m] = room.spare[m]
 
 
 SAMPLES = 16
 """Samples that take turns with a strip of signs."""
+
+_LISTS = numba.int32[:, :, :, ::1]
+_BATCH = _WORDS, _LISTS, _COUNTS, numba.int32[:, ::1], ROOM
+
+
+@kernel(numba.int64(numba.int8[:, ::1], *_BATCH))
+def _integrate_signs(
+    values: Int8,
+    words: Words,
+    sources: Int32,
+    counts: Int64,
+    total: Int32,
+    room: Room,
+) -> int:
+    events = 0
+    for row in range(0, values.shape[0], SAMPLES):
+        samples = min(SAMPLES, values.shape[0] - row)
+        for k in range(samples):
+            events += list_signs(values[row + k], sources[k], counts[k])
+        end = total.shape[1]
+        integrate_lists(words, 0, sources, counts, samples, total, row, 0, end, room)
+    return events
+
+
+@kernel(numba.int64(numba.int32[:, ::1], *_BATCH))
+def _integrate_values(
+    values: Int32,
+    words: Words,
+    sources: Int32,
+    counts: Int64,
+    total: Int32,
+    room: Room,
+) -> int:
+    events = 0
+    for row in range(0, values.shape[0], SAMPLES):
+        samples = min(SAMPLES, values.shape[0] - row)
+        for k in range(samples):
+            events += list_events(values[row + k], sources[k], counts[k])
+        end = total.shape[1]
+        integrate_lists(words, 0, sources, counts, samples, total, row, 0, end, room)
+    return events
 
 
 def integrate_events(
@@ -391,10 +408,10 @@ def integrate_events(
     integrate = _integrate_signs if of_neurons else _integrate_values
     listed = integrate(
         events,
-        signs.backward if backward else signs.forward,
-        signs.sums(backward=backward),
+        (signs.backward if backward else signs.forward).reshape(-1),
         *event_lists(SAMPLES, events.shape[1], SIGN_BITS if of_neurons else VALUE_BITS),
         total,
+        make_room(SAMPLES),
     )
     if listed != count:
         wrong = events[np.abs(events) > 1].flat[0]

@@ -25,7 +25,17 @@ from lava_ep.dynamics import (
 )
 from lava_ep.dynamics.bop import bop_tile_signs, bop_tile_values, collect_masks, mask_words
 from lava_ep.dynamics.signs import strips_shape
-from lava_ep.models.fused.settle import LOAD, RESTORE, SETTLE, Samples, Steps, Wiring, settle
+from lava_ep.models.fused.settle import (
+    LOAD,
+    RESTORE,
+    SETTLE,
+    Desk,
+    Samples,
+    Steps,
+    Wiring,
+    make_desk,
+    settle,
+)
 from lava_ep.spec import NetworkSpec
 
 KINDS = {Phase.LOAD: LOAD, Phase.RESTORE: RESTORE, Phase.FREE: SETTLE, Phase.NUDGED: SETTLE}
@@ -47,6 +57,8 @@ LAYER_FIELDS: dict[str, type[np.generic]] = {
     "flips": np.int64,
 }
 """What each layer has, and the types of its elements; see `EPNetwork`."""
+
+NO_PIXELS = np.zeros((0, 0), np.int32)
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 Masks = tuple[NDArray[np.uint64], NDArray[np.uint64]]
@@ -147,6 +159,8 @@ class Engine:
         self._steps_by_sign = {sign: self._new_steps(sign) for sign in (1, -1)}
         self._steps = self._steps_by_sign[1]
         self._first_images = self.images
+        self._desks: list[Desk] = []
+        self._provide_desks(spec.input_levels.bit_length() + 1)
         self._wiring: Wiring | None = None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -175,11 +189,20 @@ class Engine:
         schedule = self.schedule
         positions = range(schedule.period(learning=self.learning))
         phases = [schedule.phase(position) for position in positions]
+        kinds = [KINDS[phase] for phase in phases]
+        betas = [schedule.beta_at(position, sign) for position in positions]
         first_end = schedule.first_nudged_end if schedule.symmetric else schedule.free_end
+        same_until = list(positions)
+        for position in reversed(positions[:-1]):
+            follower, after = position + 1, min(position + 2, positions[-1])
+            alike = (kinds[follower], betas[follower]) == (kinds[after], betas[after])
+            if kinds[follower] == SETTLE:
+                same_until[position] = same_until[follower] if alike else follower
         return Steps(
-            kind=np.array([KINDS[phase] for phase in phases], np.int8),
-            beta=np.array([schedule.beta_at(p, sign) for p in positions], np.float32),
+            kind=np.array(kinds, np.int8),
+            beta=np.array(betas, np.float32),
             counter=np.array([p in (Phase.NUDGED, Phase.RESTORE) for p in phases], np.int8),
+            same_until=np.array(same_until),
             free_end=schedule.free_end if self.learning else -1,
             first_end=first_end if self.learning else -1,
         )
@@ -198,19 +221,20 @@ class Engine:
         """The parameters as the compiled loop wants them."""
         if self._wiring is None:
             forward, backward = self._forward, self._backward
-            # Only states that start above threshold send an event from every neuron at once.
-            everyone = self.spec.neuron.initial_state >= self.spec.neuron.threshold
-            nothing = np.zeros(0, np.int32)
-            to_posts = [m.sums(backward=False) for m in self.signs if everyone]
-            to_sources = [m.sums(backward=True) for m in self.signs[1:] if everyone]
+            # Only samples that start with active neurons need the sums of all signs.
+            active = self.spec.neuron.initial_state >= self.spec.neuron.threshold
+            sums = np.zeros((2, self._offsets[-1]), np.int32)
+            for layer in range(1, len(self.signs) if active else 0):
+                sums[0, self.neurons(layer)] = self.signs[layer].sums(backward=False)
+                sums[1, self.neurons(layer - 1)] = self.signs[layer].sums(backward=True)
             self._wiring = Wiring(
                 offsets=self._offsets,
                 forward=forward.flat,
                 forward_at=forward.at,
-                forward_sums=np.concatenate([nothing, *to_posts]),
+                forward_sums=sums[0],
                 backward=backward.flat,
                 backward_at=backward.at,
-                backward_sums=np.concatenate([nothing, *to_sources]),
+                backward_sums=sums[1],
                 gain=np.array(list(map(current_gain, self.alpha[:, 0], self._levels)), np.float32),
                 bias=self.bias,
                 filter_rate=np.float32(self.spec.neuron.filter_rate),
@@ -267,22 +291,31 @@ class Engine:
             self._sign = self.schedule.sign(self.batches_learned) if self.learning else 1
             self._steps = self._steps_by_sign[self._sign]
             self.images = np.zeros_like(self.images)
-        if pixel_events is None:
-            pixel_events = np.zeros((0, 0), np.int32)
-        else:
+        arriving = NO_PIXELS
+        if pixel_events is not None:
+            arriving = pixel_events
             self.images = self.images + pixel_events
+            self._provide_desks(int(np.abs(pixel_events).max()).bit_length() + 1)
         wiring = self.wiring
 
-        def task(block: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-            counts = np.zeros_like(self.events), np.zeros_like(self.events)
-            settle(wiring, self.samples, self._steps, pixel_events, *block, first, last, *counts)
-            return counts
+        def task(item: tuple[Desk, tuple[int, int]]) -> None:
+            desk, rows = item
+            settle(wiring, self.samples, self._steps, arriving, NO_PIXELS, *rows, first, last, desk)
 
-        for events, operations in self._map(task, list(_blocks(self.batch, self.threads))):
-            self.events += events
-            self.synaptic_operations += operations
+        rows = list(_blocks(self.batch, self.threads))
+        self._map(task, list(zip(self._desks, rows, strict=False)))
+        for desk in self._desks:
+            self.events += desk.events
+            self.synaptic_operations += desk.operations
+            desk.events[...] = 0
+            desk.operations[...] = 0
         if first <= self._steps.first_end < last:
             self._first_images = self.images
+
+    def _provide_desks(self, pixel_bits: int) -> None:
+        """Make sure that the threads can handle pixel events of some size."""
+        if not self._desks or self._desks[0].pixels.shape[1] < pixel_bits:
+            self._desks = [make_desk(self.spec.sizes, pixel_bits) for _ in range(self.threads)]
 
     def learn(self) -> None:
         """Learn from the states at the ends of the two contrasted phases."""
@@ -301,23 +334,18 @@ class Engine:
                     self._learn_alpha(index, sign)
         for index, flips in zip(owners, self._map(lambda tile: tile(), tiles), strict=True):
             self.flips[index] += flips
-        for matrix in self.signs:
-            matrix.changed()
         self.changed()
         self.batches_learned += 1
 
     def _activity_masks(self) -> list[Masks]:
         """Collect each neuron's activations over the batch, before and after, for each layer."""
         states = self.samples.first_activation, self.samples.activation
-        masks, tasks = [], []
+        masks = []
         for offset, size in zip(self._offsets.tolist(), self.spec.sizes[1:], strict=False):
-            shape = mask_words(self.batch), size
-            pair = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
-            masks.append(pair)
+            pair = tuple(np.empty((mask_words(self.batch), size), np.uint64) for _ in states)
             for state, mask in zip(states, pair, strict=True):
-                for block in _blocks(size, self.threads):
-                    tasks.append((state, offset, mask, *block))
-        self._map(lambda task: collect_masks(*task), tasks)
+                collect_masks(state, offset, mask, 0, size)
+            masks.append((pair[0], pair[1]))
         return masks
 
     def _tiles(self, index: int, masks: list[Masks], sign: int) -> Iterator[Callable[[], int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numba
@@ -9,10 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
-from lava_ep.dynamics._words import VECTOR_BITS, VECTOR_WORDS
-from lava_ep.dynamics.events import GROUP, SIGN_BITS, VALUE_BITS, list_events, list_signs
+from lava_ep.dynamics.events import (
+    GROUP,
+    SIGN_BITS,
+    event_lists,
+    list_events,
+    list_signs,
+)
 from lava_ep.dynamics.neuron import fire_row, free_row, input_row, nudged_row
-from lava_ep.dynamics.synapse import current_row, current_sum_row, integrate_lists
+from lava_ep.dynamics.synapse import (
+    Room,
+    current_row,
+    current_sum_row,
+    integrate_lists,
+    make_room,
+)
 
 LOAD, SETTLE, RESTORE = 0, 1, 2
 
@@ -31,12 +43,12 @@ class Wiring(NamedTuple):
     forward_at: NDArray[np.int64]
     """First word of each population, and the number of all."""
     forward_sums: NDArray[np.int32]
-    """`SignMatrix.sums`, for each neuron; or empty."""
+    """`SignMatrix.sums`, for each neuron; unused for those of the first layer."""
     backward: NDArray[np.uint64]
     """`SignMatrix.backward` of all populations, flat."""
     backward_at: NDArray[np.int64]
     backward_sums: NDArray[np.int32]
-    """`SignMatrix.sums` of the population above, for each neuron but the outputs; or empty."""
+    """`SignMatrix.sums` of the population above, for each neuron; unused for the outputs."""
     gain: NDArray[np.float32]
     """Factor between sums and currents of each population."""
     bias: NDArray[np.float32]
@@ -80,12 +92,77 @@ class Steps(NamedTuple):
     beta: NDArray[np.float32]
     counter: NDArray[np.int8]
     """Where events are counted: 0 in the free phase, 1 in nudged phases."""
+    same_until: NDArray[np.int64]
+    """Last position up to which the next steps are all of one kind and beta."""
     free_end: int
     first_end: int
     """Position of the state that the final one is contrasted with."""
 
 
-def _example() -> tuple[Wiring, Samples, Steps]:
+class Desk(NamedTuple):
+    """What one thread works with: lists, scratch arrays, and its counters."""
+
+    space: NDArray[np.int32]
+    """Lists of the events of one layer, for up to TOGETHER samples."""
+    counts: NDArray[np.int64]
+    pixels: NDArray[np.int32]
+    """Lists of the pixel events."""
+    pixel_counts: NDArray[np.int64]
+    stale: NDArray[np.bool_]
+    """Whether the input of a layer of a sample has changed, (TOGETHER, layers)."""
+    block: NDArray[np.float32]
+    """Currents of some neurons."""
+    before: NDArray[np.float32]
+    """States of a sample, to return to."""
+    events: NDArray[np.int64]
+    """Events of each layer of neurons in the free phase and in nudged phases, (layers, 2)."""
+    operations: NDArray[np.int64]
+    """Synaptic operations of the synapses that enter each layer, (layers, 2)."""
+    room: Room
+
+
+TOGETHER = 16
+"""Samples that take turns with the signs of the weights while many neurons fire."""
+
+
+def make_desk(sizes: Sequence[int], pixel_bits: int) -> Desk:
+    """Return what a thread needs for a network with these layers, pixels first.
+
+    ``pixel_bits`` are the powers of two that pixel events are made of, see `list_events`.
+    """
+    layers, neurons, largest = len(sizes) - 1, sum(sizes[1:]), max(sizes[1:])
+    sources, counts = event_lists(TOGETHER, largest, SIGN_BITS)
+    pixels, pixel_counts = event_lists(TOGETHER, sizes[0], pixel_bits)
+    return Desk(
+        space=sources.reshape(-1),
+        counts=counts,
+        pixels=pixels,
+        pixel_counts=pixel_counts,
+        stale=np.zeros((TOGETHER, layers), np.bool_),
+        block=np.empty(BLOCK, np.float32),
+        before=np.empty(neurons, np.float32),
+        events=np.zeros((layers, 2), np.int64),
+        operations=np.zeros((layers, 2), np.int64),
+        room=make_room(TOGETHER),
+    )
+
+
+BLOCK = 1024
+"""Neurons whose states, inputs and events stay in the fastest cache together."""
+
+CACHE_WORDS = 1 << 16
+"""Signs, in words, that stay in the cache of a core from one sample to the next."""
+
+BUSY = 64
+"""Events of a sample in a step that count as many.
+
+While there are many, and the signs do not fit the cache, all samples take a step together, strip by
+strip. Otherwise a sample takes all its steps before the next one begins, so that its states stay
+in the cache.
+"""
+
+
+def _example() -> tuple[Wiring, Samples, Steps, Desk]:
     """Return the smallest arguments, for the sake of their types."""
     integers, words = np.zeros(1, np.int64), np.zeros(1, np.uint64)
     floats, real = np.zeros(1, np.float32), np.float32(0)
@@ -93,38 +170,16 @@ def _example() -> tuple[Wiring, Samples, Steps]:
     totals, states = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
     packed = words, integers, sums
     wiring = Wiring(integers, *packed, *packed, floats, floats, real, real, real)
-    samples = Samples(
-        states, one, one, totals, totals, states, states, states, one, one, totals, one
-    )
-    return wiring, samples, Steps(one[0], floats, one[0], 0, 0)
+    samples = Samples(states, one, one, totals, totals, *[states] * 3, one, one, totals, one)
+    steps = Steps(one[0], floats, one[0], integers, 0, 0)
+    return wiring, samples, steps, make_desk((1, 1), 1)
 
 
-_WIRING, _SAMPLES, _STEPS = (numba.typeof(example) for example in _example())
-_IMAGES, _COUNTERS, _INT = numba.int32[:, ::1], numba.int64[:, ::1], numba.int64
-_SPACE, _FLAGS = numba.int32[::1], numba.bool_[:, ::1]
-
-TOGETHER = 16
-"""Samples that take turns with the signs of the weights while many neurons fire."""
-
-BLOCK = 1024
-"""Neurons whose states, inputs and events stay in the fastest cache together."""
-
-BUSY = 64
-"""Events of a sample in a step that count as many.
-
-With fewer, a sample takes all its steps before the next one begins, and its states stay in the
-cache.
-"""
+_WIRING, _SAMPLES, _STEPS, _DESK = (numba.typeof(example) for example in _example())
+_IMAGES, _INT = numba.int32[:, ::1], numba.int64
 
 
-@kernel(numba.uint64[:, :, ::1](numba.uint64[::1], _INT, _INT), allocates=True)
-def _strips(words: NDArray[np.uint64], targets: int, sources: int) -> NDArray[np.uint64]:
-    """Return the words of a population in the shape of `SignMatrix`."""
-    strips = -(-targets // VECTOR_BITS)
-    return words.reshape((strips, sources + 2, VECTOR_WORDS))
-
-
-@kernel(numba.void(_WIRING, _SAMPLES, _INT, _INT, _INT))
+@kernel(numba.void(_WIRING, _SAMPLES, _INT, _INT, _INT), inline=True)
 def _fire(wiring: Wiring, samples: Samples, row: int, first: int, last: int) -> None:
     """Turn the states of some neurons of one sample into activations and events."""
     fire_row(
@@ -135,7 +190,7 @@ def _fire(wiring: Wiring, samples: Samples, row: int, first: int, last: int) -> 
     )
 
 
-@kernel(numba.void(_WIRING, _SAMPLES, _STEPS, _INT, _INT))
+@kernel(numba.void(_WIRING, _SAMPLES, _STEPS, _INT, _INT), inline=True)
 def _advance_neurons(
     wiring: Wiring, samples: Samples, steps: Steps, row: int, position: int
 ) -> None:
@@ -147,8 +202,8 @@ def _advance_neurons(
             samples.state[row, n] = wiring.initial_state
             samples.activation[row, n] = active
             samples.events[row, n] = active
-            samples.forward_total[row, n] = 0
-            samples.backward_total[row, n] = 0
+            samples.forward_total[row, n] = wiring.forward_sums[n] if active else 0
+            samples.backward_total[row, n] = wiring.backward_sums[n] if active else 0
     elif kind == RESTORE:
         for n in range(samples.state.shape[1]):
             free = samples.free_activation[row, n]
@@ -175,7 +230,58 @@ def _advance_neurons(
             _fire(wiring, samples, row, outputs, neurons)
 
 
-@kernel(numba.void(_WIRING, _SAMPLES, _INT, _INT, numba.float32[::1]))
+@kernel(numba.bool_(_WIRING, _SAMPLES, _INT, _INT, _INT), inline=True)
+def _unchanged(wiring: Wiring, samples: Samples, row: int, first: int, last: int) -> bool:
+    """Return whether some neurons of a sample are on the side of the threshold they were on."""
+    changes = np.int64(0)
+    for n in range(first, last):
+        changes += np.int8(samples.state[row, n] >= wiring.threshold) != samples.activation[row, n]
+    return changes == 0
+
+
+@kernel(numba.bool_(_WIRING, _SAMPLES, _INT, _INT, numba.float32, numba.float32[::1]), inline=True)
+def _relax(
+    wiring: Wiring,
+    samples: Samples,
+    row: int,
+    count: int,
+    beta: np.float32,
+    before: NDArray[np.float32],
+) -> bool:
+    """Take a silent sample through some steps at once, if it stays silent; return whether it does.
+
+    As long as the input stays the same, a free step is a monotone function of the state, also as
+    rounded. So a state moves in one direction only, and where it is on the same side of the
+    threshold after all steps, it was there all the time. Nudged outputs are looked at every step.
+    """
+    state, neurons = samples.state[row], wiring.offsets[-1]
+    outputs = wiring.offsets[-2] if beta != 0 else neurons
+    silent = True
+    for n in range(neurons):
+        before[n] = state[n]
+    for first in range(0, outputs, BLOCK):
+        last = min(first + BLOCK, outputs)
+        for _ in range(count):
+            free_row(state[first:last], samples.filtered[row, first:last], wiring.filter_rate)
+        silent = silent and _unchanged(wiring, samples, row, first, last)
+    if outputs < neurons:
+        for _ in range(count):
+            nudged_row(
+                state[outputs:],
+                samples.current[row],
+                wiring.bias[outputs:],
+                wiring.filter_rate,
+                samples.target[row],
+                beta,
+            )
+            silent = silent and _unchanged(wiring, samples, row, outputs, neurons)
+    if not silent:
+        for n in range(neurons):
+            state[n] = before[n]
+    return silent
+
+
+@kernel(numba.void(_WIRING, _SAMPLES, _INT, _INT, numba.float32[::1]), inline=True)
 def _refresh_inputs(
     wiring: Wiring, samples: Samples, row: int, layer: int, block: NDArray[np.float32]
 ) -> None:
@@ -199,75 +305,80 @@ def _refresh_inputs(
         input_row(current, wiring.bias[first:last], wiring.filter_rate, filtered)
 
 
-@kernel(
-    numba.int64(_WIRING, _SAMPLES, _INT, _INT, _INT, _SPACE, _COUNTERS, _COUNTERS, _FLAGS),
-    allocates=True,
-)
+@kernel(numba.int64(_WIRING, _SAMPLES, _INT, _INT, _INT, _DESK), inline=True)
 def _send_events(
-    wiring: Wiring,
-    samples: Samples,
-    first_row: int,
-    last_row: int,
-    counter: int,
-    space: NDArray[np.int32],
-    events: NDArray[np.int64],
-    operations: NDArray[np.int64],
-    stale: NDArray[np.bool_],
+    wiring: Wiring, samples: Samples, first_row: int, last_row: int, counter: int, desk: Desk
 ) -> int:
     """Add the events of some samples to the sums of their targets; return the number of events."""
     rows = last_row - first_row
-    layers = wiring.offsets.size - 1
-    counts = np.empty((rows, SIGN_BITS, 2), np.int64)
+    layers = wiring.gain.size
     every = np.int64(0)
     for layer in range(layers):
         first, last = wiring.offsets[layer], wiring.offsets[layer + 1]
         length = last - first + GROUP
-        sources = space[: 2 * rows * length].reshape((rows, SIGN_BITS, 2, length))
+        sources = desk.space[: 2 * rows * length].reshape((rows, SIGN_BITS, 2, length))
         found = np.int64(0)
         for k in range(rows):
             here = samples.events[first_row + k, first:last]
-            listed = list_signs(here, sources[k], counts[k])
+            listed = list_signs(here, sources[k], desk.counts[k])
             found += listed
             if listed and layer > 0:
-                stale[k, layer - 1] = True
+                desk.stale[k, layer - 1] = True
             if listed and layer + 1 < layers:
-                stale[k, layer + 1] = True
+                desk.stale[k, layer + 1] = True
         if found == 0:
             continue
         every += found
-        events[layer, counter] += found
+        desk.events[layer, counter] += found
         if layer > 0:
             below = wiring.offsets[layer - 1]
-            operations[layer, counter] += found * (first - below)
-            begin, end = wiring.backward_at[layer], wiring.backward_at[layer + 1]
+            desk.operations[layer, counter] += found * (first - below)
             integrate_lists(
-                _strips(wiring.backward[begin:end], first - below, last - first),
-                wiring.backward_sums[below:first],
+                wiring.backward,
+                wiring.backward_at[layer],
                 sources,
-                counts,
+                desk.counts,
+                rows,
                 samples.backward_total,
                 first_row,
                 below,
                 first,
+                desk.room,
             )
         if layer + 1 < layers:
             above = wiring.offsets[layer + 2]
-            operations[layer + 1, counter] += found * (above - last)
-            begin, end = wiring.forward_at[layer + 1], wiring.forward_at[layer + 2]
+            desk.operations[layer + 1, counter] += found * (above - last)
             integrate_lists(
-                _strips(wiring.forward[begin:end], above - last, last - first),
-                wiring.forward_sums[last:above],
+                wiring.forward,
+                wiring.forward_at[layer + 1],
                 sources,
-                counts,
+                desk.counts,
+                rows,
                 samples.forward_total,
                 first_row,
                 last,
                 above,
+                desk.room,
             )
     return every
 
 
-@kernel(numba.void(_WIRING, _SAMPLES, _IMAGES, _INT, _INT, _INT, _COUNTERS, _FLAGS), allocates=True)
+@kernel(numba.int64(_WIRING, _INT, _DESK), inline=True)
+def _count_loaded(wiring: Wiring, rows: int, desk: Desk) -> int:
+    """Count the events of neurons that start active, and whose sums are those of all signs."""
+    if wiring.initial_state < wiring.threshold:
+        return 0
+    offsets = wiring.offsets
+    for layer in range(wiring.gain.size):
+        neurons = offsets[layer + 1] - offsets[layer]
+        desk.events[layer, 0] += rows * neurons
+        if layer > 0:
+            below = offsets[layer] - offsets[layer - 1]
+            desk.operations[layer, 0] += 2 * rows * neurons * below
+    return rows * offsets[-1]
+
+
+@kernel(numba.void(_WIRING, _SAMPLES, _IMAGES, _INT, _INT, _INT, _DESK), inline=True)
 def _send_pixels(
     wiring: Wiring,
     samples: Samples,
@@ -275,34 +386,29 @@ def _send_pixels(
     first_row: int,
     last_row: int,
     counter: int,
-    operations: NDArray[np.int64],
-    stale: NDArray[np.bool_],
+    desk: Desk,
 ) -> None:
     """Add the pixel events of some samples to the sums of the first layer."""
-    rows, inputs = last_row - first_row, images.shape[1]
     neurons = wiring.offsets[1]
-    sources = np.empty((rows, VALUE_BITS, 2, inputs + GROUP), np.int32)
-    counts = np.empty((rows, VALUE_BITS, 2), np.int64)
-    for k in range(rows):
-        found = list_events(images[first_row + k], sources[k], counts[k])
-        operations[0, counter] += found * neurons
-        stale[k, 0] |= found > 0
+    for k in range(last_row - first_row):
+        found = list_events(images[first_row + k], desk.pixels[k], desk.pixel_counts[k])
+        desk.operations[0, counter] += found * neurons
+        desk.stale[k, 0] |= found > 0
     integrate_lists(
-        _strips(wiring.forward[: wiring.forward_at[1]], neurons, inputs),
-        wiring.forward_sums[:neurons],
-        sources,
-        counts,
+        wiring.forward,
+        0,
+        desk.pixels,
+        desk.pixel_counts,
+        last_row - first_row,
         samples.forward_total,
         first_row,
         0,
         neurons,
+        desk.room,
     )
 
 
-@kernel(
-    numba.int64(_WIRING, _SAMPLES, _STEPS, _IMAGES, *[_INT] * 4, _SPACE, _COUNTERS, _COUNTERS),
-    allocates=True,
-)
+@kernel(numba.int64(_WIRING, _SAMPLES, _STEPS, _IMAGES, _INT, _INT, _INT, _INT, _DESK), inline=True)
 def _run(
     wiring: Wiring,
     samples: Samples,
@@ -312,55 +418,63 @@ def _run(
     last_row: int,
     first_position: int,
     last_position: int,
-    space: NDArray[np.int32],
-    events: NDArray[np.int64],
-    operations: NDArray[np.int64],
+    desk: Desk,
 ) -> int:
     """Take some samples through some steps together; return the events of the last step."""
-    layers = wiring.offsets.size - 1
-    stale = np.empty((last_row - first_row, layers), np.bool_)
-    block = np.empty(BLOCK, np.float32)
+    rows, layers, neurons = last_row - first_row, wiring.gain.size, samples.state.shape[1]
     found = np.int64(0)
-    for position in range(first_position, last_position):
+    position = first_position
+    while position < last_position:
         counter = steps.counter[position]
-        loaded = steps.kind[position] == LOAD
-        for row in range(first_row, last_row):
-            _advance_neurons(wiring, samples, steps, row, position)
-        stale[:] = loaded
-        if position == first_position and images.size:
-            _send_pixels(wiring, samples, images, first_row, last_row, counter, operations, stale)
-        found = _send_events(
-            wiring, samples, first_row, last_row, counter, space, events, operations, stale
-        )
-        for row in range(first_row, last_row):
+        loading = steps.kind[position] == LOAD
+        for k in range(rows):
+            _advance_neurons(wiring, samples, steps, first_row + k, position)
             for layer in range(layers):
-                if stale[row - first_row, layer]:
-                    _refresh_inputs(wiring, samples, row, layer, block)
+                desk.stale[k, layer] = loading
+        if position == first_position and images.size:
+            _send_pixels(wiring, samples, images, first_row, last_row, counter, desk)
+        if loading:
+            found = _count_loaded(wiring, rows, desk)
+        else:
+            found = _send_events(wiring, samples, first_row, last_row, counter, desk)
+        settled = rows == 1 and found == 0
+        for k in range(rows):
+            for layer in range(layers):
+                if desk.stale[k, layer]:
+                    settled = False
+                    _refresh_inputs(wiring, samples, first_row + k, layer, desk.block)
+        end = min(steps.same_until[position], last_position - 1)
+        if settled and end > position:
+            count, beta = end - position, steps.beta[end]
+            if _relax(wiring, samples, first_row, count, beta, desk.before):
+                position = end
+        for row in range(first_row, last_row):
             if position == steps.free_end:
-                samples.free_state[row] = samples.state[row]
-                samples.free_activation[row] = samples.activation[row]
+                for n in range(neurons):
+                    samples.free_state[row, n] = samples.state[row, n]
+                    samples.free_activation[row, n] = samples.activation[row, n]
             if position == steps.first_end:
-                samples.first_activation[row] = samples.activation[row]
+                for n in range(neurons):
+                    samples.first_activation[row, n] = samples.activation[row, n]
                 if samples.first_total.size:
-                    samples.first_total[row] = samples.forward_total[row]
+                    for n in range(neurons):
+                        samples.first_total[row, n] = samples.forward_total[row, n]
+        position += 1
     return found
 
 
-@kernel(
-    numba.void(_WIRING, _SAMPLES, _STEPS, _IMAGES, *[_INT] * 4, _COUNTERS, _COUNTERS),
-    allocates=True,
-)
+@kernel(numba.void(_WIRING, _SAMPLES, _STEPS, _IMAGES, _IMAGES, _INT, _INT, _INT, _INT, _DESK))
 def settle(
     wiring: Wiring,
     samples: Samples,
     steps: Steps,
     images: NDArray[np.int32],
+    nothing: NDArray[np.int32],
     first_row: int,
     last_row: int,
     first_position: int,
     last_position: int,
-    events: NDArray[np.int64],
-    operations: NDArray[np.int64],
+    desk: Desk,
 ) -> None:
     """Take some samples from one position in their schedule to another, in place.
 
@@ -373,50 +487,25 @@ def settle(
         The network, its samples, and the schedule.
     images
         Pixel events that arrive in the first of the steps, (batch, inputs); or (0, 0).
+    nothing
+        (0, 0).
     first_row, last_row
         The samples.
     first_position, last_position
         The positions; the last one is not included.
-    events, operations
-        Events of each layer of neurons, and synaptic operations of the synapses that enter it,
-        (layers, 2), in the free phase and in nudged phases; added to.
+    desk
+        What this thread works with; its counters are added to.
     """
-    largest = np.int64(0)
-    for layer in range(wiring.offsets.size - 1):
-        largest = max(largest, wiring.offsets[layer + 1] - wiring.offsets[layer])
-    space = np.empty(TOGETHER * 2 * SIGN_BITS * (largest + GROUP), np.int32)
-    nothing = np.empty((0, 0), np.int32)
+    large = wiring.forward.size - wiring.forward_at[1] > CACHE_WORDS
     for first in range(first_row, last_row, TOGETHER):
         last = min(first + TOGETHER, last_row)
-        found = BUSY * TOGETHER
+        together = True
         position = first_position
-        while position < last_position and found >= BUSY * (last - first):
+        while position < last_position and together:
             arriving = images if position == first_position else nothing
-            found = _run(
-                wiring,
-                samples,
-                steps,
-                arriving,
-                first,
-                last,
-                position,
-                position + 1,
-                space,
-                events,
-                operations,
-            )
-            position += 1
+            after = position + 1
+            found = _run(wiring, samples, steps, arriving, first, last, position, after, desk)
+            together = large and found >= BUSY * (last - first)
+            position = after
         for row in range(first, last):
-            _run(
-                wiring,
-                samples,
-                steps,
-                nothing,
-                row,
-                row + 1,
-                position,
-                last_position,
-                space,
-                events,
-                operations,
-            )
+            _run(wiring, samples, steps, nothing, row, row + 1, position, last_position, desk)
