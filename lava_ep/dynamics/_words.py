@@ -9,6 +9,7 @@ array of uint64, and combined with ``^``, ``&`` and ``|``.
 from __future__ import annotations
 
 import operator
+import sys
 from typing import Any
 
 from llvmlite import ir
@@ -22,7 +23,7 @@ VECTOR_WORDS = 4
 
 VECTOR_BITS = 64 * VECTOR_WORDS
 
-_INT, _WORD = ir.IntType(32), ir.IntType(64)
+_BYTE, _INT, _WORD = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _VECTOR = ir.VectorType(_WORD, VECTOR_WORDS)
 
 
@@ -106,57 +107,71 @@ def spread(typing_context: Any, word: Any) -> Any:
     return _vector(types.uint64), generate
 
 
-@intrinsic
-def add_four(
-    typing_context: Any,
-    array: Any,
-    first: Any,
-    base: Any,
-    words: Any,
-    places: Any,
-    values: Any,
-) -> Any:
-    """Add a base and, for each of four vectors of bits, a value where a bit is set.
+_BYTES = ir.VectorType(_BYTE, 8 * VECTOR_WORDS)
 
-    ``array[first + k] += base + sum(values[q] * bit k of the vector at words[places[q]])`` for the
-    `VECTOR_BITS` bits k; ``array`` and ``values`` are int32, ``words`` uint64, ``places`` int64.
+
+@intrinsic
+def bytes_where(typing_context: Any, words: Any, word: Any, number: Any) -> Any:
+    """Return 32 bytes with all bits set or none, by 32 bits of a flat array of uint64.
+
+    They are the bits from ``32 * number`` on of those that begin with ``words[word]``.
     """
-    lanes, size = 8, 32
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        halves = builder.bitcast(builder.gep(data, [args[1]]), _INT.as_pointer())
+        number = args[2]
+        if sys.byteorder == "big":
+            number = builder.xor(number, ir.Constant(_WORD, 1))
+        bits = builder.load(builder.gep(halves, [number]))
+        copies = _repeat(builder, bits, ir.VectorType(_INT, 2 * VECTOR_WORDS))
+        lanes = range(8 * VECTOR_WORDS)
+        # Byte k of the result looks at bit k, which is in byte k // 8 of every copy.
+        order = ir.Constant(ir.VectorType(_INT, len(lanes)), [lane // 8 for lane in lanes])
+        if sys.byteorder == "big":
+            order = ir.Constant(order.type, [3 - lane // 8 for lane in lanes])
+        copies = builder.bitcast(copies, _BYTES)
+        spread_out = builder.shuffle_vector(copies, copies, order)
+        mask = ir.Constant(_BYTES, [1 << lane % 8 for lane in lanes])
+        hit = builder.icmp_signed("==", builder.and_(spread_out, mask), mask)
+        return builder.bitcast(builder.sext(hit, _BYTES), _VECTOR)
+
+    return _vector(words, types.intp, types.intp), generate
+
+
+@intrinsic
+def add_bytes(typing_context: Any, a: Any, b: Any) -> Any:
+    """Add the bytes of two values one by one."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        total = builder.add(*(builder.bitcast(arg, _BYTES) for arg in args))
+        return builder.bitcast(total, _VECTOR)
+
+    return _vector(a, b), generate
+
+
+@intrinsic
+def add_widened(
+    typing_context: Any, array: Any, first: Any, numbers: Any, shift: Any, base: Any
+) -> Any:
+    """Add ``base + (byte << shift)`` to ``array[first + k]``, int32, for the 32 signed bytes k."""
+    lanes = 8
     vector = ir.VectorType(_INT, lanes)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        sums = context.make_array(sig.args[0])(context, builder, args[0]).data
-        source = context.make_array(sig.args[3])(context, builder, args[3]).data
-        start = _repeat(builder, args[2], vector)
-        at = context.make_array(sig.args[4])(context, builder, args[4]).data
-        amounts = context.make_array(sig.args[5])(context, builder, args[5]).data
-        terms = []
-        for q in range(4):
-            number = ir.Constant(_WORD, q)
-            amount = builder.load(builder.gep(amounts, [number]))
-            terms.append(
-                (builder.load(builder.gep(at, [number])), _repeat(builder, amount, vector))
-            )
-        for number in range(2 * VECTOR_WORDS):
-            halves = []
-            for place, value in terms:
-                word = builder.gep(source, [builder.add(place, ir.Constant(_WORD, number // 2))])
-                shift = ir.Constant(_WORD, size * (number % 2))
-                half = builder.trunc(builder.lshr(builder.load(word), shift), _INT)
-                halves.append((_repeat(builder, half, vector), value))
-            for part in range(0, size, lanes):
-                mask = ir.Constant(vector, [1 << (part + lane) for lane in range(lanes)])
-                offset = ir.Constant(_WORD, size * number + part)
-                place = builder.gep(sums, [builder.add(args[1], offset)])
-                place = builder.bitcast(place, vector.as_pointer())
-                total = builder.add(builder.load(place, align=4), start)
-                for half, value in halves:
-                    hit = builder.icmp_signed("==", builder.and_(half, mask), mask)
-                    total = builder.add(total, builder.and_(builder.sext(hit, vector), value))
-                builder.store(total, place, align=4)
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        numbers = builder.bitcast(args[2], _BYTES)
+        shift, base = (_repeat(builder, arg, vector) for arg in args[3:])
+        for part in range(0, 8 * VECTOR_WORDS, lanes):
+            chosen = ir.Constant(vector, [part + lane for lane in range(lanes)])
+            wide = builder.sext(builder.shuffle_vector(numbers, numbers, chosen), vector)
+            place = builder.gep(data, [builder.add(args[1], ir.Constant(_WORD, part))])
+            place = builder.bitcast(place, vector.as_pointer())
+            total = builder.add(builder.load(place, align=4), base)
+            builder.store(builder.add(total, builder.shl(wide, shift)), place, align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.int32, words, places, values), generate
+    return types.void(array, types.intp, _vector, types.int32, types.int32), generate
 
 
 @intrinsic

@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
-from lava_ep.dynamics._words import VECTOR_BITS, VECTOR_WORDS, add_four, load, spread, store
+from lava_ep.dynamics._words import (
+    VECTOR_BITS,
+    VECTOR_WORDS,
+    add_bytes,
+    add_widened,
+    bytes_where,
+    load,
+    spread,
+    store,
+)
 from lava_ep.dynamics.events import (
     GROUP,
     SIGN_BITS,
@@ -129,12 +138,19 @@ PLANES = 48
 """Bits of a counter, those that are never reached included."""
 
 
+FEW = 7
+"""Vectors of bits that are added up as bytes, which are signed."""
+
+REPEATED = np.uint64(0x0101010101010101)
+"""A byte times this is eight such bytes."""
+
+
 class Room(NamedTuple):
     """Scratch arrays of `integrate_lists`, made once because making them costs more than a step."""
 
     planes: Words
     places: Int64
-    values: Int32
+    values: Words
     spare: Int32
     waiting: Int64
     weights: Int64
@@ -144,8 +160,8 @@ def make_room(samples: int) -> Room:
     """Return room to integrate the events of so many samples together."""
     return Room(
         planes=np.empty(VECTOR_WORDS * PLANES, np.uint64),
-        places=np.zeros(4, np.int64),
-        values=np.zeros(4, np.int32),
+        places=np.empty(FEW, np.int64),
+        values=np.empty(FEW, np.uint64),
         spare=np.empty(VECTOR_BITS, np.int32),
         waiting=np.empty(samples, np.int64),
         weights=np.empty(samples, np.int64),
@@ -157,6 +173,23 @@ ROOM = numba.typeof(make_room(1))
 
 _WORDS, _COUNTS = numba.uint64[::1], numba.int64[:, :, ::1]
 _SUMS, _INT = numba.int32[::1], numba.int64
+
+
+@kernel(numba.void(_SUMS, _INT, _INT, _WORDS, ROOM, _INT, _INT), inline=True)
+def _add_rows(
+    total: Int32, first: int, base: int, words: Words, room: Room, count: int, shift: int
+) -> None:
+    """Add ``base`` and the values of the bits of up to FEW vectors to 256 sums.
+
+    ``room.places`` tells where in ``words`` they are, and ``room.values`` what a bit is worth, as
+    repeated bytes and in units of 2**shift.
+    """
+    for number in range(2 * VECTOR_WORDS):
+        sums = spread(np.uint64(0))
+        for k in range(count):
+            hit = bytes_where(words, room.places[k], number)
+            sums = add_bytes(sums, hit & spread(room.values[k]))
+        add_widened(total, first + 32 * number, sums, np.int32(shift), np.int32(base))
 
 
 @kernel(numba.void(_WORDS, _INT, _SUMS, _INT, _COUNTS, _INT, _INT, ROOM, _SUMS, _INT))
@@ -191,26 +224,14 @@ def _integrate_strip(
     """
     bits = counts.shape[1]
     planes, places, values = room.planes, room.places, room.values
-    events = np.int64(0)
-    for bit in range(bits):
-        events += counts[sample, bit, 0] + counts[sample, bit, 1]
-    if events <= 4:
+    up, down = counts[sample, 0, 0], counts[sample, 0, 1]
+    if up + down == weight <= FEW:
         # The signs of so few events go straight to the sums.
-        base, found = np.int32(0), 0
-        for q in range(4):
-            values[q] = 0
-        for bit in range(bits):
-            for sign in range(2):
-                begin = ((sample * bits + bit) * 2 + sign) * length
-                value = np.int32(-1 if sign else 1) << np.int32(bit)
-                for k in range(begin, begin + counts[sample, bit, sign]):
-                    places[found] = strip + VECTOR_WORDS * np.int64(sources[k])
-                    values[found] = 2 * value
-                    base -= value
-                    found += 1
-        for missing in range(found, 4):
-            places[missing] = strip
-        add_four(total, first, base, words, places, values)
+        for k in range(weight):
+            begin = (2 * sample * bits + (k >= up)) * length + (k if k < up else k - up)
+            places[k] = strip + VECTOR_WORDS * np.int64(sources[begin])
+            values[k] = REPEATED * np.uint64(2 if k < up else 254)
+        _add_rows(total, first, down - up, words, room, weight, 0)
         return
     top = 0
     while (np.int64(1) << top) <= weight:
@@ -237,13 +258,14 @@ def _integrate_strip(
                 )
         reached = (reached + 1) >> 1
     # Twice the counters, minus the sum of all values.
-    base = -np.int32(weight)
-    for plane in range(0, top, 4):
-        for q in range(4):
-            places[q] = VECTOR_WORDS * (plane + q)
-            values[q] = np.int32(2) << np.int32(plane + q)
-        add_four(total, first, base, planes, places, values)
-        base = np.int32(0)
+    base = -weight
+    for plane in range(0, top, FEW):
+        here = min(FEW, top - plane)
+        for k in range(here):
+            places[k] = VECTOR_WORDS * (plane + k)
+            values[k] = REPEATED << np.uint64(k)
+        _add_rows(total, first, base, planes, room, here, plane + 1)
+        base = 0
 
 
 @kernel(
