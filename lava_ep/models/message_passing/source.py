@@ -26,7 +26,6 @@ class ClampedImages(ScheduledModel):
     def send_next_batch(self) -> None:
         """Send the pixel events and labels of a new batch."""
         images, self._labels = self.next_batch()
-        self._silence = np.zeros_like(images)
         self.events[0] += np.count_nonzero(images)
         self.s_out.send(images)
         self.label_out.send(self._labels)
@@ -36,7 +35,7 @@ class ClampedImages(ScheduledModel):
         if self.ep_phase is Phase.LOAD:
             self.send_next_batch()
         else:
-            self.s_out.send(self._silence)
+            self.s_out.send(np.zeros(self.s_out.shape, np.int32))
             self.label_out.send(self._labels)
 
     def next_batch(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
