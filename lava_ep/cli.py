@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.models import BACKENDS, run_config
+from lava_ep.models import BACKENDS, find_backend
 from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, preset_names
 
 if TYPE_CHECKING:
@@ -41,8 +41,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Backend = Annotated[
-    str, typer.Option("--backend", help=f"How to execute the network: {', '.join(BACKENDS)}.")
+DEFAULT_BACKEND = "message-passing"
+
+Threads = Annotated[
+    int | None,
+    typer.Option(help="Threads of the fused backend [default: one a core]; results are the same."),
 ]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with the files of the data set.")
@@ -99,7 +102,14 @@ def train(
     limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
     batch: Annotated[int | None, typer.Option(help="Batch size.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
-    backend: Backend = "message-passing",
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help=f"How to execute the network: {', '.join(BACKENDS)} "
+            f"[default: {DEFAULT_BACKEND}, or that of the run to resume]."
+        ),
+    ] = None,
+    threads: Threads = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change any field of the spec."),
@@ -120,7 +130,7 @@ def train(
     from lava_ep.data import load_dataset
 
     started = time.perf_counter()
-    run_config(backend)
+    find_backend(backend or DEFAULT_BACKEND)
     given = {
         "data.name": data,
         "data.limit_train": limit_train,
@@ -139,6 +149,8 @@ def train(
                 "begun; only --epochs can"
             )
         folder = training.RunFolder.open(out)
+        backend = backend or str(folder.about()["backend"])
+        find_backend(backend)
         runs = [
             training.open_run(present.path, data_dir=data_dir, epochs=epochs)
             for present in (folder, folder.baseline)
@@ -153,6 +165,7 @@ def train(
             limit_test=experiment.data.limit_test,
         )
         training.check_fit(experiment, dataset)
+        backend = backend or DEFAULT_BACKEND
         if out is None:
             name = preset or (spec.stem if spec else DEFAULT_PRESET)
             out = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -169,7 +182,7 @@ def train(
         if baseline is not None:
             runs.append((folder.baseline, baseline, dataset))
     display = Console(stderr=as_json)
-    results = [_train(*run, backend, resume, display) for run in runs]
+    results = [_train(*run, backend, threads, resume, display) for run in runs]
     result = _result(results[0], runs[0][1], backend, out)
     result["seconds"] = round(time.perf_counter() - started, 3)
     if report_wanted:
@@ -183,6 +196,7 @@ def evaluate(
     backend: Annotated[
         str | None, typer.Option(help="Backend, if not the one it was trained on.")
     ] = None,
+    threads: Threads = None,
     data: Annotated[str | None, typer.Option(help="Data set, if not the trained one.")] = None,
     data_dir: DataDir = None,
     limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
@@ -195,11 +209,11 @@ def evaluate(
     folder = training.RunFolder.open(run_dir)
     experiment = folder.spec()
     backend = backend or str(folder.about()["backend"])
-    run_config(backend)
+    find_backend(backend)
     epoch, parameters = folder.latest_or_fail(experiment.network)
     dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
     training.check_fit(experiment, dataset)
-    found = training.evaluate(experiment, parameters, dataset, backend=backend)
+    found = training.evaluate(experiment, parameters, dataset, backend=backend, threads=threads)
     result = {
         "test_accuracy": found.accuracy,
         "epochs": epoch,
@@ -214,6 +228,38 @@ def evaluate(
         ),
     }
     _finish(result, as_json, Console(stderr=as_json))
+
+
+@command
+def compare(
+    run_dir: RunDir,
+    backends: Annotated[
+        str, typer.Option(help="Backends to compare with the first of them, by commas.")
+    ] = ",".join(BACKENDS),
+    samples: Annotated[int, typer.Option(help="Training samples to show.")] = 64,
+    threads: Threads = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare backends bit for bit, from the newest checkpoint of a run on: exit code 0 or 1."""
+    from lava_ep import training
+    from lava_ep.analysis import compare_backends
+
+    folder = training.RunFolder.open(run_dir)
+    experiment = folder.spec()
+    epoch, parameters = folder.latest_or_fail(experiment.network)
+    dataset = training.load_run_data(folder, data_dir=data_dir)
+    training.check_fit(experiment, dataset)
+    found = compare_backends(
+        experiment, parameters, dataset, backends.split(","), samples=samples, threads=threads
+    )
+    display = Console(highlight=False, soft_wrap=True, markup=False)
+    if found.difference is not None:
+        display.print(f"different: {found.difference}")
+        raise typer.Exit(1)
+    display.print(
+        f"identical: {found.samples} samples from epoch {epoch} on, every state and activation of "
+        f"{found.steps} time steps, and after every batch all weights, momenta, biases and counters"
+    )
 
 
 @command
@@ -247,7 +293,7 @@ def presets(as_json: AsJson = False) -> None:
 
 @command
 def info(as_json: AsJson = False) -> None:
-    """Show versions, backends, data sets and the machine."""
+    """Show versions, backends, data sets, the machine, and the memory that presets take."""
     import os
     import platform
 
@@ -258,15 +304,22 @@ def info(as_json: AsJson = False) -> None:
         "versions": package_versions(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "backends": {name: b.description for name, b in BACKENDS.items()},
+        "backends": {name: backend.description for name, backend in BACKENDS.items()},
         "datasets": dict(DATASETS),
         "presets": preset_names(),
+        "engine_bytes": {name: _engine_bytes(load_preset(name)) for name in preset_names()},
         "data_dir": os.environ.get("LAVA_EP_DATA"),
     }
     if as_json:
         print(json.dumps(facts))
         return
     table = Table(show_header=False, box=None)
+    footprints = facts.pop("engine_bytes")
+    facts["memory of the fused engine"] = {
+        name: f"{sum(parts.values()) / 2**20:,.0f} MiB: "
+        + ", ".join(f"{part} {size / 2**20:,.1f}" for part, size in parts.items())
+        for name, parts in footprints.items()
+    }
     for key, value in facts.items():
         if isinstance(value, Mapping):
             value = "\n".join(f"{name}  {text}" for name, text in value.items())
@@ -274,6 +327,16 @@ def info(as_json: AsJson = False) -> None:
             value = ", ".join(value)
         table.add_row(key, str(value))
     Console().print(table)
+
+
+def _engine_bytes(experiment: ExperimentSpec) -> dict[str, int]:
+    """Memory that the fused engine takes to train an experiment, by what it is for."""
+    from lava_ep.models.fused.engine import Engine
+
+    network, training = experiment.network, experiment.training
+    schedule = network.phases.schedule(training.seed)
+    engine = Engine(network, batch=training.batch_size, schedule=schedule, learning=True)
+    return engine.footprint()
 
 
 def _experiment(
@@ -295,6 +358,7 @@ def _train(
     experiment: ExperimentSpec,
     dataset: Dataset,
     backend: str,
+    threads: int | None,
     resume: bool,
     display: Console,
 ) -> list[dict[str, Any]]:
@@ -346,6 +410,7 @@ def _train(
             experiment,
             dataset,
             backend=backend,
+            threads=threads,
             folder=folder,
             on_progress=on_progress,
             on_epoch=on_epoch,

@@ -77,7 +77,7 @@ def record_sample(
         spec, batch=1, parameters=parameters, seed=seed, backend=backend, stepwise=True
     ) as session:
         history = []
-        for _ in session.walk(image, label):
+        for _ in session.walk(image[None, :], np.array([label], np.int64)):
             history.append([(s[0], b[0]) for s, b in session.states()])
         scores = session.read_score()[0]
     states, events = [], []

@@ -52,11 +52,17 @@ def evaluate(
     dataset: Dataset,
     *,
     backend: str = "message-passing",
+    threads: int | None = None,
 ) -> Evaluation:
     """Run the free phase on every test sample and compare the predictions with the labels."""
     batch = min(spec.training.test_batch_size, len(dataset.x_test))
     with NetworkSession(
-        spec.network, batch=batch, parameters=parameters, learning=False, backend=backend
+        spec.network,
+        batch=batch,
+        parameters=parameters,
+        learning=False,
+        backend=backend,
+        threads=threads,
     ) as session:
         scores = session.scores(dataset.x_test)
         counters = session.counters()

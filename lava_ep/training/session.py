@@ -213,26 +213,32 @@ class NetworkSession:
             for field in ("weights", "alpha", "bias"):
                 self._run.set(self.network.layer_var(name, field), getattr(layer, field))
 
+    def layer_counters(self) -> dict[str, list[NDArray[np.int64]]]:
+        """Fetch events, synaptic operations and flips of each layer since the network started."""
+        return {name: self._layer(name) for name in ("events", "synaptic_operations", "flips")}
+
     def counters(self) -> Counters:
         """Fetch the activity since the network started."""
+        found = self.layer_counters()
         return Counters(
-            events=np.sum(self._layer("events"), axis=0),
-            synaptic_operations=np.sum(self._layer("synaptic_operations"), axis=0),
-            flips=np.concatenate(self._layer("flips")),
+            events=np.sum(found["events"], axis=0),
+            synaptic_operations=np.sum(found["synaptic_operations"], axis=0),
+            flips=np.concatenate(found["flips"]),
         )
 
-    def walk(self, image: NDArray[np.uint8], label: int) -> Iterator[None]:
-        """Show one image to a network of batch 1 and pause after every time step.
+    def walk(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Iterator[None]:
+        """Show one batch and pause after every time step; needs ``stepwise``.
 
-        The score of the image is left unread; `read_score` fetches it once it is there.
+        The scores of the batch are left unread; `read_score` fetches them once they are there.
         """
-        self._send(image[None, :], np.array([label], np.int64), 0)
+        self._send(images, labels, 0)
         for _ in range(self.period):
             self._run.run(1)
             yield
+        self._batches_learned += self.learning
 
     def read_score(self) -> NDArray[np.float32]:
-        """Class scores, (batch, classes), of the sample shown by `walk`."""
+        """Class scores, (batch, classes), of the batch shown by `walk`."""
         return self._scores.get()
 
     def states(self) -> list[tuple[NDArray[np.float32], NDArray[np.int8]]]:

@@ -53,6 +53,8 @@ class Trainer:
         Must have the pixels, levels and classes that ``spec.network`` is made for.
     backend
         Name of the backend.
+    threads
+        See `EPNetwork`.
     folder
         Where checkpoints and metrics go; ``None`` keeps nothing.
     on_progress
@@ -72,6 +74,7 @@ class Trainer:
         dataset: Dataset,
         *,
         backend: str = "message-passing",
+        threads: int | None = None,
         folder: RunFolder | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
@@ -80,6 +83,7 @@ class Trainer:
         self.spec = spec
         self.dataset = dataset
         self.backend = backend
+        self.threads = threads
         self.folder = folder
         self.parameters = initial_parameters(spec.network, seed=spec.training.seed)
         self.metrics: list[dict[str, Any]] = []
@@ -118,6 +122,7 @@ class Trainer:
         common: dict[str, Any] = {
             "seed": training.seed,
             "backend": self.backend,
+            "threads": self.threads,
             "parameters": self.parameters,
         }
         with ExitStack() as stack:

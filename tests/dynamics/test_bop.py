@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from lava_ep.dynamics import BOP, alpha_gradient, bop_update
+from lava_ep.dynamics import BOP, SignMatrix, alpha_gradient, bop_update
 from lava_ep.errors import InputError
 
 F32 = np.float32
@@ -18,16 +17,23 @@ THETA = 0.103  # no integer contrast lies on the threshold, where rounding would
 @st.composite
 def contrasts(draw):
     """Weights, momenta and two states as `bop_update` gets them."""
-    batch, n_post, n_pre = (draw(st.integers(1, top)) for top in (4, 4, 6))
+    # More than 64 samples and more than 64 synapses take more than one word of bits.
+    batch = draw(st.sampled_from([1, 3, 70]))
+    n_post, n_pre = draw(st.sampled_from([(1, 1), (3, 5), (2, 70), (66, 130)]))
     kind, largest = draw(st.sampled_from([(np.int8, 1), (np.int32, 255)]))
-    bits = st.integers(0, 1)
-    values = st.integers(0, largest)
-    weights = draw(arrays(np.int8, (n_post, n_pre), elements=st.sampled_from([-1, 1])))
-    momentum = draw(arrays(F32, (n_post, n_pre), elements=st.floats(-50, 50, width=32)))
-    pre = [draw(arrays(kind, (batch, n_pre), elements=values)) for _ in range(2)]
-    post = [draw(arrays(np.int8, (batch, n_post), elements=bits)) for _ in range(2)]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    share = draw(st.sampled_from([0.0, 0.01, 0.3, 1.0]))  # of values that change
+
+    def pair(values):
+        other = rng.permutation(values.ravel()).reshape(values.shape)
+        return values, np.where(rng.random(values.shape) < share, other, values)
+
+    pre = pair(rng.integers(0, largest + 1, (batch, n_pre)).astype(kind))
+    post = pair(rng.integers(0, 2, (batch, n_post)).astype(np.int8))
     if draw(st.booleans()):  # images stay the same
-        pre[1] = pre[0].copy()
+        pre = pre[0], pre[0].copy()
+    weights = rng.choice(np.array([-1, 1], np.int8), (n_post, n_pre))
+    momentum = rng.normal(0, 20, (n_post, n_pre)).astype(F32)
     return weights, momentum, (pre[0], post[0]), (pre[1], post[1])
 
 
@@ -49,30 +55,32 @@ def test_an_update_is_the_dense_contrast(drawn, gain, threshold):
     flip = touched & (-weights.astype(F32) * expected > F32(threshold))
     expected_weights = np.where(flip, -weights, weights)
 
-    by_source = np.ascontiguousarray(weights.T)
-    flips = bop_update(weights, by_source, momentum, *first, *second, F32(gain), F32(threshold))
+    signs = SignMatrix.from_signs(weights)
+    flips = bop_update(signs, momentum, *first, *second, F32(gain), F32(threshold))
     np.testing.assert_array_equal(momentum, expected)
-    np.testing.assert_array_equal(weights, expected_weights)
-    np.testing.assert_array_equal(by_source, expected_weights.T)
+    np.testing.assert_array_equal(signs.signs(), expected_weights)
+    anew = SignMatrix.from_signs(expected_weights)
+    np.testing.assert_array_equal(signs.forward, anew.forward)
+    np.testing.assert_array_equal(signs.backward, anew.backward)
     assert flips == flip.sum()
 
 
 def test_untouched_synapses_never_flip():
-    weights = np.ones((2, 3), np.int8)
-    by_source = np.ascontiguousarray(weights.T)
+    signs = SignMatrix.from_signs(np.ones((2, 3), np.int8))
     momentum = np.full((2, 3), -100, F32)
     pre = np.array([[1, 0, 1]], np.int8)
     silent, active = np.array([[0, 1]], np.int8), np.array([[1, 1]], np.int8)
-    flips = bop_update(weights, by_source, momentum, pre, silent, pre, active, F32(1), F32(1))
+    flips = bop_update(signs, momentum, pre, silent, pre, active, F32(1), F32(1))
     assert flips == 2
-    assert weights.tolist() == [[-1, 1, -1], [1, 1, 1]]
+    assert signs.signs().tolist() == [[-1, 1, -1], [1, 1, 1]]
 
 
 def test_a_momentum_at_the_threshold_does_not_flip():
-    weights, momentum = np.ones((1, 1), np.int8), np.full((1, 1), -3, F32)
+    signs = SignMatrix.from_signs(np.ones((1, 1), np.int8))
+    momentum = np.full((1, 1), -3, F32)
     off, on = np.zeros((1, 1), np.int8), np.ones((1, 1), np.int8)
     for threshold, flips in ((4, 0), (5, 0), (5.5, 1)):
-        args = (weights, weights.copy(), momentum, on, on, on, off, F32(1), F32(threshold))
+        args = (signs, momentum, on, on, on, off, F32(1), F32(threshold))
         assert bop_update(*args) == flips
 
 
@@ -85,7 +93,7 @@ def test_long_runs_follow_the_published_recursion(gamma, decay):
     unit = span * batch * levels
     weights = rng.choice(np.array([-1, 1], np.int8), (5, 7))
     published = weights.astype(float)
-    by_source = np.ascontiguousarray(weights.T)
+    signs = SignMatrix.from_signs(weights)
     momentum, published_momentum = np.zeros((5, 7), F32), np.zeros((5, 7))
     total_flips, rescaled = 0, 0
     for update in range(updates):
@@ -108,9 +116,9 @@ def test_long_runs_follow_the_published_recursion(gamma, decay):
         large = np.abs(before) > 1e-20
         np.testing.assert_array_equal((momentum / F32(rescale))[large], before[large])
         total_flips += bop_update(
-            weights, by_source, momentum, pre, post[0], pre, post[1], F32(gain), F32(threshold)
+            signs, momentum, pre, post[0], pre, post[1], F32(gain), F32(threshold)
         )
-        np.testing.assert_array_equal(weights, published, err_msg=f"update {update}")
+        np.testing.assert_array_equal(signs.signs(), published, err_msg=f"update {update}")
         scaled = momentum * (THETA / threshold)
         np.testing.assert_allclose(scaled, published_momentum, rtol=1e-4, atol=1e-5)
     assert total_flips > 100

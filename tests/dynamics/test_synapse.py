@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lava_ep.dynamics import (
+    SignMatrix,
     Stream,
     count_events,
     current,
@@ -19,76 +20,85 @@ from lava_ep.dynamics import (
 )
 from lava_ep.errors import InputError
 
-NEVER_DENSE, ALWAYS_DENSE = 2.0, -1.0
-
 
 @st.composite
 def event_batches(draw, steps=1):
-    """Events of ``steps`` steps from neurons or pixels, weights, and sums so far."""
-    batch, n, m = (draw(st.integers(1, top)) for top in (3, 30, 6))
-    kind, largest = draw(st.sampled_from([(np.int8, 1), (np.int8, 127), (np.int32, 255)]))
-    values = st.integers(-largest, largest)
-    events = draw(arrays(kind, (steps, batch, n), elements=values, fill=st.just(0)))
-    weights = draw(arrays(np.int8, (n, m), elements=st.sampled_from([-1, 1])))
-    total = draw(arrays(np.int32, (batch, m), elements=st.integers(-1000, 1000)))
+    """Events of ``steps`` steps from neurons or pixels, signs, and sums so far.
+
+    Sizes lie around what kernels take at once: groups of 8 rows, strips of 256 targets, 16 samples.
+    """
+    batch = draw(st.sampled_from([1, 3, 17]))
+    n, m = draw(st.sampled_from([(1, 1), (7, 255), (8, 256), (9, 257), (70, 30), (300, 600)]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    kind, largest = draw(st.sampled_from([(np.int8, 1), (np.int32, 255), (np.int32, 2**20)]))
+    share = draw(st.sampled_from([0.0, 0.02, 0.5, 1.0]))
+    events = rng.integers(-largest, largest + 1, (steps, batch, n))
+    events = (events * (rng.random(events.shape) < share)).astype(kind)
+    weights = rng.choice(np.array([-1, 1], np.int8), (m, n))
+    total = rng.integers(-1000, 1000, (batch, m)).astype(np.int32)
     return events, weights, total
 
 
-def integrate(events, weights, total, dense_fraction):
-    """Return the new sums with the choice between the two paths made here."""
-    total = total.copy()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lava_ep.dynamics.synapse.DENSE_FRACTION", dense_fraction)
-        count = integrate_events(events, weights, total)
-    assert count == np.count_nonzero(events) == count_events(events)
-    return total
-
-
-@settings(max_examples=50, deadline=None)
+@pytest.mark.parametrize("backward", [False, True])
+@settings(max_examples=60, deadline=None)
 @given(event_batches())
-def test_both_paths_give_the_same_integers(drawn):
+def test_sums_are_those_of_a_matrix_product(backward, drawn):
     (events,), weights, total = drawn
-    expected = total + events.astype(np.int64) @ weights.astype(np.int64)
-    for path in (NEVER_DENSE, ALWAYS_DENSE):
-        np.testing.assert_array_equal(integrate(events, weights, total, path), expected)
-    integrate_events(events, weights, total)
+    expected = total + events.astype(np.int64) @ weights.T.astype(np.int64)
+    signs = SignMatrix.from_signs(np.ascontiguousarray(weights.T) if backward else weights)
+    count = integrate_events(events, signs, total, backward=backward)
     np.testing.assert_array_equal(total, expected)
+    assert count == np.count_nonzero(events) == count_events(events)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(event_batches(steps=3))
 def test_events_may_arrive_in_any_order_of_steps(drawn):
     events, weights, total = drawn
+    signs = SignMatrix.from_signs(weights)
     forward, backward = total.copy(), total.copy()
     for step in events:
-        integrate_events(step, weights, forward)
+        integrate_events(step, signs, forward)
     for step in events[::-1]:
-        integrate_events(step, weights, backward)
+        integrate_events(step, signs, backward)
     np.testing.assert_array_equal(forward, backward)
 
 
-def test_sums_that_float32_cannot_hold_are_exact():
-    events = np.array([[2**24 + 1, 2**23 + 1, 1]], np.int32)
-    weights = np.array([[1], [-1], [1]], np.int8)
-    total = np.zeros((1, 1), np.int32)
-    integrate_events(events, weights, total)
-    assert total[0, 0] == 2**23 + 1
+@pytest.mark.parametrize("few", range(12))
+@pytest.mark.parametrize("kind", [np.int8, np.int32])
+def test_any_small_number_of_events_is_exact(few, kind):
+    rng = np.random.default_rng(few)
+    weights = rng.choice(np.array([-1, 1], np.int8), (40, 12))
+    values = np.zeros((3, 12), kind)
+    for row, signs_of_events in enumerate(((1,), (-1,), (1, -1))):
+        chosen = rng.choice(12, few, replace=False)
+        values[row, chosen] = rng.choice(signs_of_events, few)
+    total = np.zeros((3, 40), np.int32)
+    integrate_events(values, SignMatrix.from_signs(weights), total)
+    np.testing.assert_array_equal(total, values.astype(int) @ weights.T)
 
 
 def test_a_large_fan_in_is_exact():
     n = 70_000
     events = np.full((1, n), 255, np.int32)
-    weights = np.ones((n, 1), np.int8)
+    signs = SignMatrix.from_signs(np.ones((1, n), np.int8))
     total = np.zeros((1, 1), np.int32)
-    assert integrate_events(events, weights, total) == n
+    assert integrate_events(events, signs, total) == n
     assert total[0, 0] == 255 * n > 2**24
 
 
 def test_silence_changes_nothing():
     total = np.array([[5, -5]], np.int32)
     silence = np.zeros((1, 3), np.int8)
-    assert integrate_events(silence, np.ones((3, 2), np.int8), total) == 0
+    signs = SignMatrix.from_signs(np.ones((2, 3), np.int8))
+    assert integrate_events(silence, signs, total) == 0
     assert total.tolist() == [[5, -5]]
+
+
+def test_neurons_send_no_events_of_other_sizes():
+    signs = SignMatrix.from_signs(np.ones((2, 3), np.int8))
+    with pytest.raises(InputError, match="event 3 as int8: expected -1, 0 or"):
+        integrate_events(np.array([[0, 3, 1]], np.int8), signs, np.zeros((1, 2), np.int32))
 
 
 @settings(max_examples=50, deadline=None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lava_ep.dynamics import PhaseSchedule
+from lava_ep.models import run_config
 from lava_ep.processes import EPNetwork, ImageSource, Readout
 from lava_ep.runtime import SupervisedRun, supervised
 from lava_ep.spec import NetworkSpec
@@ -61,16 +62,19 @@ class Network:
     source: ImageSource
     network: EPNetwork
     readout: Readout
+    backend: str = "message-passing"
+    stepwise: bool = True
 
     @property
     def period(self) -> int:
-        """Steps that a batch takes."""
+        """Steps that a batch takes, with one Lava time step for each."""
         return self.schedule.period(learning=self.network.proc_params["learning"])
 
     @contextmanager
     def running(self) -> Iterator[SupervisedRun]:
         """Run it under supervision."""
-        with supervised(self.network) as run:
+        config = run_config(self.backend, stepwise=self.stepwise)
+        with supervised(self.network, run_cfg=config) as run:
             yield run
 
     def values(self, run: SupervisedRun, field: str) -> list[np.ndarray]:
@@ -78,7 +82,18 @@ class Network:
         return [run.get(self.network.layer_var(name, field)) for name in self.spec.layer_names]
 
 
-def connect(spec, images, labels, *, batch, seed=0, learning=True, **options) -> Network:
+def connect(
+    spec,
+    images,
+    labels,
+    *,
+    batch,
+    seed=0,
+    learning=True,
+    backend="message-passing",
+    stepwise=True,
+    **options,
+) -> Network:
     """Build a network with its source and readout."""
     schedule = spec.phases.schedule(seed)
     phases = {"schedule": schedule, "learning": learning}
@@ -90,4 +105,4 @@ def connect(spec, images, labels, *, batch, seed=0, learning=True, **options) ->
     source.s_out.connect(network.s_in)
     source.label_out.connect(network.label_in)
     network.state_out.connect(readout.state_in)
-    return Network(spec, schedule, source, network, readout)
+    return Network(spec, schedule, source, network, readout, backend, stepwise)

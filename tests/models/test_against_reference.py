@@ -60,13 +60,13 @@ def stored(reference, layer, batch, options):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_a_short_training_run_equals_the_published_equations(case):
+def test_a_short_training_run_equals_the_published_equations(case, backend):
     spec, options = case["spec"], case["options"]
     batch, batches, seed = case.get("batch", 4), case.get("batches", 5), 1
     images, labels = make_samples(spec, batch * batches)
     initial = initial_parameters(spec, seed=seed)
     reference = ReferenceNetwork(spec, initial, seed=seed, **options)
-    built = connect(spec, images, labels, batch=batch, seed=seed, **options)
+    built = connect(spec, images, labels, batch=batch, seed=seed, **options, backend=backend)
     signs, active = [], 0
     with built.running() as run:
         for number in range(batches):
@@ -117,7 +117,7 @@ def test_a_short_training_run_equals_the_published_equations(case):
 
 
 @pytest.mark.timeout(60)
-def test_a_run_that_goes_on_from_parameters_is_the_one_that_was_not_interrupted():
+def test_a_run_that_goes_on_from_parameters_is_the_one_that_was_not_interrupted(backend):
     spec = make_spec(gamma=0.2, alpha_rate=0.05, bias_rate=0.02)
     images, labels = make_samples(spec, 24)
     options = {"batch": 4, "seed": 2, "bop_decay": 0.9, "epoch_batches": 2}
@@ -127,8 +127,8 @@ def test_a_run_that_goes_on_from_parameters_is_the_one_that_was_not_interrupted(
             run.run(batches * built.period)
             return [built.values(run, field) for field in ("weights", "momentum", "alpha", "bias")]
 
-    whole = learned(connect(spec, images, labels, **options), 6)
-    half = learned(connect(spec, images, labels, **options), 3)
+    whole = learned(connect(spec, images, labels, **options, backend=backend), 6)
+    half = learned(connect(spec, images, labels, **options, backend=backend), 3)
     fields = ("weights", "momentum", "alpha", "bias")
     arrays = {
         f"{name}.{field}": value
@@ -137,7 +137,9 @@ def test_a_run_that_goes_on_from_parameters_is_the_one_that_was_not_interrupted(
     }
     arrays["batch"] = np.array([3])
     parameters = type(initial_parameters(spec, seed=0)).from_arrays(arrays, spec, source="test")
-    rest = connect(spec, images[12:], labels[12:], parameters=parameters, **options)
+    rest = connect(
+        spec, images[12:], labels[12:], parameters=parameters, **options, backend=backend
+    )
     for field, found, expected in zip(fields, learned(rest, 3), whole, strict=True):
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_array_equal(a, b, err_msg=field)

@@ -10,6 +10,7 @@ from harness import connect, make_samples, make_spec
 from reference import ReferenceNetwork
 
 from lava_ep.errors import InputError
+from lava_ep.models import run_config
 from lava_ep.parameters import initial_parameters
 from lava_ep.processes import EPNetwork, ImageSource
 from lava_ep.runtime import ProcessFailure, supervised
@@ -41,11 +42,11 @@ def expected_operations(spec, traces, images, layer):
 
 @pytest.mark.parametrize("nudging", ["symmetric", "random-sign"])
 @pytest.mark.parametrize("learning", [True, False])
-def test_counters_count_what_the_states_say(nudging, learning):
+def test_counters_count_what_the_states_say(nudging, learning, backend):
     spec = make_spec((12, 10, 8, 6), nudging=nudging)
     images, labels = make_samples(spec, 12)
     _, traces = references(spec, images, labels, 4, learning=learning)
-    built = connect(spec, images, labels, batch=4, seed=SEED, learning=learning)
+    built = connect(spec, images, labels, batch=4, seed=SEED, learning=learning, backend=backend)
     with built.running() as run:
         run.run(3 * built.period)
         events = built.values(run, "events")
@@ -61,12 +62,12 @@ def test_counters_count_what_the_states_say(nudging, learning):
     assert pixel_events.tolist() == [np.count_nonzero(images), 0]
 
 
-def test_a_sample_alone_is_treated_as_in_a_batch():
+def test_a_sample_alone_is_treated_as_in_a_batch(backend):
     spec = make_spec((12, 10, 8, 6))
     images, labels = make_samples(spec, 4)
     _, (together,) = references(spec, images, labels, 4, learning=False)
-    built = connect(spec, images, labels, batch=1, seed=SEED, learning=False)
-    batched = connect(spec, images, labels, batch=4, seed=SEED, learning=False)
+    built = connect(spec, images, labels, batch=1, seed=SEED, learning=False, backend=backend)
+    batched = connect(spec, images, labels, batch=4, seed=SEED, learning=False, backend=backend)
     with batched.running() as run:
         run.run(batched.period)
         states, scores = batched.values(run, "state"), run.get(batched.readout.scores)
@@ -79,10 +80,10 @@ def test_a_sample_alone_is_treated_as_in_a_batch():
                 np.testing.assert_array_equal(alone[0], all_rows[row])
 
 
-def test_a_settled_network_is_silent():
+def test_a_settled_network_is_silent(backend):
     spec = make_spec(initial_state=0.0, free_steps=25)
     images, labels = make_samples(spec, 4)
-    built = connect(spec, images, labels, batch=4, seed=SEED, learning=False)
+    built = connect(spec, images, labels, batch=4, seed=SEED, learning=False, backend=backend)
     counts, activations = [], []
     with built.running() as run:
         for _ in range(built.period):
@@ -99,11 +100,11 @@ def test_a_settled_network_is_silent():
     assert per_step[-10:].sum() == 0
 
 
-def test_without_learning_nothing_changes():
+def test_without_learning_nothing_changes(backend):
     spec = make_spec(alpha_rate=0.05, bias_rate=0.05)
     images, labels = make_samples(spec, 8)
     initial = initial_parameters(spec, seed=SEED)
-    built = connect(spec, images, labels, batch=4, seed=SEED, learning=False)
+    built = connect(spec, images, labels, batch=4, seed=SEED, learning=False, backend=backend)
     assert built.period == 1 + spec.phases.free_steps
     with built.running() as run:
         run.run(2 * built.period)
@@ -113,7 +114,7 @@ def test_without_learning_nothing_changes():
 
 
 @pytest.mark.parametrize("frozen", [0, 1])
-def test_frozen_synapses_never_change(frozen):
+def test_frozen_synapses_never_change(frozen, backend):
     spec = make_spec(alpha_rate=0.05, bias_rate=0.05, theta=0.0103)
     layers = [
         layer.model_copy(update={"frozen": index == frozen})
@@ -123,7 +124,7 @@ def test_frozen_synapses_never_change(frozen):
     images, labels = make_samples(spec, 16)
     initial = initial_parameters(spec, seed=SEED)
     reference, _ = references(spec, images, labels, 4)
-    built = connect(spec, images, labels, batch=4, seed=SEED)
+    built = connect(spec, images, labels, batch=4, seed=SEED, backend=backend)
     with built.running() as run:
         run.run(4 * built.period)
         for field in ("weights", "momentum", "alpha"):
@@ -137,10 +138,10 @@ def test_frozen_synapses_never_change(frozen):
         assert built.values(run, "flips")[frozen] == 0
 
 
-def test_weights_set_between_samples_are_used():
+def test_weights_set_between_samples_are_used(backend):
     spec = make_spec()
     images, labels = make_samples(spec, 4)
-    built = connect(spec, images, labels, batch=4, seed=SEED, learning=False)
+    built = connect(spec, images, labels, batch=4, seed=SEED, learning=False, backend=backend)
     other = initial_parameters(spec, seed=SEED + 1)
     with built.running() as run:
         run.run(built.period)
@@ -153,10 +154,10 @@ def test_weights_set_between_samples_are_used():
     np.testing.assert_array_equal(scores, expected.scores)
 
 
-def test_stored_images_are_shown_again_from_the_start():
+def test_stored_images_are_shown_again_from_the_start(backend):
     spec = make_spec()
     images, labels = make_samples(spec, 4)
-    built = connect(spec, images, labels, batch=2, seed=SEED, learning=False)
+    built = connect(spec, images, labels, batch=2, seed=SEED, learning=False, backend=backend)
     found = []
     with built.running() as run:
         for _ in range(5):
@@ -167,12 +168,12 @@ def test_stored_images_are_shown_again_from_the_start():
     assert not np.array_equal(found[0], found[1])
 
 
-def test_two_networks_with_other_schedules_learn_side_by_side():
+def test_two_networks_with_other_schedules_learn_side_by_side(backend):
     spec = make_spec(theta=0.0103)
     longer = make_spec(theta=0.0103, free_steps=6, nudged_steps=7)
     images, labels = make_samples(spec, 12)
-    first = connect(spec, images, labels, batch=4, seed=SEED)
-    second = connect(longer, images, labels, batch=4, seed=SEED)
+    first = connect(spec, images, labels, batch=4, seed=SEED, backend=backend)
+    second = connect(longer, images, labels, batch=4, seed=SEED, backend=backend)
     # Both read by one Process, so that Lava runs them as one graph with common learning phases.
     first.network.s_out.connect(second.readout.state_in)
     with first.running() as run:
@@ -183,20 +184,26 @@ def test_two_networks_with_other_schedules_learn_side_by_side():
         np.testing.assert_array_equal(weights[layer], reference.signs[layer])
 
 
-def test_learning_without_labels_is_refused_before_anything_runs():
+def test_learning_without_labels_is_refused(backend):
     spec = make_spec()
     images, labels = make_samples(spec, 4)
     source = ImageSource(images=images, labels=labels, batch=4, schedule=spec.phases.schedule(0))
     network = EPNetwork(spec=spec, batch=4)
     source.s_out.connect(network.s_in)
-    with pytest.raises(InputError, match="label_in is not connected"), supervised(network):
-        pytest.fail("it started")
+    # Built of parts, the network is refused before anything runs, and else in its first step.
+    error = InputError if backend == "message-passing" else ProcessFailure
+    config = run_config(backend, stepwise=True)
+    with (
+        pytest.raises(error, match="label_in is not connected"),
+        supervised(network, run_cfg=config) as run,
+    ):
+        run.run(1)
 
 
-def test_a_label_that_is_no_class_stops_the_run():
+def test_a_label_that_is_no_class_stops_the_run(backend):
     spec = make_spec()
     images, _ = make_samples(spec, 4)
-    built = connect(spec, images, np.array([0, 1, 2, 3]), batch=4)
+    built = connect(spec, images, np.array([0, 1, 2, 3]), batch=4, backend=backend)
     message = r"expected classes from 0 to 2"
     with pytest.raises(ProcessFailure, match=message), built.running() as run:
         run.run(1)

@@ -207,6 +207,20 @@ class Engine:
             first_end=first_end if self.learning else -1,
         )
 
+    def footprint(self) -> dict[str, int]:
+        """Memory in bytes: of signs, momenta, the samples under way, and the threads' lists.
+
+        Signs take one bit for each direction in which their rows are read, and a little filling.
+        """
+        shapes = [matrix.shape for matrix in self.signs]
+        desks = [array for desk in self._desks for array in desk if isinstance(array, np.ndarray)]
+        return {
+            "signs": sum(matrix.nbytes for matrix in self.signs),
+            "momenta": sum(4 * n_post * n_pre for n_post, n_pre in shapes),
+            "samples": sum(array.nbytes for array in (*self.samples, self.images)),
+            "lists": sum(array.nbytes for array in desks),
+        }
+
     def neurons(self, layer: int) -> slice:
         """Where the neurons of a layer are among all."""
         layer %= len(self.signs)

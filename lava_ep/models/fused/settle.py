@@ -259,11 +259,7 @@ def _relax(
     silent = True
     for n in range(neurons):
         before[n] = state[n]
-    for first in range(0, outputs, BLOCK):
-        last = min(first + BLOCK, outputs)
-        for _ in range(count):
-            free_row(state[first:last], samples.filtered[row, first:last], wiring.filter_rate)
-        silent = silent and _unchanged(wiring, samples, row, first, last)
+    # The outputs first: they are few, and where anything happens, it begins with them.
     if outputs < neurons:
         for _ in range(count):
             nudged_row(
@@ -275,6 +271,11 @@ def _relax(
                 beta,
             )
             silent = silent and _unchanged(wiring, samples, row, outputs, neurons)
+    for first in range(0, outputs if silent else 0, BLOCK):
+        last = min(first + BLOCK, outputs)
+        for _ in range(count):
+            free_row(state[first:last], samples.filtered[row, first:last], wiring.filter_rate)
+        silent = silent and _unchanged(wiring, samples, row, first, last)
     if not silent:
         for n in range(neurons):
             state[n] = before[n]
@@ -408,6 +409,22 @@ def _send_pixels(
     )
 
 
+@kernel(numba.void(_SAMPLES, _STEPS, _INT, _INT), inline=True)
+def _remember(samples: Samples, steps: Steps, row: int, position: int) -> None:
+    """Keep the states at the ends of the phases."""
+    neurons = samples.state.shape[1]
+    if position == steps.free_end:
+        for n in range(neurons):
+            samples.free_state[row, n] = samples.state[row, n]
+            samples.free_activation[row, n] = samples.activation[row, n]
+    if position == steps.first_end:
+        for n in range(neurons):
+            samples.first_activation[row, n] = samples.activation[row, n]
+        if samples.first_total.size:
+            for n in range(neurons):
+                samples.first_total[row, n] = samples.forward_total[row, n]
+
+
 @kernel(numba.int64(_WIRING, _SAMPLES, _STEPS, _IMAGES, _INT, _INT, _INT, _INT, _DESK), inline=True)
 def _run(
     wiring: Wiring,
@@ -421,7 +438,7 @@ def _run(
     desk: Desk,
 ) -> int:
     """Take some samples through some steps together; return the events of the last step."""
-    rows, layers, neurons = last_row - first_row, wiring.gain.size, samples.state.shape[1]
+    rows, layers = last_row - first_row, wiring.gain.size
     found = np.int64(0)
     position = first_position
     while position < last_position:
@@ -443,22 +460,14 @@ def _run(
                 if desk.stale[k, layer]:
                     settled = False
                     _refresh_inputs(wiring, samples, first_row + k, layer, desk.block)
+        for row in range(first_row, last_row):
+            _remember(samples, steps, row, position)
         end = min(steps.same_until[position], last_position - 1)
         if settled and end > position:
             count, beta = end - position, steps.beta[end]
             if _relax(wiring, samples, first_row, count, beta, desk.before):
                 position = end
-        for row in range(first_row, last_row):
-            if position == steps.free_end:
-                for n in range(neurons):
-                    samples.free_state[row, n] = samples.state[row, n]
-                    samples.free_activation[row, n] = samples.activation[row, n]
-            if position == steps.first_end:
-                for n in range(neurons):
-                    samples.first_activation[row, n] = samples.activation[row, n]
-                if samples.first_total.size:
-                    for n in range(neurons):
-                        samples.first_total[row, n] = samples.forward_total[row, n]
+                _remember(samples, steps, first_row, position)
         position += 1
     return found
 

@@ -1,0 +1,210 @@
+"""The same samples on two backends, compared bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.data import Dataset
+from lava_ep.errors import InputError
+from lava_ep.models import find_backend
+from lava_ep.parameters import LayerParameters, NetworkParameters
+from lava_ep.spec import ExperimentSpec
+from lava_ep.training import NetworkSession
+
+SYNAPSE_FIELDS = ("weights", "momentum", "alpha", "synaptic_operations", "flips")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where two backends disagree.
+
+    Parameters
+    ----------
+    process
+        Name of the Process, as in a message-passing network.
+    field
+        Its Var, or what it sends.
+    batch, step
+        When: the number of the batch, and the time step within it, from 0; ``None`` for what is
+        compared after a whole batch.
+    index
+        Element of the Var.
+    values
+        What the two backends have there, by their names.
+    """
+
+    process: str
+    field: str
+    batch: int
+    step: int | None
+    index: tuple[int, ...]
+    values: dict[str, Any]
+
+    def __str__(self) -> str:
+        when = f"batch {self.batch}" + ("" if self.step is None else f", step {self.step}")
+        values = " != ".join(f"{value} ({name})" for name, value in self.values.items())
+        return f"Process '{self.process}', {self.field}{list(self.index)}, {when}: {values}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was compared, and how it came out.
+
+    Parameters
+    ----------
+    samples, steps
+        Samples shown, and time steps in which all states and activations were compared.
+    difference
+        The first one, or ``None`` if there is none.
+    """
+
+    samples: int
+    steps: int
+    difference: Difference | None
+
+
+def compare_backends(
+    spec: ExperimentSpec,
+    parameters: NetworkParameters,
+    dataset: Dataset,
+    backends: Sequence[str],
+    *,
+    samples: int,
+    threads: int | None = None,
+) -> Comparison:
+    """Let several backends learn from the same samples and look for the first difference.
+
+    First all of them go step by step, and every state and activation is compared after every time
+    step, and all that is learned and counted after every batch. Then they start anew, each in the
+    way it runs fastest, and scores, parameters and counters are compared after every batch.
+
+    Parameters
+    ----------
+    spec, parameters
+        The network, and what it starts from.
+    dataset
+        The first training samples are shown.
+    backends
+        Their names, at least two; the others are compared with the first.
+    samples
+        Number of samples, rounded up to whole batches.
+    threads
+        See `EPNetwork`.
+
+    Raises
+    ------
+    InputError
+        If there are not two backends of such names, or not enough samples.
+    """
+    if len(set(backends)) < 2 or len(set(backends)) < len(backends):
+        raise InputError(f"backends {', '.join(backends)}: expected at least two different ones")
+    for name in backends:
+        find_backend(name)
+    if samples < 1:
+        raise InputError(f"samples={samples}: expected at least 1")
+    size = min(spec.training.batch_size, samples)
+    batches = -(-samples // size)
+    if batches * size > len(dataset.x_train):
+        raise InputError(
+            f"samples={samples}: {dataset.name} has {len(dataset.x_train)} training samples"
+        )
+    shown = [slice(number * size, (number + 1) * size) for number in range(batches)]
+    data = [(dataset.x_train[chosen], dataset.y_train[chosen]) for chosen in shown]
+    steps = 0
+    for stepwise in (True, False):
+        with ExitStack() as stack:
+            sessions = {
+                name: stack.enter_context(
+                    NetworkSession(
+                        spec.network,
+                        batch=size,
+                        parameters=parameters,
+                        seed=spec.training.seed,
+                        backend=name,
+                        threads=threads,
+                        stepwise=stepwise,
+                    )
+                )
+                for name in backends
+            }
+            for number, (images, labels) in enumerate(data):
+                run = _walk if stepwise else _stream
+                for step, views in run(sessions, images, labels):
+                    steps += step is not None
+                    found = _first_difference(views, number, step)
+                    if found is not None:
+                        return Comparison(number * size, steps, found)
+    return Comparison(batches * size, steps, None)
+
+
+View = dict[tuple[str, str], NDArray[Any]]
+"""Arrays by the names of Process and field."""
+
+Moment = tuple[int | None, dict[str, View]]
+"""A time step, or ``None`` for the end of a batch, and what each backend has then."""
+
+
+def _walk(
+    sessions: dict[str, NetworkSession], images: NDArray[np.uint8], labels: NDArray[np.int64]
+) -> Iterator[Moment]:
+    """Show a batch to all backends, one time step after the other."""
+    walks = [session.walk(images, labels) for session in sessions.values()]
+    for step, _ in enumerate(zip(*walks, strict=True)):
+        yield step, {name: _states(session) for name, session in sessions.items()}
+    scores = {name: session.read_score() for name, session in sessions.items()}
+    yield None, {name: _results(sessions[name], score) for name, score in scores.items()}
+
+
+def _stream(
+    sessions: dict[str, NetworkSession], images: NDArray[np.uint8], labels: NDArray[np.int64]
+) -> Iterator[Moment]:
+    """Show a batch to all backends, as fast as they can."""
+    scores = {
+        name: np.concatenate(list(session.stream(images, labels)))
+        for name, session in sessions.items()
+    }
+    yield None, {name: _results(sessions[name], score) for name, score in scores.items()}
+
+
+def _states(session: NetworkSession) -> View:
+    """Return states and activations of all neurons."""
+    view: View = {}
+    for name, pair in zip(session.spec.layer_names, session.states(), strict=True):
+        view[name, "state"], view[name, "activation"] = pair
+    return view
+
+
+def _results(session: NetworkSession, scores: NDArray[np.float32]) -> View:
+    """Return what is learned and counted."""
+    view: View = {("readout", "scores"): scores}
+    names = session.spec.layer_names
+    for name, layer in zip(names, session.parameters().layers, strict=True):
+        for field in LayerParameters.FIELDS:
+            view[_process(name, field), field] = getattr(layer, field)
+    for field, values in session.layer_counters().items():
+        for name, value in zip(names, values, strict=True):
+            view[_process(name, field), field] = value
+    return view
+
+
+def _process(layer: str, field: str) -> str:
+    return f"{layer}_synapse" if field in SYNAPSE_FIELDS else layer
+
+
+def _first_difference(views: dict[str, View], batch: int, step: int | None) -> Difference | None:
+    """Compare all backends with the first one."""
+    (first, reference), *others = views.items()
+    for (process, field), expected in reference.items():
+        for name, view in others:
+            found = view[process, field]
+            if not np.array_equal(found, expected):
+                index = tuple(int(i) for i in np.argwhere(found != expected)[0])
+                values = {first: expected[index], name: found[index]}
+                return Difference(process, field, batch, step, index, values)
+    return None
