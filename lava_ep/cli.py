@@ -45,7 +45,9 @@ DEFAULT_BACKEND = "message-passing"
 
 Threads = Annotated[
     int | None,
-    typer.Option(help="Threads of the fused backend [default: one a core]; results are the same."),
+    typer.Option(
+        min=1, help="Threads of the fused backend [default: one a core]; results are the same."
+    ),
 ]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with the files of the data set.")

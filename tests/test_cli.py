@@ -107,7 +107,8 @@ def test_a_used_folder_is_refused_with_exit_code_2(trained):
         (["train", "--preset=none"], "preset 'none': expected one of binary-digits"),
         (["train", "--spec=missing.json"], "missing.json: cannot read the spec"),
         (["train", "--preset=binary-mnist", "--spec=x"], "give only one of them"),
-        (["train", "--backend=gpu"], "backend 'gpu': expected one of message-passing"),
+        (["train", "--backend=gpu"], "backend 'gpu': expected one of message-passing, fused"),
+        (["train", "--threads=0"], "0 is not in the range x>=1"),
         (["train", "--data=imagenet"], "imagenet"),
         (["train", "--data-dir=missing"], "missing"),
         (["train", "--epochs=0"], "training.epochs=0: Input should be greater than or equal to 1"),
@@ -123,6 +124,7 @@ def test_a_used_folder_is_refused_with_exit_code_2(trained):
         (["train", "--no-such-option"], "No such option"),
         (["evaluate", "missing"], "not a run folder"),
         (["report", "missing"], "not a run folder"),
+        (["compare", "missing"], "not a run folder"),
     ],
 )
 def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
@@ -138,10 +140,42 @@ def test_presets_and_info_speak_json():
     presets = json.loads(invoke("presets", "--json").stdout)
     assert presets["laydevant-fc"]["network"]["layers"][0]["neurons"] == 8192
     facts = json.loads(invoke("info", "--json").stdout)
-    assert facts["backends"] == {"message-passing": "floating_pt"}
+    assert list(facts["backends"]) == ["message-passing", "fused"]
+    large = facts["engine_bytes"]["laydevant-fc-2h"]
+    synapses = 784 * 8192 + 8192 * 8192 + 8192 * 6000
+    assert large["momenta"] == 4 * synapses
+    assert 2 * synapses / 8 < large["signs"] < 2.05 * synapses / 8
     assert facts["versions"]["lava-nc"].startswith("0.10")
     assert "binary-digits" in invoke("presets").output
     assert "message-passing" in invoke("info").output
+
+
+def test_backends_train_to_the_same_bytes_and_a_resumed_run_stays_on_its_own(tmp_path):
+    checkpoints = {}
+    for backend in ("message-passing", "fused"):
+        out = tmp_path / backend
+        options = ["--epochs=1", "--no-report", "--backend", backend, "--out", str(out)]
+        result = invoke("train", *SMALL, *options)
+        assert result.exit_code == 0, result.output
+        options = ["--epochs=2", "--no-report", "--json", "--out", str(out)]
+        result = invoke("train", "--resume", *options)
+        assert json.loads(result.stdout.splitlines()[-1])["backend"] == backend
+        checkpoints[backend] = (out / "checkpoint-00002.safetensors").read_bytes()
+    assert checkpoints["fused"] == checkpoints["message-passing"]
+    result = invoke("train", "--resume", "--epochs=1", "--out", str(out))
+    assert result.exit_code == 2
+    assert "has been trained for 2 epochs already" in " ".join(result.output.split())
+
+
+def test_compare_says_identical_and_exits_with_0(tmp_path):
+    out = str(tmp_path / "run")
+    assert invoke("train", *SMALL, "--epochs=1", "--no-report", "--out", out).exit_code == 0
+    result = invoke("compare", out, "--samples=20", "--threads=3")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("identical: ")
+    result = invoke("compare", out, "--backends=fused")
+    assert result.exit_code == 2
+    assert "expected at least two different ones" in result.output
 
 
 def start_training(out):

@@ -30,7 +30,12 @@ def kernel(
         Whether other kernels contain its code instead of calling it, which pays off where many
         arrays are passed on.
     """
-    compiled = numba.njit(
-        list(signatures), cache=True, nogil=True, fastmath=False, _nrt=allocates, forceinline=inline
-    )
-    return cast(Callable[[Kernel], Kernel], compiled)
+    options: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": False}
+    # Numba's own name for the counting of references; it has no public one.
+    options |= {"_nrt": allocates, "forceinline": inline}
+    return cast(Callable[[Kernel], Kernel], numba.njit(list(signatures), **options))
+
+
+def type_of(example: Any) -> Any:
+    """Return Numba's type of a value, for signatures."""
+    return numba.typeof(example)  # type: ignore[no-untyped-call]

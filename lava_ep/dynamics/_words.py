@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import operator
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
@@ -67,6 +68,11 @@ def _address(context: Any, builder: Any, kind: Any, array: Any, word: Any) -> An
     return builder.bitcast(builder.gep(data, [word]), _VECTOR.as_pointer())
 
 
+def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that returns a signature and a code generator callable in kernels."""
+    return cast(Callable[..., Any], intrinsic(function))
+
+
 def _repeat(builder: Any, scalar: Any, vector: Any) -> Any:
     """Return a vector with the same number in all lanes."""
     zero = ir.Constant(_INT, 0)
@@ -75,7 +81,7 @@ def _repeat(builder: Any, scalar: Any, vector: Any) -> Any:
     return builder.shuffle_vector(single, single, lanes)
 
 
-@intrinsic
+@_intrinsic
 def load(typing_context: Any, array: Any, word: Any) -> Any:
     """Return the value that begins at ``array[word]``, a flat array of uint64."""
 
@@ -85,7 +91,7 @@ def load(typing_context: Any, array: Any, word: Any) -> Any:
     return _vector(array, types.intp), generate
 
 
-@intrinsic
+@_intrinsic
 def store(typing_context: Any, array: Any, word: Any, value: Any) -> Any:
     """Write a value to where ``array[word]`` begins, a flat array of uint64."""
 
@@ -97,7 +103,7 @@ def store(typing_context: Any, array: Any, word: Any, value: Any) -> Any:
     return types.void(array, types.intp, _vector), generate
 
 
-@intrinsic
+@_intrinsic
 def spread(typing_context: Any, word: Any) -> Any:
     """Return the value that repeats one word of 64 bits."""
 
@@ -110,7 +116,7 @@ def spread(typing_context: Any, word: Any) -> Any:
 _BYTES = ir.VectorType(_BYTE, 8 * VECTOR_WORDS)
 
 
-@intrinsic
+@_intrinsic
 def bytes_where(typing_context: Any, words: Any, word: Any, number: Any) -> Any:
     """Return 32 bytes with all bits set or none, by 32 bits of a flat array of uint64.
 
@@ -139,7 +145,7 @@ def bytes_where(typing_context: Any, words: Any, word: Any, number: Any) -> Any:
     return _vector(words, types.intp, types.intp), generate
 
 
-@intrinsic
+@_intrinsic
 def add_bytes(typing_context: Any, a: Any, b: Any) -> Any:
     """Add the bytes of two values one by one."""
 
@@ -150,7 +156,7 @@ def add_bytes(typing_context: Any, a: Any, b: Any) -> Any:
     return _vector(a, b), generate
 
 
-@intrinsic
+@_intrinsic
 def add_widened(
     typing_context: Any, array: Any, first: Any, numbers: Any, shift: Any, base: Any
 ) -> Any:
@@ -174,7 +180,7 @@ def add_widened(
     return types.void(array, types.intp, _vector, types.int32, types.int32), generate
 
 
-@intrinsic
+@_intrinsic
 def lowest_bit(typing_context: Any, word: Any) -> Any:
     """Return the number of the lowest bit that is set in a uint64 other than 0."""
 
@@ -184,7 +190,7 @@ def lowest_bit(typing_context: Any, word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-@intrinsic
+@_intrinsic
 def popcount(typing_context: Any, word: Any) -> Any:
     """Return the number of bits that are set in a uint64."""
 
@@ -209,7 +215,7 @@ def _test(element: Any, hit: Any, description: str) -> Any:
         return types.uint64(array, types.intp, array.dtype), generate
 
     test.__doc__ = description
-    return intrinsic(test)
+    return _intrinsic(test)
 
 
 where_above = _test(

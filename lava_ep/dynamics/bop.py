@@ -15,7 +15,9 @@ constant, so momenta are kept in units of that integer, and the constant goes in
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -286,7 +288,7 @@ def bop_tile_signs(
                 for k in range(n_changed):
                     flips += _apply_one(
                         i,
-                        np.int64(changed[k]),
+                        int(changed[k]),
                         change[k],
                         momentum,
                         forward,
@@ -408,15 +410,14 @@ def bop_update(
         Number of flipped weights.
     """
     n_post, n_pre = signs.shape
-    tile = (0, n_post, 0, n_pre)
-    synapses = (momentum, signs.forward, signs.backward, gain, threshold)
     posts = activation_masks(post_first), activation_masks(post_second)
+    tile: Callable[..., int] = bop_tile_values
+    pres: list[NDArray[Any]] = [pre_first, pre_second]
     if pre_first.dtype == np.int8:
-        pres = activation_masks(pre_first), activation_masks(pre_second)
-        flips = bop_tile_signs(*tile, pres[0], posts[0], pres[1], posts[1], *synapses)
-    else:
-        flips = bop_tile_values(*tile, pre_first, posts[0], pre_second, posts[1], *synapses)
-    return flips
+        tile, pres = bop_tile_signs, [activation_masks(pre) for pre in pres]
+    synapses = momentum, signs.forward, signs.backward
+    states = pres[0], posts[0], pres[1], posts[1]
+    return tile(0, n_post, 0, n_pre, *states, *synapses, gain, threshold)
 
 
 def alpha_gradient(

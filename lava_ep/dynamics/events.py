@@ -58,7 +58,7 @@ def list_signs(values: Int8, sources: Int32, counts: Int64) -> int:
 
     ``sources`` and ``counts`` need one bit only.
     """
-    ups, downs = np.int64(0), np.int64(0)
+    ups, downs = 0, 0
     whole = values.size // 32 * 32
     for start in range(0, whole, 32):
         up = where_equal(values, start, np.int8(1))
@@ -108,7 +108,7 @@ def list_events(values: Int32, sources: Int32, counts: Int64) -> int:
         Number of events, that is, of non-zero values.
     """
     counts[:] = 0
-    events = np.int64(0)
+    events = 0
     for n in range(values.size):
         value = np.int64(values[n])
         if value == 0:

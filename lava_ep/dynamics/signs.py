@@ -72,7 +72,8 @@ class SignMatrix:
     @classmethod
     def from_signs(cls, signs: Int8) -> SignMatrix:
         """Pack a (n_post, n_pre) matrix of -1 and +1."""
-        matrix = cls(*signs.shape)
+        n_post, n_pre = signs.shape
+        matrix = cls(n_post, n_pre)
         matrix.assign(signs)
         return matrix
 

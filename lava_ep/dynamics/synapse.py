@@ -10,13 +10,14 @@ negative one counts the bits that are not set. All of it is exact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics._jit import kernel, type_of
 from lava_ep.dynamics._words import (
     VECTOR_BITS,
     VECTOR_WORDS,
@@ -168,7 +169,7 @@ def make_room(samples: int) -> Room:
     )
 
 
-ROOM = numba.typeof(make_room(1))
+ROOM = type_of(make_room(1))
 
 
 _WORDS, _COUNTS = numba.uint64[::1], numba.int64[:, :, ::1]
@@ -238,7 +239,7 @@ def _integrate_strip(
         top += 1
     for plane in range(top + 3):
         store(planes, VECTOR_WORDS * plane, spread(np.uint64(0)))
-    reached = np.int64(0)
+    reached = 0
     for bit in range(bits):
         for sign in range(2):
             count = counts[sample, bit, sign]
@@ -319,7 +320,7 @@ def integrate_lists(
     bits, length = sources.shape[1], sources.shape[3]
     waiting = 0
     for sample in range(samples):
-        listed, weight = np.int64(0), np.int64(0)
+        listed, weight = 0, 0
         for bit in range(bits):
             both = counts[sample, bit, 0] + counts[sample, bit, 1]
             listed += both
@@ -427,7 +428,7 @@ def integrate_events(
     if count == 0:
         return 0
     of_neurons = events.dtype == np.int8
-    integrate = _integrate_signs if of_neurons else _integrate_values
+    integrate: Callable[..., int] = _integrate_signs if of_neurons else _integrate_values
     listed = integrate(
         events,
         (signs.backward if backward else signs.forward).reshape(-1),

@@ -304,7 +304,7 @@ def open_run(
     Raises
     ------
     InputError
-        If it is not a run folder or was made with other data.
+        If it is not a run folder, was made with other data, or has more epochs already.
     """
     folder = RunFolder.open(path)
     spec = folder.spec()
@@ -314,6 +314,9 @@ def open_run(
             f"{path}: was trained on other samples than {dataset.name} now has; "
             "resume with the same --data-dir"
         )
+    done = max(folder.checkpoints(), default=0)
+    if epochs is not None and epochs < done:
+        raise InputError(f"epochs={epochs}: {path} has been trained for {done} epochs already")
     if epochs is not None and epochs != spec.training.epochs:
         spec = override(spec, [f"training.epochs={epochs}"])
         folder.write_spec(spec)

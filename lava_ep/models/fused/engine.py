@@ -60,7 +60,8 @@ LAYER_FIELDS: dict[str, type[np.generic]] = {
 
 NO_PIXELS = np.zeros((0, 0), np.int32)
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Masks = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
 
@@ -370,37 +371,24 @@ class Engine:
         if rescale != 1.0:
             momentum *= np.float32(rescale)
         first, second = masks[index]
-        synapses = (
-            momentum,
-            matrix.forward,
-            matrix.backward,
-            np.float32(sign * gain),
-            np.float32(threshold),
-        )
+        synapses = momentum, matrix.forward, matrix.backward
         n_post, n_pre = matrix.shape
         parts = PARTS_PER_THREAD * self.threads
         # Where there are few neurons to share among threads, their sources are shared instead.
         tall = n_post >= WORD * parts or n_post >= n_pre
-        posts = _blocks(n_post, parts if tall else 1, WORD)
         pres = list(_blocks(n_pre, 1 if tall else parts, WORD))
-        for post in posts:
+        tile: Callable[..., int] = bop_tile_signs
+        before: NDArray[Any]
+        after: NDArray[Any]
+        if index == 0:
+            tile, before, after = bop_tile_values, self._first_images, self.images
+        else:
+            before, after = masks[index - 1]
+        states = before, first, after, second
+        limits = np.float32(sign * gain), np.float32(threshold)
+        for post in _blocks(n_post, parts if tall else 1, WORD):
             for pre in pres:
-                if index == 0:
-                    yield partial(
-                        bop_tile_values,
-                        *post,
-                        *pre,
-                        self._first_images,
-                        first,
-                        self.images,
-                        second,
-                        *synapses,
-                    )
-                else:
-                    before, after = masks[index - 1]
-                    yield partial(
-                        bop_tile_signs, *post, *pre, before, first, after, second, *synapses
-                    )
+                yield partial(tile, *post, *pre, *states, *synapses, *limits)
 
     def _learn_bias(self, index: int, sign: int) -> None:
         """Move the biases of a layer."""

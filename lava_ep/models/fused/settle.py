@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics._jit import kernel, type_of
 from lava_ep.dynamics.events import (
     GROUP,
     SIGN_BITS,
@@ -170,12 +170,14 @@ def _example() -> tuple[Wiring, Samples, Steps, Desk]:
     totals, states = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
     packed = words, integers, sums
     wiring = Wiring(integers, *packed, *packed, floats, floats, real, real, real)
-    samples = Samples(states, one, one, totals, totals, *[states] * 3, one, one, totals, one)
+    samples = Samples(
+        states, one, one, totals, totals, states, states, states, one, one, totals, one
+    )
     steps = Steps(one[0], floats, one[0], integers, 0, 0)
     return wiring, samples, steps, make_desk((1, 1), 1)
 
 
-_WIRING, _SAMPLES, _STEPS, _DESK = (numba.typeof(example) for example in _example())
+_WIRING, _SAMPLES, _STEPS, _DESK = map(type_of, _example())
 _IMAGES, _INT = numba.int32[:, ::1], numba.int64
 
 
@@ -233,7 +235,7 @@ def _advance_neurons(
 @kernel(numba.bool_(_WIRING, _SAMPLES, _INT, _INT, _INT), inline=True)
 def _unchanged(wiring: Wiring, samples: Samples, row: int, first: int, last: int) -> bool:
     """Return whether some neurons of a sample are on the side of the threshold they were on."""
-    changes = np.int64(0)
+    changes = 0
     for n in range(first, last):
         changes += np.int8(samples.state[row, n] >= wiring.threshold) != samples.activation[row, n]
     return changes == 0
@@ -313,12 +315,12 @@ def _send_events(
     """Add the events of some samples to the sums of their targets; return the number of events."""
     rows = last_row - first_row
     layers = wiring.gain.size
-    every = np.int64(0)
+    every = 0
     for layer in range(layers):
         first, last = wiring.offsets[layer], wiring.offsets[layer + 1]
         length = last - first + GROUP
         sources = desk.space[: 2 * rows * length].reshape((rows, SIGN_BITS, 2, length))
-        found = np.int64(0)
+        found = 0
         for k in range(rows):
             here = samples.events[first_row + k, first:last]
             listed = list_signs(here, sources[k], desk.counts[k])
@@ -376,7 +378,7 @@ def _count_loaded(wiring: Wiring, rows: int, desk: Desk) -> int:
         if layer > 0:
             below = offsets[layer] - offsets[layer - 1]
             desk.operations[layer, 0] += 2 * rows * neurons * below
-    return rows * offsets[-1]
+    return rows * int(offsets[-1])
 
 
 @kernel(numba.void(_WIRING, _SAMPLES, _IMAGES, _INT, _INT, _INT, _DESK), inline=True)
@@ -439,7 +441,7 @@ def _run(
 ) -> int:
     """Take some samples through some steps together; return the events of the last step."""
     rows, layers = last_row - first_row, wiring.gain.size
-    found = np.int64(0)
+    found = 0
     position = first_position
     while position < last_position:
         counter = steps.counter[position]
