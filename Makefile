@@ -15,10 +15,11 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format bench docs reproduce-binary-digits reproduce-binary-mnist clean
+.PHONY: help setup demo test lint format bench docs reproduce-binary-digits reproduce-binary-mnist \
+    reproduce-laydevant-fc clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-24s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-25s%s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMPS)/run ## Make .venv and install lava-ep into it
 
@@ -46,13 +47,17 @@ docs: $(STAMPS)/docs ## Build the documentation
 
 reproduce-binary-digits: $(STAMPS)/run ## Train preset binary-digits with seeds 0 to 4
 	for seed in 0 1 2 3 4; do \
-	    $(BIN)/lava-ep train --preset binary-digits --seed $$seed --json --no-report \
+	    $(BIN)/lava-ep train --preset binary-digits --backend fused --seed $$seed --json --no-report \
 	        --out runs/binary-digits-$(NOW)-seed$$seed || exit; \
 	done
 
 reproduce-binary-mnist: $(STAMPS)/run ## Train preset binary-mnist, and with a frozen input layer
-	$(BIN)/lava-ep train --preset binary-mnist --frozen-baseline \
+	$(BIN)/lava-ep train --preset binary-mnist --backend fused --frozen-baseline \
 	    $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") --out runs/binary-mnist-$(NOW)
+
+reproduce-laydevant-fc: $(STAMPS)/run ## Train the published 784-8192-100 for 100 epochs (half an hour)
+	$(BIN)/lava-ep train --preset laydevant-fc --backend fused --json \
+	    $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") --out runs/laydevant-fc-$(NOW)
 
 clean: ## Remove caches and built files; .venv and runs stay
 	rm -rf build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -70,6 +75,7 @@ $(STAMPS)/run $(STAMPS)/dev $(STAMPS)/docs: $(STAMPS)/venv pyproject.toml constr
 	@echo "Installing lava-ep and its dependencies ($(@F)) into $(VENV); a minute or two the first time"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
 	    --constraint constraints.txt --editable '$(requirement)'
+	@$(BIN)/python -c 'import lava_ep'
 	@touch $@
 
 # PyTorch gets an environment of its own, with a Python that its current wheels are made for.

@@ -6,11 +6,14 @@ supervises Lava runs, `lava_ep.estimator` speaks scikit-learn, `lava_ep.dynamics
 
 from importlib.metadata import version
 
-from lava_ep import (
-    _lava,  # noqa: F401  (before any other import of Lava)
-    models,
-    processes,
-)
+from lava_ep._notice import CompilationNotice
+
+with CompilationNotice():
+    from lava_ep import (
+        _lava,  # noqa: F401  (before any other import of Lava)
+        models,
+        processes,
+    )
 
 __version__ = version("lava-ep")
 
