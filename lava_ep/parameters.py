@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,14 @@ class NetworkParameters:
 
     layers: tuple[LayerParameters, ...]
     batch: int = 0
+
+    def for_inference(self) -> NetworkParameters:
+        """Return the same without momenta, which take most of the memory."""
+        layers = tuple(
+            replace(layer, momentum=np.zeros(layer.momentum.shape, np.float32))
+            for layer in self.layers
+        )
+        return replace(self, layers=layers)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Flatten to named arrays, such as ``hidden1.weights`` for a checkpoint."""

@@ -59,7 +59,7 @@ def evaluate(
     with NetworkSession(
         spec.network,
         batch=batch,
-        parameters=parameters,
+        parameters=parameters.for_inference(),
         learning=False,
         backend=backend,
         threads=threads,

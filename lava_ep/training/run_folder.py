@@ -6,13 +6,14 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
-from safetensors.numpy import save as save_safetensors
+from safetensors.numpy import save_file
 
 from lava_ep.errors import InputError
 from lava_ep.parameters import NetworkParameters
@@ -23,19 +24,23 @@ BASELINE = "baseline-frozen"
 """Name of the folder, within a run folder, of the run with a frozen input layer."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: after a crash it holds either the old content or the new."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file under another name, and replace it as a whole.
+
+    After a crash it holds either the old content or the new.
+    """
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name}-", delete=False
     ) as file:
         temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        except BaseException:
-            temporary.unlink()
-            raise
+    except BaseException:
+        temporary.unlink()
+        raise
     temporary.chmod(0o644)
     temporary.replace(path)
 
@@ -118,8 +123,8 @@ class RunFolder:
         return folder
 
     def _write_json(self, name: str, data: Any) -> None:
-        text = json.dumps(data, indent=2) + "\n"
-        write_atomically(self.path / name, text.encode())
+        with replacing(self.path / name) as path:
+            path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
     def write_spec(self, spec: ExperimentSpec) -> None:
         """Write ``spec.json``."""
@@ -172,8 +177,9 @@ class RunFolder:
     def keep_metrics(self, epochs: int) -> list[dict[str, Any]]:
         """Cut ``metrics.jsonl`` back to the epochs that a checkpoint covers, and return them."""
         entries = [entry for entry in self.metrics() if entry["epoch"] <= epochs]
-        text = "".join(json.dumps(entry) + "\n" for entry in entries)
-        write_atomically(self.path / "metrics.jsonl", text.encode())
+        with replacing(self.path / "metrics.jsonl") as path:
+            text = "".join(json.dumps(entry) + "\n" for entry in entries)
+            path.write_text(text, encoding="utf-8")
         return entries
 
     def checkpoints(self) -> dict[int, Path]:
@@ -188,7 +194,8 @@ class RunFolder:
     def write_checkpoint(self, epoch: int, parameters: NetworkParameters) -> Path:
         """Write a checkpoint and remove all but the newest ones."""
         path = self.path / f"checkpoint-{epoch:05d}.safetensors"
-        write_atomically(path, save_safetensors(dict(parameters.to_arrays())))
+        with replacing(path) as temporary:
+            save_file(dict(parameters.to_arrays()), temporary)
         for old in list(self.checkpoints().values())[:-KEPT_CHECKPOINTS]:
             old.unlink()
         return path

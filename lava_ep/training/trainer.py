@@ -123,20 +123,26 @@ class Trainer:
             "seed": training.seed,
             "backend": self.backend,
             "threads": self.threads,
-            "parameters": self.parameters,
         }
         with ExitStack() as stack:
             learner = stack.enter_context(
                 NetworkSession(
                     self.spec.network,
                     batch=self.batch_size,
+                    parameters=self.parameters,
                     bop_decay=training.bop_decay,
                     epoch_batches=self.epoch_batches,
                     **common,
                 )
             )
             tester = stack.enter_context(
-                NetworkSession(self.spec.network, batch=test_batch, learning=False, **common)
+                NetworkSession(
+                    self.spec.network,
+                    batch=test_batch,
+                    parameters=self.parameters.for_inference(),
+                    learning=False,
+                    **common,
+                )
             )
             before = learner.counters()
             for epoch in range(done, epochs):
@@ -153,6 +159,8 @@ class Trainer:
         trained = time.perf_counter()
         counters = learner.counters()
         activity = counters - before
+        # The old momenta are let go first, as there may not be memory for both.
+        self.parameters = self.parameters.for_inference()
         self.parameters = learner.parameters()
         tester.set_parameters(self.parameters)
         predicted = tester.scores(self.dataset.x_test).argmax(axis=1)

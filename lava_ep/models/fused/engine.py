@@ -278,7 +278,8 @@ class Engine:
         if field == "weights":
             self.signs[layer].assign(value)
         elif field == "momentum":
-            self.momentum[layer] = value
+            # The operating system provides no memory for zeros until they are changed.
+            self.momentum[layer] = value if value.any() else np.zeros(value.shape, np.float32)
         else:
             self.get(layer, field)[...] = value
         self.changed()
