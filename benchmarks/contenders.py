@@ -1,4 +1,4 @@
-"""The two implementations under comparison, behind one interface: train on or infer batches."""
+"""The implementations under comparison, behind one interface: train on or infer batches."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import NetworkSpec
 from lava_ep.training.session import NetworkSession
+
+FUSED, MESSAGES, DENSE, STOCK = "fused", "message-passing", "dense_torch", "lava_stock"
+"""Names of the contenders; the first two are those of our backends."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def write_problem(
     np.savez(path, **arrays)
 
 
-class MessagePassing:
+class Ours:
     """A running network of ours; it goes on learning from call to call."""
 
     def __init__(self, session: NetworkSession, batches: Batches) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import statistics
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from lava_ep.models.fused.engine import available_cores
 
 PACKAGES = ("lava-ep", "lava-nc", "numpy", "numba")
 
@@ -46,13 +47,6 @@ def summarize_ratio(slower: Sequence[float], faster: Sequence[float]) -> dict[st
         If the numbers of measurements differ.
     """
     return summarize([a / b for a, b in zip(slower, faster, strict=True)])
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def cpu_model() -> str:

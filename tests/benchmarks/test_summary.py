@@ -1,59 +1,42 @@
 """The statistics of the benchmark."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-
-PATH = Path(__file__).parents[2] / "benchmarks" / "summary.py"
-
-
-@pytest.fixture(scope="module")
-def summary() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_summary", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from summary import ForeignLoad, describe_machine, summarize, summarize_ratio
 
 
-def test_median_and_spread(summary: ModuleType) -> None:
-    assert summary.summarize([3.0, 1.0, 9.0, 2.0]) == {
-        "median": 2.5,
-        "min": 1.0,
-        "max": 9.0,
-        "runs": 4,
-    }
+def test_median_and_spread() -> None:
+    assert summarize([3.0, 1.0, 9.0, 2.0]) == {"median": 2.5, "min": 1.0, "max": 9.0, "runs": 4}
 
 
-def test_no_measurement_is_an_error(summary: ModuleType) -> None:
+def test_no_measurement_is_an_error() -> None:
     with pytest.raises(ValueError, match="no measurements"):
-        summary.summarize([])
+        summarize([])
 
 
-def test_ratios_are_paired(summary: ModuleType) -> None:
+def test_ratios_are_paired() -> None:
     # The machine is half as fast in the second repeat: each pair still says 4.
-    assert summary.summarize_ratio([4.0, 8.0, 4.0], [1.0, 2.0, 1.0]) == {
+    assert summarize_ratio([4.0, 8.0, 4.0], [1.0, 2.0, 1.0]) == {
         "median": 4.0,
         "min": 4.0,
         "max": 4.0,
         "runs": 3,
     }
     with pytest.raises(ValueError, match="shorter"):
-        summary.summarize_ratio([1.0, 2.0], [1.0])
+        summarize_ratio([1.0, 2.0], [1.0])
 
 
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="reads CPU times of all processes")
-def test_foreign_load_sees_other_programs_only(summary: ModuleType) -> None:
+def test_foreign_load_sees_other_programs_only() -> None:
     burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        strange = summary.ForeignLoad([os.getpid()])
-        known = summary.ForeignLoad([os.getpid(), burner.pid])
+        strange = ForeignLoad([os.getpid()])
+        known = ForeignLoad([os.getpid(), burner.pid])
         time.sleep(1.5)
         difference = strange.cores() - known.cores()
     finally:
@@ -62,8 +45,8 @@ def test_foreign_load_sees_other_programs_only(summary: ModuleType) -> None:
     assert difference > 0.05
 
 
-def test_machine_is_described(summary: ModuleType) -> None:
-    machine = summary.describe_machine()
+def test_machine_is_described() -> None:
+    machine = describe_machine()
     assert machine["cores"] >= 1
     assert machine["cpu"]
     assert machine["lava-nc"].startswith("0.10")
