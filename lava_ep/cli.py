@@ -45,9 +45,7 @@ DEFAULT_BACKEND = "message-passing"
 
 Threads = Annotated[
     int | None,
-    typer.Option(
-        min=1, help="Threads of the fused backend [default: one a core]; results are the same."
-    ),
+    typer.Option(help="Threads of the fused backend [default: one a core]; results are the same."),
 ]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with the files of the data set.")
@@ -132,7 +130,7 @@ def train(
     from lava_ep.data import load_dataset
 
     started = time.perf_counter()
-    find_backend(backend or DEFAULT_BACKEND)
+    _check_execution([backend or DEFAULT_BACKEND], threads)
     given = {
         "data.name": data,
         "data.limit_train": limit_train,
@@ -152,7 +150,7 @@ def train(
             )
         folder = training.RunFolder.open(out)
         backend = backend or str(folder.about()["backend"])
-        find_backend(backend)
+        _check_execution([backend], threads)
         runs = [
             training.open_run(present.path, data_dir=data_dir, epochs=epochs)
             for present in (folder, folder.baseline)
@@ -211,7 +209,7 @@ def evaluate(
     folder = training.RunFolder.open(run_dir)
     experiment = folder.spec()
     backend = backend or str(folder.about()["backend"])
-    find_backend(backend)
+    _check_execution([backend], threads)
     epoch, parameters = folder.latest_or_fail(experiment.network)
     dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
     training.check_fit(experiment, dataset)
@@ -246,6 +244,7 @@ def compare(
     from lava_ep import training
     from lava_ep.analysis import compare_backends
 
+    _check_execution(backends.split(","), threads)
     folder = training.RunFolder.open(run_dir)
     experiment = folder.spec()
     epoch, parameters = folder.latest_or_fail(experiment.network)
@@ -329,6 +328,14 @@ def info(as_json: AsJson = False) -> None:
             value = ", ".join(value)
         table.add_row(key, str(value))
     Console().print(table)
+
+
+def _check_execution(backends: Sequence[str], threads: int | None) -> None:
+    """Check how a network is to be executed, before anything is read or written."""
+    for backend in backends:
+        find_backend(backend)
+    if threads is not None and threads < 1:
+        raise InputError(f"--threads {threads}: expected at least 1")
 
 
 def _engine_bytes(experiment: ExperimentSpec) -> dict[str, int]:

@@ -108,7 +108,7 @@ def test_a_used_folder_is_refused_with_exit_code_2(trained):
         (["train", "--spec=missing.json"], "missing.json: cannot read the spec"),
         (["train", "--preset=binary-mnist", "--spec=x"], "give only one of them"),
         (["train", "--backend=gpu"], "backend 'gpu': expected one of message-passing, fused"),
-        (["train", "--threads=0"], "0 is not in the range x>=1"),
+        (["train", "--threads=0"], "--threads 0: expected at least 1"),
         (["train", "--data=imagenet"], "imagenet"),
         (["train", "--data-dir=missing"], "missing"),
         (["train", "--epochs=0"], "training.epochs=0: Input should be greater than or equal to 1"),
@@ -125,6 +125,7 @@ def test_a_used_folder_is_refused_with_exit_code_2(trained):
         (["evaluate", "missing"], "not a run folder"),
         (["report", "missing"], "not a run folder"),
         (["compare", "missing"], "not a run folder"),
+        (["compare", "missing", "--backends=fused,gpu"], "backend 'gpu': expected one of"),
     ],
 )
 def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_path, monkeypatch):

@@ -93,7 +93,7 @@ def compare_backends(
     backends
         Their names, at least two; the others are compared with the first.
     samples
-        Number of samples, rounded up to whole batches.
+        Number of samples, rounded up to whole batches; fewer than a batch make a smaller batch.
     threads
         See `EPNetwork`.
 
@@ -112,7 +112,8 @@ def compare_backends(
     batches = -(-samples // size)
     if batches * size > len(dataset.x_train):
         raise InputError(
-            f"samples={samples}: {dataset.name} has {len(dataset.x_train)} training samples"
+            f"samples={samples}: makes {batches} batches of {size}, but {dataset.name} has "
+            f"{len(dataset.x_train)} training samples; ask for fewer"
         )
     shown = [slice(number * size, (number + 1) * size) for number in range(batches)]
     data = [(dataset.x_train[chosen], dataset.y_train[chosen]) for chosen in shown]
@@ -126,6 +127,8 @@ def compare_backends(
                         batch=size,
                         parameters=parameters,
                         seed=spec.training.seed,
+                        bop_decay=spec.training.bop_decay,
+                        epoch_batches=len(dataset.x_train) // spec.training.batch_size,
                         backend=name,
                         threads=threads,
                         stepwise=stepwise,
@@ -197,14 +200,19 @@ def _process(layer: str, field: str) -> str:
     return f"{layer}_synapse" if field in SYNAPSE_FIELDS else layer
 
 
+def _bits(array: NDArray[Any]) -> NDArray[Any]:
+    """View numbers as what they are stored as, so that 0.0 and -0.0 differ."""
+    return np.ascontiguousarray(array).view(f"u{array.itemsize}")
+
+
 def _first_difference(views: dict[str, View], batch: int, step: int | None) -> Difference | None:
     """Compare all backends with the first one."""
     (first, reference), *others = views.items()
     for (process, field), expected in reference.items():
         for name, view in others:
             found = view[process, field]
-            if not np.array_equal(found, expected):
-                index = tuple(int(i) for i in np.argwhere(found != expected)[0])
+            if not np.array_equal(_bits(found), _bits(expected)):
+                index = tuple(int(i) for i in np.argwhere(_bits(found) != _bits(expected))[0])
                 values = {first: expected[index], name: found[index]}
                 return Difference(process, field, batch, step, index, values)
     return None

@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDERS = _PACKAGE / "dynamics", _PACKAGE / "models" / "fused"
+
+
+def _forget_stale_code() -> None:
+    """Remove cached code if any file with kernels has changed.
+
+    Kernels contain the code of others, but Numba looks for changes only in a kernel's own file.
+    """
+    digest = hashlib.sha256()
+    for source in sorted(path for folder in _FOLDERS for path in folder.glob("*.py")):
+        digest.update(source.read_bytes())
+    stamp = Path(__file__).parent / "__pycache__" / "kernels.sha256"
+    try:
+        if stamp.exists() and stamp.read_text() == digest.hexdigest():
+            return
+        for folder in _FOLDERS:
+            for cached in folder.glob("__pycache__/*.nb[ic]"):
+                cached.unlink(missing_ok=True)
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(digest.hexdigest())
+    except OSError:
+        # Not ours to write: a system-wide installation, whose files are only replaced all at once.
+        return
+
+
+_forget_stale_code()
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 

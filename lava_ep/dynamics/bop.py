@@ -101,38 +101,41 @@ class BOP:
         return rescale, gain, self.theta * unit / scale
 
 
-@kernel("void(i1[:,::1], int64, u8[:,::1], int64, int64)")
-def collect_masks(activation: Int8, offset: int, masks: Words, first: int, last: int) -> None:
+WORD = 64
+"""Samples, or synapses, that share a word."""
+
+
+@kernel("void(i1[:,::1], int64, u8[:,::1])")
+def _collect_masks(activation: Int8, first: int, masks: Words) -> None:
+    neurons = masks.shape[1]
+    for row in range(activation.shape[0]):
+        bit = np.uint64(row % WORD)
+        mask = masks[row // WORD]
+        active = activation[row, first : first + neurons]
+        for n in range(neurons):
+            mask[n] |= np.uint64(active[n]) << bit
+
+
+def activation_masks(activation: Int8, first: int = 0, last: int | None = None) -> Words:
     """Collect the activations of each neuron over the batch.
 
     Parameters
     ----------
     activation
         (batch, n), 0 or 1.
-    offset
-        Neuron of ``activation`` that is number 0 here.
-    masks
-        Receives, in bit r % 64 of ``masks[r // 64, i]``, whether neuron ``offset + i`` is active in
-        sample r; (`mask_words` (batch), m).
     first, last
-        The neurons i to do this for.
+        The neurons to do this for, by default all.
+
+    Returns
+    -------
+    masks
+        (words, last - first): bit r % 64 of ``masks[r // 64, i]`` tells whether neuron first + i
+        is active in sample r.
     """
-    masks[:, first:last] = 0
-    for row in range(activation.shape[0]):
-        bit = np.uint64(row % 64)
-        mask = masks[row // 64, first:last]
-        active = activation[row, offset + first : offset + last]
-        for n in range(mask.size):
-            mask[n] |= np.uint64(active[n]) << bit
-
-
-def mask_words(batch: int) -> int:
-    """Words that hold a bit for each sample."""
-    return -(-batch // 64)
-
-
-WORD = 64
-"""Synapses that share a word."""
+    batch, n = activation.shape
+    masks = np.zeros((-(-batch // WORD), (n if last is None else last) - first), np.uint64)
+    _collect_masks(activation, first, masks)
+    return masks
 
 
 @kernel("void(int64, int64, u8[:,:,::1], u8[:,:,::1])")
@@ -161,14 +164,16 @@ def _apply_row(
         above, below = np.uint64(0), np.uint64(0)
         if stop - start == WORD:
             for k in range(WORD):
-                moved[k] += gain * np.float32(change[k])
+                m = moved[k] + gain * np.float32(change[k])
+                moved[k] = m if change[k] != 0 else moved[k]
             above = where_above(moved, 0, threshold)
             above |= where_above(moved, 32, threshold) << np.uint64(32)
             below = where_below(moved, 0, -threshold)
             below |= where_below(moved, 32, -threshold) << np.uint64(32)
         else:
             for k in range(stop - start):
-                moved[k] += gain * np.float32(change[k])
+                if change[k] != 0:
+                    moved[k] += gain * np.float32(change[k])
                 above |= np.uint64(moved[k] > threshold) << np.uint64(k)
                 below |= np.uint64(moved[k] < -threshold) << np.uint64(k)
         signs = backward[start // VECTOR_BITS, i, start % VECTOR_BITS // WORD]
@@ -252,7 +257,7 @@ def bop_tile_signs(
 ) -> int:
     """Do `bop_update` for a tile of synapses between neurons.
 
-    With the activations of a neuron over the batch as bits of a word (`collect_masks`), the
+    With the activations of a neuron over the batch as bits of a word (`activation_masks`), the
     contrast of a synapse is the difference of two counts of bits. Tiles that begin at multiples
     of 64 on both sides share no word, and can be updated at the same time.
     """
@@ -345,9 +350,9 @@ def bop_tile_values(
             continue
         contrast[:] = 0
         for row in range(batch):
-            bit = np.uint64(row % 64)
-            before = post_first[row // 64, i] >> bit & np.uint64(1)
-            after = post_second[row // 64, i] >> bit & np.uint64(1)
+            bit = np.uint64(row % WORD)
+            before = post_first[row // WORD, i] >> bit & np.uint64(1)
+            after = post_second[row // WORD, i] >> bit & np.uint64(1)
             if before == after and not (before and changed[row]):
                 continue
             a_first, a_second = pre_first[row], pre_second[row]
@@ -359,14 +364,6 @@ def bop_tile_values(
             i, first_pre, last_pre, contrast, momentum, forward, backward, gain, threshold
         )
     return flips
-
-
-def activation_masks(activation: Int8) -> Words:
-    """Return the activations of each neuron over the batch as bits; see `collect_masks`."""
-    batch, n = activation.shape
-    masks = np.empty((mask_words(batch), n), np.uint64)
-    collect_masks(activation, 0, masks, 0, n)
-    return masks
 
 
 def bop_update(
@@ -382,7 +379,7 @@ def bop_update(
     r"""Contrast two network states and flip the weights that BOP flips, in place.
 
     .. math::
-        C_{ij} &= \sum_\mathrm{batch} (b''_i a''_j - b'_i a'_j) \
+        C_{ij} &= \sum_\mathrm{batch} (b''_i a''_j - b'_i a'_j) \\
         M_{ij} &\leftarrow M_{ij} + \mathrm{gain} \cdot C_{ij}, \qquad
         w_{ij} \leftarrow -w_{ij} \;\text{where}\; C_{ij} \ne 0
             \;\text{and}\; -w_{ij} M_{ij} > \mathrm{threshold}

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics._words import lowest_bit, where_equal
+from lava_ep.errors import InputError
 
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
@@ -128,6 +129,23 @@ def list_events(values: Int32, sources: Int32, counts: Int64) -> int:
             bit += 1
     _fill_up(sources, counts)
     return events
+
+
+def check_values(values: Int8 | Int32) -> int:
+    """Return the largest magnitude of (batch, n) events, if sums of them fit 32 bits.
+
+    Raises
+    ------
+    InputError
+        If they might not.
+    """
+    largest = max(int(values.max()), -int(values.min()))
+    if largest * values.shape[1] >= 2**31:
+        raise InputError(
+            f"events up to {largest} from {values.shape[1]} sources: expected sums below 2**31; "
+            "scale the pixels down"
+        )
+    return largest
 
 
 @kernel("int64(i1[:,::1])", "int64(i4[:,::1])")

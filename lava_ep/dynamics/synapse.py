@@ -32,6 +32,7 @@ from lava_ep.dynamics.events import (
     GROUP,
     SIGN_BITS,
     VALUE_BITS,
+    check_values,
     count_events,
     event_lists,
     list_events,
@@ -136,7 +137,7 @@ def _count_rows(
 
 
 PLANES = 48
-"""Bits of a counter, those that are never reached included."""
+"""Bits of a counter: more than sums of 32 bits need."""
 
 
 FEW = 7
@@ -358,7 +359,7 @@ _LISTS = numba.int32[:, :, :, ::1]
 _BATCH = _WORDS, _LISTS, _COUNTS, numba.int32[:, ::1], ROOM
 
 
-@kernel(numba.int64(numba.int8[:, ::1], *_BATCH))
+@kernel(numba.void(numba.int8[:, ::1], *_BATCH))
 def _integrate_signs(
     values: Int8,
     words: Words,
@@ -366,18 +367,16 @@ def _integrate_signs(
     counts: Int64,
     total: Int32,
     room: Room,
-) -> int:
-    events = 0
+) -> None:
     for row in range(0, values.shape[0], SAMPLES):
         samples = min(SAMPLES, values.shape[0] - row)
         for k in range(samples):
-            events += list_signs(values[row + k], sources[k], counts[k])
+            list_signs(values[row + k], sources[k], counts[k])
         end = total.shape[1]
         integrate_lists(words, 0, sources, counts, samples, total, row, 0, end, room)
-    return events
 
 
-@kernel(numba.int64(numba.int32[:, ::1], *_BATCH))
+@kernel(numba.void(numba.int32[:, ::1], *_BATCH))
 def _integrate_values(
     values: Int32,
     words: Words,
@@ -385,15 +384,13 @@ def _integrate_values(
     counts: Int64,
     total: Int32,
     room: Room,
-) -> int:
-    events = 0
+) -> None:
     for row in range(0, values.shape[0], SAMPLES):
         samples = min(SAMPLES, values.shape[0] - row)
         for k in range(samples):
-            events += list_events(values[row + k], sources[k], counts[k])
+            list_events(values[row + k], sources[k], counts[k])
         end = total.shape[1]
         integrate_lists(words, 0, sources, counts, samples, total, row, 0, end, room)
-    return events
 
 
 def integrate_events(
@@ -422,23 +419,27 @@ def integrate_events(
     Raises
     ------
     InputError
-        If int8 events are other than -1, 0 and +1.
+        If int8 events are other than -1, 0 and +1, or int32 events too large for sums of 32 bits.
     """
     count = count_events(events)
     if count == 0:
         return 0
     of_neurons = events.dtype == np.int8
-    integrate: Callable[..., int] = _integrate_signs if of_neurons else _integrate_values
-    listed = integrate(
+    if of_neurons and (wrong := events[(events < -1) | (events > 1)]).size:
+        raise InputError(
+            f"received the event {wrong[0]} as int8: expected -1, 0 or +1 from neurons; send "
+            "values of pixels as int32"
+        )
+    if not of_neurons:
+        check_values(events)
+    integrate: Callable[..., None] = _integrate_signs if of_neurons else _integrate_values
+    integrate(
         events,
         (signs.backward if backward else signs.forward).reshape(-1),
         *event_lists(SAMPLES, events.shape[1], SIGN_BITS if of_neurons else VALUE_BITS),
         total,
         make_room(SAMPLES),
     )
-    if listed != count:
-        wrong = events[np.abs(events) > 1].flat[0]
-        raise InputError(f"received the event {wrong} as int8: expected -1, 0 or +1 from neurons")
     return count
 
 

@@ -37,7 +37,8 @@ class EPNetwork(AbstractProcess):
     Attributes
     ----------
     s_in : InPort
-        Pixel events, (batch, inputs) integers, every step.
+        Pixel events, (batch, inputs) integers, every step. (With the ProcessModel of tag ``fused``
+        a step carries a whole batch; what the ports then carry is told there.)
     label_in : InPort
         Labels, (batch,) integers, every step; has to be connected if ``learning``.
     s_out : OutPort

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.errors import InputError
 from lava_ep.models import find_backend, run_config
 from lava_ep.parameters import LayerParameters, NetworkParameters
 from lava_ep.processes import EPNetwork, ImageInjector, Readout
@@ -88,8 +89,8 @@ class NetworkSession:
         self._batches_learned = parameters.batch
         self._config = run_config(backend, stepwise=stepwise)
         schedule = spec.phases.schedule(seed)
-        whole_batches = find_backend(backend).whole_batches and not stepwise
-        self.period = 1 if whole_batches else schedule.period(learning=learning)
+        self._whole_batches = find_backend(backend).whole_batches and not stepwise
+        self.period = 1 if self._whole_batches else schedule.period(learning=learning)
         phases: dict[str, Any] = {"schedule": schedule, "learning": learning}
         self.network = EPNetwork(
             spec=spec,
@@ -227,10 +228,20 @@ class NetworkSession:
         )
 
     def walk(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Iterator[None]:
-        """Show one batch and pause after every time step; needs ``stepwise``.
+        """Show one batch and pause after every time step.
 
         The scores of the batch are left unread; `read_score` fetches them once they are there.
+
+        Raises
+        ------
+        InputError
+            If the session was not made with ``stepwise`` although its backend needs it, or the
+            images are not one batch.
         """
+        if self._whole_batches:
+            raise InputError("walk: one time step is a whole batch here; use stepwise=True")
+        if len(images) != self.batch:
+            raise InputError(f"walk: {len(images)} images, expected a batch of {self.batch}")
         self._send(images, labels, 0)
         for _ in range(self.period):
             self._run.run(1)

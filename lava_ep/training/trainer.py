@@ -159,7 +159,8 @@ class Trainer:
         trained = time.perf_counter()
         counters = learner.counters()
         activity = counters - before
-        # The old momenta are let go first, as there may not be memory for both.
+        # The old momenta are let go first, as there may not be memory for both; an interruption
+        # just here leaves them in the checkpoint only.
         self.parameters = self.parameters.for_inference()
         self.parameters = learner.parameters()
         tester.set_parameters(self.parameters)

@@ -112,7 +112,7 @@ def test_a_difference_of_whole_batches_is_found_too(experiment, digits, monkeypa
         ({"backends": ("fused", "fused")}, "expected at least two different ones"),
         ({"backends": ("fused", "gpu")}, "backend 'gpu': expected one of"),
         ({"samples": 0}, "samples=0: expected at least 1"),
-        ({"samples": 41}, "samples=41: digits has 40 training samples"),
+        ({"samples": 41}, "samples=41: makes 6 batches of 8, but digits has 40"),
     ],
 )
 def test_impossible_comparisons_are_refused(experiment, digits, options, message):

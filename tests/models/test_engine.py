@@ -20,7 +20,7 @@ from lava_ep.parameters import LayerParameters, initial_parameters
 @st.composite
 def networks(draw):
     """A random network, samples for two batches, and options of its learning rules."""
-    hidden = draw(st.lists(st.sampled_from([1, 5, 33, 70, 300]), min_size=1, max_size=3))
+    hidden = draw(st.lists(st.sampled_from([1, 5, 33, 70, 300]), min_size=0, max_size=3))
     inputs, outputs = draw(st.sampled_from([1, 12, 70])), draw(st.sampled_from([3, 6, 36]))
     # Thresholds are such that no contrast lies on them, where rounding would decide.
     layer = {

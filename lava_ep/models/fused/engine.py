@@ -23,7 +23,8 @@ from lava_ep.dynamics import (
     expand_target,
     update_bias,
 )
-from lava_ep.dynamics.bop import bop_tile_signs, bop_tile_values, collect_masks, mask_words
+from lava_ep.dynamics.bop import WORD, activation_masks, bop_tile_signs, bop_tile_values
+from lava_ep.dynamics.events import check_values
 from lava_ep.dynamics.signs import strips_shape
 from lava_ep.models.fused.settle import (
     LOAD,
@@ -39,9 +40,6 @@ from lava_ep.models.fused.settle import (
 from lava_ep.spec import NetworkSpec
 
 KINDS = {Phase.LOAD: LOAD, Phase.RESTORE: RESTORE, Phase.FREE: SETTLE, Phase.NUDGED: SETTLE}
-WORD = 64
-"""Tiles of synapses that are updated at the same time begin at multiples of this."""
-
 PARTS_PER_THREAD = 2
 """Parts that synapses are cut into; each thread gets some of every population."""
 
@@ -168,8 +166,9 @@ class Engine:
     def _new_samples(self) -> Samples:
         batch, neurons = self.batch, int(self._offsets[-1])
         all_neurons = (batch, neurons)
-        kept = all_neurons if self.learning else (0, 0)
-        learns_alpha = self.learning and any(layer.alpha_rate for layer in self.spec.layers)
+        contrasted = all_neurons if self.learning else (0, 0)
+        restored = contrasted if self.schedule.symmetric else (0, 0)
+        learns_alpha = any(layer.alpha_rate and not layer.frozen for layer in self.spec.layers)
         return Samples(
             state=np.zeros(all_neurons, np.float32),
             activation=np.zeros(all_neurons, np.int8),
@@ -178,10 +177,10 @@ class Engine:
             backward_total=np.zeros(all_neurons, np.int32),
             current=np.zeros((batch, self.spec.sizes[-1]), np.float32),
             filtered=np.zeros(all_neurons, np.float32),
-            free_state=np.zeros(kept, np.float32),
-            free_activation=np.zeros(kept, np.int8),
-            first_activation=np.zeros(kept, np.int8),
-            first_total=np.zeros(kept if learns_alpha else (0, 0), np.int32),
+            free_state=np.zeros(restored, np.float32),
+            free_activation=np.zeros(restored, np.int8),
+            first_activation=np.zeros(contrasted, np.int8),
+            first_total=np.zeros(contrasted if learns_alpha else (0, 0), np.int32),
             target=np.zeros((batch, self.spec.sizes[-1]), np.int8),
         )
 
@@ -204,7 +203,7 @@ class Engine:
             beta=np.array(betas, np.float32),
             counter=np.array([p in (Phase.NUDGED, Phase.RESTORE) for p in phases], np.int8),
             same_until=np.array(same_until),
-            free_end=schedule.free_end if self.learning else -1,
+            restored_from=schedule.free_end if self.learning and schedule.symmetric else -1,
             first_end=first_end if self.learning else -1,
         )
 
@@ -237,7 +236,9 @@ class Engine:
         if self._wiring is None:
             forward, backward = self._forward, self._backward
             # Only samples that start with active neurons need the sums of all signs.
-            active = self.spec.neuron.initial_state >= self.spec.neuron.threshold
+            threshold = np.float32(self.spec.neuron.threshold)
+            initial_state = np.float32(self.spec.neuron.initial_state)
+            active = initial_state >= threshold
             sums = np.zeros((2, self._offsets[-1]), np.int32)
             for layer in range(1, len(self.signs) if active else 0):
                 sums[0, self.neurons(layer)] = self.signs[layer].sums(backward=False)
@@ -253,8 +254,8 @@ class Engine:
                 gain=np.array(list(map(current_gain, self.alpha[:, 0], self._levels)), np.float32),
                 bias=self.bias,
                 filter_rate=np.float32(self.spec.neuron.filter_rate),
-                threshold=np.float32(self.spec.neuron.threshold),
-                initial_state=np.float32(self.spec.neuron.initial_state),
+                threshold=threshold,
+                initial_state=initial_state,
             )
         return self._wiring
 
@@ -274,7 +275,7 @@ class Engine:
         return found
 
     def set(self, layer: int, field: str, value: NDArray[Any]) -> None:
-        """Replace one of the `LAYER_FIELDS`."""
+        """Replace one of the `LAYER_FIELDS`; momenta are kept, and changed in place."""
         if field == "weights":
             self.signs[layer].assign(value)
         elif field == "momentum":
@@ -311,7 +312,7 @@ class Engine:
         if pixel_events is not None:
             arriving = pixel_events
             self.images = self.images + pixel_events
-            self._provide_desks(int(np.abs(pixel_events).max()).bit_length() + 1)
+            self._provide_desks(check_values(pixel_events).bit_length() + 1)
         wiring = self.wiring
 
         def task(item: tuple[Desk, tuple[int, int]]) -> None:
@@ -356,13 +357,13 @@ class Engine:
     def _activity_masks(self) -> list[Masks]:
         """Collect each neuron's activations over the batch, before and after, for each layer."""
         states = self.samples.first_activation, self.samples.activation
-        masks = []
-        for offset, size in zip(self._offsets.tolist(), self.spec.sizes[1:], strict=False):
-            pair = tuple(np.empty((mask_words(self.batch), size), np.uint64) for _ in states)
-            for state, mask in zip(states, pair, strict=True):
-                collect_masks(state, offset, mask, 0, size)
-            masks.append((pair[0], pair[1]))
-        return masks
+        return [
+            (
+                activation_masks(states[0], here.start, here.stop),
+                activation_masks(states[1], here.start, here.stop),
+            )
+            for here in map(self.neurons, range(len(self.signs)))
+        ]
 
     def _tiles(self, index: int, masks: list[Masks], sign: int) -> Iterator[Callable[[], int]]:
         """Cut the update of a synapse population into parts that share no word."""

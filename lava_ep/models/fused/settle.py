@@ -74,10 +74,10 @@ class Samples(NamedTuple):
     filtered: NDArray[np.float32]
     """What the current and the bias add to the state in a free step."""
     free_state: NDArray[np.float32]
-    """States at the end of the free phase."""
+    """States at the end of the free phase; (0, 0) where nothing returns to them."""
     free_activation: NDArray[np.int8]
     first_activation: NDArray[np.int8]
-    """Activations that the final ones are contrasted with."""
+    """Activations that the final ones are contrasted with; (0, 0) without learning."""
     first_total: NDArray[np.int32]
     """``forward_total`` at the same time; (0, 0) where nothing learns from it."""
     target: NDArray[np.int8]
@@ -94,9 +94,10 @@ class Steps(NamedTuple):
     """Where events are counted: 0 in the free phase, 1 in nudged phases."""
     same_until: NDArray[np.int64]
     """Last position up to which the next steps are all of one kind and beta."""
-    free_end: int
+    restored_from: int
+    """Position of the free state that RESTORE returns to; -1 where nothing does."""
     first_end: int
-    """Position of the state that the final one is contrasted with."""
+    """Position of the state that the final one is contrasted with; -1 without learning."""
 
 
 class Desk(NamedTuple):
@@ -272,7 +273,9 @@ def _relax(
                 samples.target[row],
                 beta,
             )
-            silent = silent and _unchanged(wiring, samples, row, outputs, neurons)
+            silent = _unchanged(wiring, samples, row, outputs, neurons)
+            if not silent:
+                break
     for first in range(0, outputs if silent else 0, BLOCK):
         last = min(first + BLOCK, outputs)
         for _ in range(count):
@@ -415,7 +418,7 @@ def _send_pixels(
 def _remember(samples: Samples, steps: Steps, row: int, position: int) -> None:
     """Keep the states at the ends of the phases."""
     neurons = samples.state.shape[1]
-    if position == steps.free_end:
+    if position == steps.restored_from:
         for n in range(neurons):
             samples.free_state[row, n] = samples.state[row, n]
             samples.free_activation[row, n] = samples.activation[row, n]
@@ -499,7 +502,7 @@ def settle(
     images
         Pixel events that arrive in the first of the steps, (batch, inputs); or (0, 0).
     nothing
-        (0, 0).
+        (0, 0), the images of all later steps; arrays cannot be made here.
     first_row, last_row
         The samples.
     first_position, last_position
