@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lava.magma.core.model.model import AbstractProcessModel
+from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
 
 from lava_ep.errors import InputError
@@ -61,7 +63,25 @@ def find_backend(name: str) -> Backend:
     return BACKENDS[name]
 
 
-def run_config(backend: str, *, stepwise: bool = False) -> Loihi2SimCfg:
+class BackendCfg(Loihi2SimCfg):
+    """Lava's RunConfig by tag, for graphs that have Processes of others in them, too.
+
+    A Process without a model of the tag gets its floating-point model.
+    """
+
+    def select(
+        self, process: AbstractProcess, proc_models: list[type[AbstractProcessModel]]
+    ) -> type[AbstractProcessModel]:
+        """Choose the ProcessModel of a Process."""
+        if any(self.select_tag in model.tags for model in proc_models):
+            chosen = super().select(process, proc_models)
+        else:
+            chosen = Loihi2SimCfg(select_tag="floating_pt").select(process, proc_models)
+        model: type[AbstractProcessModel] = chosen
+        return model
+
+
+def run_config(backend: str, *, stepwise: bool = False) -> BackendCfg:
     """Return the RunConfig that executes a network on a backend.
 
     Parameters
@@ -77,7 +97,15 @@ def run_config(backend: str, *, stepwise: bool = False) -> Loihi2SimCfg:
         If there is no backend of this name.
     """
     found = find_backend(backend)
-    return Loihi2SimCfg(select_tag=found.stepwise_tag if stepwise else found.tag)
+    return BackendCfg(select_tag=found.stepwise_tag if stepwise else found.tag)
 
 
-__all__ = ["BACKENDS", "Backend", "find_backend", "fused", "message_passing", "run_config"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "BackendCfg",
+    "find_backend",
+    "fused",
+    "message_passing",
+    "run_config",
+]

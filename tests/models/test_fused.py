@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.io.source import RingBuffer as Source
 
 from lava_ep.errors import InputError
 from lava_ep.models import find_backend, run_config
@@ -115,6 +116,30 @@ def test_what_is_sent_tells_of_the_end_of_the_free_phase():
         np.testing.assert_array_equal(run.outbox(built.network.state_out).get(), expected)
         np.testing.assert_array_equal(run.outbox(built.network.s_out).get(), active)
         assert not np.array_equal(run.get(built.network.output_state), expected)
+
+
+@pytest.mark.parametrize("nudging", ["random-sign", "symmetric"])
+def test_images_that_change_while_they_are_shown_are_learned_alike(nudging):
+    spec = make_spec(nudging=nudging, alpha_rate=0.05, bias_rate=0.02, theta=0.0103)
+    steps = spec.phases.schedule(SEED).period(learning=True)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, spec.input_levels, (4, spec.inputs, 2 * steps))
+    pixels *= rng.random(pixels.shape) < 0.2
+    labels = np.repeat(rng.integers(0, 3, (4, 2)), steps, axis=1)
+    found = {}
+    for backend in ("message-passing", "fused"):
+        # Stock Processes send whatever they are told, in every step.
+        network = EPNetwork(spec=spec, batch=4, seed=SEED, name="network")
+        Source(data=pixels).s_out.connect(network.s_in)
+        Source(data=labels).s_out.connect(network.label_in)
+        with supervised(network, run_cfg=run_config(backend, stepwise=True)) as run:
+            run.run(2 * steps)
+            found[backend] = {
+                field: [run.get(network.layer_var(name, field)) for name in spec.layer_names]
+                for field in (*LayerParameters.FIELDS, *COUNTERS, "state", "activation")
+            }
+    assert_equal(found["fused"], found["message-passing"])
+    assert all(flips > 0 for flips in found["fused"]["flips"])
 
 
 def test_vars_can_be_replaced_while_it_runs():
