@@ -262,7 +262,7 @@ def bop_tile_signs(
     of 64 on both sides share no word, and can be updated at the same time.
     """
     words = post_first.shape[0]
-    contrast = np.zeros(last_pre - first_pre, np.int32)
+    contrast = np.empty(last_pre - first_pre, np.int32)
     changed = np.empty(last_pre - first_pre, np.int32)
     n_changed = 0
     for j in range(first_pre, last_pre):
@@ -302,6 +302,7 @@ def bop_tile_signs(
                         threshold,
                     )
                 continue
+            contrast[:] = 0
             for k in range(n_changed):
                 contrast[changed[k] - first_pre] = change[k]
         else:
@@ -309,7 +310,6 @@ def bop_tile_signs(
         flips += _apply_row(
             i, first_pre, last_pre, contrast, momentum, forward, backward, gain, threshold
         )
-        contrast[:] = 0
     return flips
 
 
