@@ -10,22 +10,21 @@ from typing import Any, TypeVar, cast
 import numba
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_FOLDERS = _PACKAGE / "dynamics", _PACKAGE / "models" / "fused"
 
 
-def _forget_stale_code() -> None:
-    """Remove cached code if any file with kernels has changed.
+def forget_stale_code(*folders: Path) -> None:
+    """Remove the cached code of the kernels in some folders if any file there has changed.
 
     Kernels contain the code of others, but Numba looks for changes only in a kernel's own file.
     """
     digest = hashlib.sha256()
-    for source in sorted(path for folder in _FOLDERS for path in folder.glob("*.py")):
+    for source in sorted(path for folder in folders for path in folder.glob("*.py")):
         digest.update(source.read_bytes())
-    stamp = Path(__file__).parent / "__pycache__" / "kernels.sha256"
+    stamp = folders[0] / "__pycache__" / "kernels.sha256"
     try:
         if stamp.exists() and stamp.read_text() == digest.hexdigest():
             return
-        for folder in _FOLDERS:
+        for folder in folders:
             for cached in folder.glob("__pycache__/*.nb[ic]"):
                 cached.unlink(missing_ok=True)
         stamp.parent.mkdir(exist_ok=True)
@@ -35,7 +34,7 @@ def _forget_stale_code() -> None:
         return
 
 
-_forget_stale_code()
+forget_stale_code(_PACKAGE / "dynamics", _PACKAGE / "models" / "fused")
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
