@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.errors import InputError
+
+ImageShape: TypeAlias = tuple[int, int] | tuple[int, int, int]
+"""Height and width of an image in pixels, and its number of channels if there are several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +28,15 @@ class Dataset:
     name : str
         Name of the data set.
     x_train, x_test : numpy.ndarray of uint8, shape (samples, features)
-        One flattened image a row, rows of the image one after the other.
+        One flattened image a row: its pixels in the order of height, width, channels, so that
+        the rows of the image follow one another and the channels of a pixel stay together.
     y_train, y_test : numpy.ndarray of int64, shape (samples,)
         Class of each image, an index into `class_names`.
     levels : int
         Pixel value that means 1.0, from 1 to 255.
     image_shape : tuple of int
-        Height and width of an image in pixels; their product is the number of features.
+        Height and width of an image in pixels, or height, width and number of channels; their
+        product is the number of features.
     class_names : tuple of str
         Name of each class, for reports.
 
@@ -46,7 +52,7 @@ class Dataset:
     x_test: NDArray[np.uint8] = field(repr=False)
     y_test: NDArray[np.int64] = field(repr=False)
     levels: int
-    image_shape: tuple[int, int]
+    image_shape: ImageShape
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -56,28 +62,23 @@ class Dataset:
                 f"data set {self.name!r}: levels is {self.levels}, expected 1..255. "
                 "Give the pixel value that means 1.0."
             )
-        if [size >= 1 for size in self.image_shape] != [True, True]:
-            raise InputError(
-                f"data set {self.name!r}: image_shape is {self.image_shape}, "
-                "expected (height, width), both at least 1."
-            )
+        features = count_features(self.image_shape, f"data set {self.name!r}")
         if not self.class_names:
             raise InputError(
                 f"data set {self.name!r}: class_names is empty. Give one name for each class."
             )
         for part in ("train", "test"):
-            self._check_part(part)
+            self._check_part(part, features)
         for array_name in ("x_train", "y_train", "x_test", "y_test"):
             # A view: the caller's own array keeps its flags.
             array = getattr(self, array_name).view()
             array.flags.writeable = False
             object.__setattr__(self, array_name, array)
 
-    def _check_part(self, part: str) -> None:
+    def _check_part(self, part: str, features: int) -> None:
         """Raise InputError unless images and labels of one part are whole and fit together."""
         where = f"data set {self.name!r}"
         x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
-        features = math.prod(self.image_shape)
         for array_name, array, dtype, shape in (
             (f"x_{part}", x, "uint8", f"(samples, {features})"),
             (f"y_{part}", y, "int64", "(samples,)"),
@@ -110,3 +111,32 @@ class Dataset:
                 f"{where}: y_{part}[{wrong[0]}] is {y[wrong[0]]}, "
                 f"expected a class in 0..{len(self.class_names) - 1}. Correct the labels."
             )
+
+
+def count_features(image_shape: ImageShape, where: str) -> int:
+    """Return the number of features of a flattened image.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Height and width of the image, or height, width and number of channels.
+    where : str
+        What has this shape, for the error message.
+
+    Returns
+    -------
+    int
+        The product of the sizes.
+
+    Raises
+    ------
+    InputError
+        If there are not two or three sizes of at least 1.
+    """
+    if len(image_shape) not in (2, 3) or min(image_shape) < 1:
+        raise InputError(
+            f"{where}: image_shape is {image_shape}, "
+            "expected (height, width) or (height, width, channels), each at least 1. "
+            "Give the shape of one image."
+        )
+    return math.prod(image_shape)

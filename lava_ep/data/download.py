@@ -54,7 +54,7 @@ def download(
 
     store = pooch.create(path=folder, base_url=base_url, registry=dict(checksums))
     # Without compression on the way: the checksum is that of the file as it is stored.
-    # Not streamed: the files are small, and an answer like HTTP 404 leaves no socket open.
+    # Not streamed: the files fit into memory, and an answer like HTTP 404 leaves no socket open.
     downloader = pooch.HTTPDownloader(
         timeout=TIMEOUT, stream=False, headers={"Accept-Encoding": "identity"}
     )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.data.files import MEND, read_bytes
 from lava_ep.errors import InputError
 
 UNSIGNED_BYTE = 0x08
 """IDX code of the element type unsigned byte, the only one that image sets use."""
-
-_MEND = "Replace it by a whole copy."
 
 
 def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
@@ -48,11 +45,11 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
     Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits",
     section "File formats for the MNIST database".
     """
-    content = _read_bytes(path)
+    content = read_bytes(path)
     header = 4 + 4 * dimensions
     truncated = InputError(
         f"{path}: truncated IDX file: expected at least {header} bytes of header, "
-        f"found {len(content)} bytes. {_MEND}"
+        f"found {len(content)} bytes. {MEND}"
     )
     if len(content) < 4:
         raise truncated
@@ -76,36 +73,13 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
     shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, offset=4))
     if 0 in shape:
         raise InputError(
-            f"{path}: empty array: expected sizes of at least 1, found shape {shape}. {_MEND}"
+            f"{path}: empty array: expected sizes of at least 1, found shape {shape}. {MEND}"
         )
     expected, found = math.prod(shape), len(content) - header
     if found != expected:
         flaw = "truncated IDX file" if found < expected else "trailing bytes"
         raise InputError(
             f"{path}: {flaw}: expected {expected} bytes after the header for shape {shape}, "
-            f"found {found}. {_MEND}"
+            f"found {found}. {MEND}"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
-
-
-def _read_bytes(path: Path) -> bytes:
-    """Return the whole content of `path`, decompressed and verified if it is gzipped."""
-    try:
-        if path.suffix != ".gz":
-            return path.read_bytes()
-        with gzip.open(path) as file:
-            return file.read()
-    except EOFError as error:
-        raise InputError(
-            f"{path}: truncated gzip file: expected an end-of-stream mark, "
-            f"found the end of the file. {_MEND}"
-        ) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(
-            f"{path}: corrupt gzip file: expected intact gzip data, found: {error}. {_MEND}"
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: expected a readable file, "
-            f"found: {error.strerror or error}. Check its permissions and the disk."
-        ) from error

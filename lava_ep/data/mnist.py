@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,17 @@ from numpy.typing import NDArray
 
 from lava_ep.data.dataset import Dataset
 from lava_ep.data.download import cache_dir, download
+from lava_ep.data.files import (
+    Files,
+    Layout,
+    checked_labels,
+    first_complete,
+    folders_named,
+    locate,
+    plain,
+)
 from lava_ep.data.idx import read_idx
 from lava_ep.errors import InputError
-
-ENVIRONMENT_VARIABLE = "LAVA_EP_DATA"
-"""Environment variable that names the folder to search when no folder is given."""
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -26,6 +31,12 @@ TEST_IMAGES = "t10k-images-idx3-ubyte"
 TEST_LABELS = "t10k-labels-idx1-ubyte"
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 """Names of the four files, each followed by ``.gz`` unless it is uncompressed."""
+
+LAYOUT = Layout(
+    description=f"{', '.join(f'{file}.gz' for file in FILES)} (or uncompressed, without .gz)",
+    names=tuple((f"{file}.gz", file) for file in FILES),
+)
+"""The four files in a folder."""
 
 
 @dataclass(frozen=True)
@@ -120,22 +131,21 @@ def load_mnist(name: str, data_dir: Path | None) -> Dataset:
     InputError
         If a file is missing, unreadable, truncated, corrupt or does not fit the others.
     """
-    if data_dir is not None:
-        files = _find(name, data_dir)
-        if files is None:
-            raise InputError(
-                f"{name}: no files in --data-dir {data_dir}: expected {_four_files()}, "
-                f"in a sub-folder named {name}, or directly there if the folder is not named "
-                "after another set. Put them there, or leave --data-dir out to download them."
-            )
-    else:
-        files = _find_in_environment_or_download(name)
-    x_train, y_train = _read_part(files[TRAIN_IMAGES], files[TRAIN_LABELS])
-    x_test, y_test = _read_part(files[TEST_IMAGES], files[TEST_LABELS])
+    files = locate(
+        name,
+        data_dir,
+        search=partial(_search, name),
+        download=partial(_download, name),
+        expected=f"{LAYOUT.description}, in a sub-folder named {name}, or directly there if the "
+        "folder is not named after another set",
+    )
+    train_images, train_labels, test_images, test_labels = files.paths
+    x_train, y_train = _read_part(train_images, train_labels)
+    x_test, y_test = _read_part(test_images, test_labels)
     if x_train.shape[1:] != x_test.shape[1:]:
         raise InputError(
-            f"{files[TEST_IMAGES]}: wrong image shape: expected {x_train.shape[1:]} as in "
-            f"{files[TRAIN_IMAGES]}, found {x_test.shape[1:]}. Take both from the same set."
+            f"{test_images}: wrong image shape: expected {x_train.shape[1:]} as in "
+            f"{train_images}, found {x_test.shape[1:]}. Take both from the same set."
         )
     _, height, width = x_train.shape
     return Dataset(
@@ -150,84 +160,36 @@ def load_mnist(name: str, data_dir: Path | None) -> Dataset:
     )
 
 
-def is_readable_folder(path: Path) -> bool:
-    """Tell whether `path` is a folder whose entries can be listed and opened."""
-    # The access check goes first: is_dir raises where a folder above cannot be entered.
-    return os.access(path, os.R_OK | os.X_OK) and path.is_dir()
-
-
-def _find_in_environment_or_download(name: str) -> dict[str, Path]:
-    """Return the four files from the folder in the environment, the cache or the publisher."""
-    searched = f"{ENVIRONMENT_VARIABLE} (not set)"
-    folder = os.environ.get(ENVIRONMENT_VARIABLE)
-    if folder:
-        root = Path(folder).expanduser()
-        searched = f"{ENVIRONMENT_VARIABLE}={folder}"
-        if not is_readable_folder(root):
-            searched += " (no readable folder)"
-        elif (files := _find(name, root)) is not None:
-            return files
+def _download(name: str, searched: str) -> Files:
+    """Return the four files from the user's cache, downloading those that are not there."""
     source = SOURCES[name]
+    published = [f"{file}.gz" for file in FILES]
     paths = download(
         source.base_url,
-        {f"{file}.gz": checksum for file, checksum in zip(FILES, source.checksums, strict=True)},
+        dict(zip(published, source.checksums, strict=True)),
         cache_dir(name),
         searched=[searched],
     )
-    return {file: paths[f"{file}.gz"] for file in FILES}
+    return Files(LAYOUT, tuple(paths[file] for file in published))
 
 
-def _find(name: str, root: Path) -> dict[str, Path] | None:
+def _search(name: str, root: Path) -> Files | None:
     """Return the four files of a set below `root`, or None if none of them is there."""
-    try:
-        return _search(name, root)
-    except OSError as error:
-        raise InputError(
-            f"{error.filename}: cannot be read: expected a readable file or folder, "
-            f"found: {error.strerror}. Check its permissions and the disk."
-        ) from error
-
-
-def _search(name: str, root: Path) -> dict[str, Path] | None:
-    """Do the work of `_find`, without naming what cannot be read."""
-    incomplete: tuple[Path, dict[str, Path]] | None = None
-    for folder in _folders(name, root):
-        files = {}
-        for file in FILES:
-            for path in (folder / f"{file}.gz", folder / file):
-                if path.is_file():
-                    files[file] = path
-                    break
-        if len(files) == len(FILES):
-            _refuse_other_set(name, files[TRAIN_LABELS])
-            return files
-        if files and incomplete is None:
-            incomplete = folder, files
-    if incomplete is not None:
-        folder, files = incomplete
-        missing = [f"{folder / file}.gz" for file in FILES if file not in files]
-        raise InputError(
-            f"{name}: missing {' and '.join(missing)}: expected {_four_files()}, "
-            f"found only {', '.join(path.name for path in files.values())}. Add what is missing."
-        )
-    return None
+    files = first_complete(name, _folders(name, root), [LAYOUT])
+    if files is not None:
+        _refuse_other_set(name, files.paths[FILES.index(TRAIN_LABELS)])
+    return files
 
 
 def _folders(name: str, root: Path) -> Iterator[Path]:
     """Yield the folders that may hold the files of a set: those named after it first."""
-    below = sorted(path for path in root.iterdir() if path.is_dir())
-    places = [path for path in below if _plain(path.name) == _plain(name)]
+    places = folders_named(name, root)
     # The files of all sets have the same names: one must not be taken for another.
-    if _plain(root.resolve().name) not in {_plain(other) for other in SOURCES if other != name}:
+    if plain(root.resolve().name) not in {plain(other) for other in SOURCES if other != name}:
         places.append(root)
     for place in places:
         yield place
         yield place / "raw"
-
-
-def _plain(folder_name: str) -> str:
-    """Reduce a name to lower-case letters and digits, so that spellings compare equal."""
-    return re.sub("[^a-z0-9]", "", folder_name.lower())
 
 
 def _refuse_other_set(name: str, labels: Path) -> None:
@@ -253,15 +215,4 @@ def _read_part(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[n
             f"{labels}: wrong number of labels: expected {len(x)}, one for each image in "
             f"{images}, found {len(y)}. Take both files from the same set."
         )
-    wrong = np.flatnonzero(y > 9)
-    if wrong.size:
-        raise InputError(
-            f"{labels}: wrong label: expected 0..9, found {y[wrong[0]]} at position {wrong[0]} "
-            "(counted from 0). Correct the label file."
-        )
-    return x, y.astype(np.int64)
-
-
-def _four_files() -> str:
-    """Name the four files, for error messages."""
-    return f"{', '.join(f'{file}.gz' for file in FILES)} (or uncompressed, without .gz)"
+    return x, checked_labels(y, str(labels))

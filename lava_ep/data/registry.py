@@ -10,9 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from lava_ep.data.cifar10 import load_cifar10
 from lava_ep.data.dataset import Dataset
 from lava_ep.data.digits import load_digits
-from lava_ep.data.mnist import is_readable_folder, load_mnist
+from lava_ep.data.files import is_readable_folder
+from lava_ep.data.mnist import load_mnist
 from lava_ep.errors import InputError
 
 DATASETS: Mapping[str, str] = MappingProxyType(
@@ -21,6 +23,7 @@ DATASETS: Mapping[str, str] = MappingProxyType(
         "mnist": "handwritten digits, 28x28, 10 classes, 60000 + 10000 images",
         "fashion-mnist": "photographs of clothes, 28x28, 10 classes, 60000 + 10000 images",
         "kmnist": "handwritten hiragana, 28x28, 10 classes, 60000 + 10000 images",
+        "cifar10": "photographs in colour, 32x32x3, 10 classes, 50000 + 10000 images",
     }
 )
 """Name of each data set and what it holds, in one line."""
@@ -35,9 +38,10 @@ def load_dataset(
 ) -> Dataset:
     """Load a data set by name.
 
-    ``digits`` comes with scikit-learn. The other sets are read from their four IDX files, found
-    in `data_dir`; without it in the folder named by the environment variable ``LAVA_EP_DATA``;
-    and if they are not there, downloaded once into the user's cache and verified by checksum.
+    ``digits`` comes with scikit-learn. The other sets are read from their published files (four
+    IDX files, or the batches of CIFAR-10), found in `data_dir`; without it in the folder named by
+    the environment variable ``LAVA_EP_DATA``; and if they are not there, downloaded once into the
+    user's cache and verified by checksum.
 
     Parameters
     ----------
@@ -71,7 +75,7 @@ def load_dataset(
             f"--data-dir {data_dir}: expected an existing, readable folder, found none there. "
             "Correct the path."
         )
-    dataset = load_digits() if name == "digits" else load_mnist(name, folder)
+    dataset = _load_whole(name, folder)
     kept: dict[str, Any] = {}
     for part, limit in limits.items():
         if limit is None:
@@ -84,6 +88,15 @@ def load_dataset(
             )
         kept[f"x_{part}"], kept[f"y_{part}"] = x[:limit], y[:limit]
     return dataclasses.replace(dataset, **kept)
+
+
+def _load_whole(name: str, folder: Path | None) -> Dataset:
+    """Return all samples of the data set `name`."""
+    if name == "digits":
+        return load_digits()
+    if name == "cifar10":
+        return load_cifar10(folder)
+    return load_mnist(name, folder)
 
 
 def _checked_limit(option: str, limit: int | None) -> int | None:

@@ -34,6 +34,11 @@ def test_valid_parts_are_kept_and_read_only():
     arguments["x_train"][0, 0] = 1  # the caller's own array stays writable
 
 
+@pytest.mark.parametrize("image_shape", [(2, 3), (1, 2, 3), (6, 1, 1)])
+def test_image_shape_with_and_without_channels(image_shape):
+    assert Dataset(**parts(image_shape=image_shape)).image_shape == image_shape
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -42,7 +47,10 @@ def test_valid_parts_are_kept_and_read_only():
         ({"levels": 10}, "x_train holds pixel value 11, expected 0..10"),
         ({"image_shape": (6,)}, "image_shape is"),
         ({"image_shape": (6, 0)}, "image_shape is"),
-        ({"image_shape": (6, 1, 1)}, "image_shape is"),
+        ({"image_shape": ()}, "image_shape is"),
+        ({"image_shape": (6, 1, 0)}, r"image_shape is \(6, 1, 0\), expected \(height, width\) or"),
+        ({"image_shape": (6, 1, 1, 1)}, "image_shape is"),
+        ({"image_shape": (2, 3, 3)}, r"x_train has shape \(2, 6\), expected \(samples, 18\)"),
         ({"image_shape": (3, 3)}, r"x_train has shape \(2, 6\), expected \(samples, 9\)"),
         ({"class_names": ()}, "class_names is empty"),
         ({"class_names": ("one",)}, r"y_train\[1\] is 1, expected a class in 0..0"),

@@ -90,6 +90,27 @@ def error_line(*places):
     return message
 
 
+def test_archive_of_cifar10_is_downloaded_once(tmp_path, small_cifar10, server, monkeypatch, cache):
+    archive = small_cifar10.write_archive(tmp_path / "published") / "cifar-10-python.tar.gz"
+    digest = hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest()
+    monkeypatch.setattr("lava_ep.data.cifar10.BASE_URL", server.url)
+    monkeypatch.setattr("lava_ep.data.cifar10.CHECKSUM", f"md5:{digest}")
+    for _ in range(2):
+        small_cifar10.check(load_dataset("cifar10"))
+    assert server.requested == ["/cifar-10-python.tar.gz"]
+    assert files_in(cache) == ["cifar-10-python.tar.gz"]
+
+
+def test_wrong_archive_of_cifar10_leaves_nothing(
+    tmp_path, small_cifar10, server, monkeypatch, cache
+):
+    small_cifar10.write_archive(tmp_path / "published")
+    monkeypatch.setattr("lava_ep.data.cifar10.BASE_URL", server.url)
+    with pytest.raises(InputError, match=r"cifar-10-python\.tar\.gz failed: .* known hash"):
+        load_dataset("cifar10")
+    assert not cache.exists()
+
+
 def files_in(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 

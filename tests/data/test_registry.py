@@ -12,7 +12,7 @@ DIGITS_SHA256 = "6a812af8365b27b7ec02d34500f780068c2c6659fd92ac09c86758d8ab34538
 
 
 def test_names():
-    assert list(DATASETS) == ["digits", "mnist", "fashion-mnist", "kmnist"]
+    assert list(DATASETS) == ["digits", "mnist", "fashion-mnist", "kmnist", "cifar10"]
     assert all(line and "\n" not in line for line in DATASETS.values())
 
 
