@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
 from lava_ep.models import run_config
-from lava_ep.parameters import LayerParameters, NetworkParameters, initial_parameters
+from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import NetworkSpec, TrainingSpec
 from lava_ep.training import NetworkSession
 
@@ -76,7 +77,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         BOP adaptivity.
     bias_offset : float or tuple of float
         Added to the initial biases.
-    bop_decay : float
+    decay : float
         Factor in (0, 1] by which contributions to the momenta shrink from epoch to epoch.
     filter_rate, threshold, initial_state : float
         Rate of the neurons' filter, their threshold, and their state when a sample begins.
@@ -127,7 +128,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
     batch_size_ : int
         Batch size of the latest epoch.
     decay_batches_ : int
-        Number of batches after which ``bop_decay`` applies once more: an epoch of the first call.
+        Number of batches after which ``decay`` applies once more: an epoch of the first call.
 
     Notes
     -----
@@ -174,7 +175,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         theta: float | tuple[float, ...] = (0.1, 0.033),
         gamma: float | tuple[float, ...] = 1e-4,
         bias_offset: float | tuple[float, ...] = 0.15,
-        bop_decay: float = 0.9,
+        decay: float = 0.9,
         filter_rate: float = 0.45,
         threshold: float = 0.5,
         initial_state: float = 0.0,
@@ -197,7 +198,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         self.theta = theta
         self.gamma = gamma
         self.bias_offset = bias_offset
-        self.bop_decay = bop_decay
+        self.decay = decay
         self.filter_rate = filter_rate
         self.threshold = threshold
         self.initial_state = initial_state
@@ -241,7 +242,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         """Go on learning for one epoch over the given samples.
 
         Calls on the same data end with the same bytes as `fit` with as many epochs. Contributions
-        to the momenta shrink by ``bop_decay`` after every ``decay_batches_`` batches: set it to 1
+        to the momenta shrink by ``decay`` after every ``decay_batches_`` batches: set it to 1
         when the calls are chunks of one stream.
 
         Parameters
@@ -353,7 +354,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
             batch=size,
             parameters=parameters,
             seed=self.seed_,
-            bop_decay=training.bop_decay,
+            decay=training.decay,
             epoch_batches=self.decay_batches_,
             backend=self.backend,
         ) as session:
@@ -458,7 +459,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         data = {
             "epochs": _plain(self.max_iter),
             "batch_size": _plain(self.batch_size),
-            "bop_decay": _plain(self.bop_decay),
+            "decay": _plain(self.decay),
         }
         return self._checked(TrainingSpec, data)
 
@@ -527,11 +528,12 @@ def _for_batch_size(parameters: NetworkParameters, ratio: float) -> NetworkParam
     """Convert momenta, which count contrasts summed over a batch, to another batch size."""
     if ratio == 1:
         return parameters
-    layers = (
-        LayerParameters(layer.weights, layer.momentum * np.float32(ratio), layer.alpha, layer.bias)
+    layers = tuple(
+        replace(layer, momentum=layer.momentum * np.float32(ratio))
         for layer in parameters.layers
+        if layer.momentum is not None
     )
-    return NetworkParameters(tuple(layers), parameters.batch)
+    return replace(parameters, layers=layers)
 
 
 def _plain(value: Any) -> Any:

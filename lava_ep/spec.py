@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
-from lava_ep.dynamics import Nudging, PhaseSchedule
+from lava_ep.dynamics import (
+    BOP,
+    SGD,
+    Activation,
+    Connection,
+    Convolution,
+    Dense,
+    Nudging,
+    PhaseSchedule,
+    Pooling,
+    Updates,
+)
 from lava_ep.errors import InputError
 
 
@@ -19,11 +41,55 @@ class _Spec(BaseModel):
 
 
 class NeuronSpec(_Spec):
-    r"""Dynamics shared by all neurons, see `lava_ep.dynamics.binary_step`."""
+    r"""Neurons with binary activation, see `lava_ep.dynamics.binary_step`."""
 
+    kind: Literal["binary"] = "binary"
     filter_rate: float = Field(0.5, gt=0, le=1, description=r"gamma_n of the pre-activation filter")
     threshold: float = Field(0.5, gt=0, le=1, description="theta: b = [s >= theta]")
     initial_state: float = Field(1.0, ge=0, le=1, description="s at the start of every sample")
+
+
+class GradedNeuronSpec(_Spec):
+    r"""Neurons with full-precision states, see `lava_ep.dynamics.graded_step`."""
+
+    kind: Literal["graded"] = "graded"
+    activation: Activation = Field(Activation.SHIFTED_SIGMOID, description="rho")
+    time_step: float | None = Field(
+        None, gt=0, le=1, description="dt of the energy-based form; none: discrete time"
+    )
+    nudge: Literal["state", "current"] = Field(
+        "state", description="add the nudge to the state after rho, as published, or to the current"
+    )
+    event_threshold: float = Field(
+        0.0, ge=0, description="smallest change that is not sent; 0 sends every change"
+    )
+    initial_state: float = Field(0.0, description="s at the start of every sample")
+
+    @model_validator(mode="after")
+    def _one_nudge(self) -> GradedNeuronSpec:
+        if self.time_step is not None and self.nudge == "current":
+            raise ValueError("nudge=current is for discrete time; leave out nudge or time_step")
+        return self
+
+
+_KINDS = {"binary": "binary neuron", "graded": "graded neuron"}
+"""Tags of the neurons, which no field is called by."""
+
+
+def _neuron_tag(value: Any) -> str:
+    kind = value.get("kind", "binary") if isinstance(value, dict) else getattr(value, "kind", "")
+    return _KINDS.get(str(kind), str(kind))
+
+
+AnyNeuronSpec = Annotated[
+    Annotated[NeuronSpec, Tag(_KINDS["binary"])]
+    | Annotated[GradedNeuronSpec, Tag(_KINDS["graded"])],
+    Discriminator(
+        _neuron_tag,
+        custom_error_type="kind",
+        custom_error_message="expected kind binary or graded",
+    ),
+]
 
 
 class PhaseSpec(_Spec):
@@ -33,10 +99,13 @@ class PhaseSpec(_Spec):
     nudged_steps: int = Field(10, ge=1, description="K")
     beta: float = Field(2.0, gt=0, description="nudging strength")
     nudging: Nudging = Field(Nudging.RANDOM_SIGN, description="choice of the sign of beta")
+    updates: Updates = Field(Updates.TWO_PHASE, description="when parameters change")
 
     def schedule(self, seed: int) -> PhaseSchedule:
         """Return the schedule that every Process gets its own copy of."""
-        return PhaseSchedule(self.free_steps, self.nudged_steps, self.beta, self.nudging, seed)
+        return PhaseSchedule(
+            self.free_steps, self.nudged_steps, self.beta, self.nudging, seed, self.updates
+        )
 
 
 def layer_names(layers: int) -> tuple[str, ...]:
@@ -45,17 +114,30 @@ def layer_names(layers: int) -> tuple[str, ...]:
 
 
 class LayerSpec(_Spec):
-    r"""One layer of neurons with the binary synapses that enter it from the layer below.
+    r"""One layer of neurons with the synapses that enter it from the layer below.
 
-    ``theta`` is the flip threshold on :math:`M = m/\gamma` (see `lava_ep.dynamics.BOP`); a
-    published threshold :math:`\tau` on :math:`m` may be given as ``tau`` instead and is stored as
-    :math:`\theta = \tau/\gamma`.
+    A layer is dense if it has ``neurons``, convolutional if it has ``channels``. Binary weights
+    learn by BOP and need ``theta``, the flip threshold on :math:`M = m/\gamma` (see
+    `lava_ep.dynamics.BOP`); a published threshold :math:`\tau` on :math:`m` may be given as ``tau``
+    instead and is stored as :math:`\theta = \tau/\gamma`. Real weights learn by SGD and need
+    ``rate``.
     """
 
-    neurons: int = Field(ge=1, description="number of neurons")
-    scale: float = Field(0.5, gt=0, description="c of alpha = c / sqrt(fan_in)")
+    neurons: int | None = Field(None, ge=1, description="neurons of a dense layer")
+    channels: int | None = Field(None, ge=1, description="channels of a convolutional layer")
+    kernel: int = Field(5, ge=1, description="side of the kernel")
+    padding: int = Field(0, ge=0, description="zeros around the layer below")
+    pool: int = Field(1, ge=1, le=15, description="side of the pooling windows; 1: none")
+    pooling: Pooling = Field(Pooling.MAX, description="what is passed on of a window")
+    weights: Literal["binary", "real"] = Field("binary", description="kind of weights")
+    scale: float = Field(
+        gt=0,
+        description="c of alpha = c / sqrt(fan_in) (binary, default 0.5), or of the Glorot bound "
+        "c sqrt(6 / (fan_in + fan_out)) (real, default 1)",
+    )
     gamma: float = Field(0.0, ge=0, lt=1, description="BOP adaptivity")
-    theta: float = Field(gt=0, description="BOP threshold on M = m / gamma")
+    theta: float | None = Field(None, gt=0, description="BOP threshold on M = m / gamma")
+    rate: float | None = Field(None, ge=0, description="learning rate of real weights")
     bias_offset: float = Field(0.0, description="added to the initial biases U(+-1/sqrt(fan_in))")
     bias_rate: float = Field(0.0, ge=0, description="learning rate of the biases")
     alpha_rate: float = Field(0.0, ge=0, description="learning rate of alpha; 0 keeps it fixed")
@@ -63,10 +145,13 @@ class LayerSpec(_Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _published_threshold(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "tau" not in data:
+    def _defaults_by_kind(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
             return data
         data = dict(data)
+        data.setdefault("scale", 1.0 if data.get("weights") == "real" else 0.5)
+        if "tau" not in data:
+            return data
         tau = data.pop("tau")
         gamma = data.get("gamma", 0.0)
         if "theta" in data:
@@ -76,39 +161,162 @@ class LayerSpec(_Spec):
         data["theta"] = tau / gamma
         return data
 
+    @model_validator(mode="after")
+    def _consistent(self) -> LayerSpec:
+        if (self.neurons is None) == (self.channels is None):
+            raise ValueError("give neurons for a dense layer or channels for a convolutional one")
+        if self.neurons is not None and (self.padding or self.pool > 1):
+            raise ValueError("padding and pool are for layers with channels")
+        if self.weights == "binary" and self.theta is None:
+            raise ValueError("binary weights need theta, the BOP threshold (or tau)")
+        if self.weights == "binary" and self.rate is not None:
+            raise ValueError("rate is for real weights; binary weights learn by gamma and theta")
+        if self.weights == "real" and self.rate is None:
+            raise ValueError("real weights need rate, the learning rate")
+        if self.weights == "real" and (self.theta or self.gamma or self.alpha_rate):
+            raise ValueError("gamma, theta and alpha_rate are for binary weights; use rate")
+        return self
 
-class NetworkSpec(_Spec):
-    """A fully connected network of binary neurons and binary synapses."""
+    @property
+    def binary(self) -> bool:
+        """Whether the weights are binary."""
+        return self.weights == "binary"
 
-    inputs: int = Field(ge=1, description="number of pixels")
-    input_levels: int = Field(255, ge=1, le=255, description="pixel value that means 1.0")
-    classes: int = Field(10, ge=2, description="number of classes")
-    layers: tuple[LayerSpec, ...] = Field(min_length=1, description="hidden layers, then output")
-    neuron: NeuronSpec = NeuronSpec()
-    phases: PhaseSpec = PhaseSpec()
+    def rule(self, decay: float = 1.0, epoch_updates: int = 1) -> BOP | SGD | None:
+        """Return the learning rule of the weights; ``None`` if they are frozen."""
+        if self.frozen:
+            return None
+        if self.theta is not None:
+            return BOP(self.gamma, self.theta, decay, epoch_updates)
+        return SGD(self.rate or 0.0, decay, epoch_updates)
+
+
+class NormalizationSpec(_Spec):
+    """What is made of pixels p: (p / input_levels - mean) / std, for each channel."""
+
+    mean: tuple[float, ...] = Field(min_length=1)
+    std: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _output_groups(self) -> NetworkSpec:
-        outputs = self.layers[-1].neurons
+    def _as_many(self) -> NormalizationSpec:
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} stds: expected as many")
+        return self
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Means and standard deviations."""
+        return np.array(self.mean), np.array(self.std)
+
+
+class NetworkSpec(_Spec):
+    """A layered network: an image, hidden layers, and an output layer that is nudged."""
+
+    inputs: int = Field(ge=1, description="number of pixels, times channels")
+    image_shape: tuple[int, int] | tuple[int, int, int] | None = Field(
+        None, description="height, width and channels of an image; needed for convolutions"
+    )
+    input_levels: int = Field(255, ge=1, le=255, description="pixel value that means 1.0")
+    normalization: NormalizationSpec | None = None
+    classes: int = Field(10, ge=2, description="number of classes")
+    layers: tuple[LayerSpec, ...] = Field(min_length=1, description="hidden layers, then output")
+    neuron: AnyNeuronSpec = NeuronSpec()
+    phases: PhaseSpec = PhaseSpec()
+    feedback_angle: float | None = Field(
+        None,
+        ge=0,
+        le=180,
+        description="angle psi in degrees between forward weights and feedback weights that start "
+        "apart and learn apart (vector field); none: the same weights both ways",
+    )
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> NetworkSpec:
+        connections = self.connections
+        outputs = connections[-1].n_post
+        if not isinstance(connections[-1], Dense):
+            raise ValueError("the output layer is convolutional: expected neurons")
         if outputs % self.classes:
             raise ValueError(
                 f"{outputs} output neurons for {self.classes} classes: expected a multiple, "
                 "since every class is read from a group of equal size"
             )
+        if self.normalization and self.inputs % len(self.normalization.mean):
+            raise ValueError(
+                f"normalization of {len(self.normalization.mean)} channels does not fit "
+                f"{self.inputs} inputs"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _rules_fit(self) -> NetworkSpec:
+        if self.phases.updates is Updates.CONTINUAL and any(x.alpha_rate for x in self.layers):
+            raise ValueError("alpha_rate needs phases.updates=two-phase")
+        if self.feedback_angle is not None and any(layer.binary for layer in self.layers):
+            raise ValueError("feedback_angle is for real weights")
+        return self
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """How each layer is connected to the one below."""
+        shape: tuple[int, ...] = self.image_shape or (self.inputs,)
+        if math.prod(shape) != self.inputs:
+            raise ValueError(
+                f"image_shape {shape} has {math.prod(shape)} pixels, not {self.inputs}"
+            )
+        found: list[Connection] = []
+        for index, layer in enumerate(self.layers):
+            if layer.neurons is not None:
+                found.append(Dense(math.prod(shape), layer.neurons))
+                shape = (layer.neurons,)
+                continue
+            if len(shape) == 1:
+                raise ValueError(
+                    f"layer {index} is convolutional: expected image_shape, and only convolutional "
+                    "layers below"
+                )
+            height, width, *colors = shape
+            in_shape = (height, width, colors[0] if colors else 1)
+            convolution = Convolution(
+                in_shape,
+                layer.channels or 1,
+                layer.kernel,
+                layer.padding,
+                layer.pool,
+                layer.pooling,
+            )
+            found.append(convolution)
+            shape = convolution.out_shape
+        return tuple(found)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Layer sizes, input first."""
-        return (self.inputs, *(layer.neurons for layer in self.layers))
+        return (self.inputs, *(connection.n_post for connection in self.connections))
 
     @property
     def layer_names(self) -> tuple[str, ...]:
         """Names of the layers of neurons, such as ``hidden1`` and ``output``."""
         return layer_names(len(self.layers))
 
+    def counters(self, layer_name: str) -> tuple[str, ...]:
+        """Names of what is counted in a layer and the synapses that enter it."""
+        binary = self.layers[self.layer_names.index(layer_name)].binary
+        return ("events", "synaptic_operations", *(["flips"] if binary else []))
+
+    @property
+    def bits_suffice(self) -> bool:
+        """Whether all is binary, dense, tied, and learns once a batch: what bit counting covers."""
+        return (
+            isinstance(self.neuron, NeuronSpec)
+            and all(layer.binary and layer.neurons is not None for layer in self.layers)
+            and self.phases.updates is Updates.TWO_PHASE
+            and self.normalization is None
+        )
+
     def __str__(self) -> str:
-        return "-".join(map(str, self.sizes))
+        names = [str(layer.neurons or f"{layer.channels}c{layer.kernel}") for layer in self.layers]
+        return "-".join([str(self.inputs), *names])
 
 
 class TrainingSpec(_Spec):
@@ -117,7 +325,12 @@ class TrainingSpec(_Spec):
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(16, ge=1)
     seed: int = Field(0, ge=0)
-    bop_decay: float = Field(1.0, gt=0, le=1, description="decay of BOP contributions an epoch")
+    decay: float = Field(
+        1.0, gt=0, le=1, description="decay of BOP contributions and of SGD's rates an epoch"
+    )
+    augmentation: Literal["none", "crop-and-flip"] = Field(
+        "none", description="random changes of the training images, see `lava_ep.data.augment`"
+    )
     patience: int | None = Field(
         None, ge=1, description="stop after this many epochs without a better test accuracy"
     )
@@ -161,11 +374,16 @@ def parse(kind: type[SpecType], data: Any, *, source: str) -> SpecType:
         # A layer with a fault is also missing from the layers, which is no fault of its own.
         errors = [fault for fault in error.errors() if fault["type"] != "too_short"]
         faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'spec'}={fault.get('input')!r:.80}: "
+            f"{'.'.join(_path(fault['loc'])) or 'spec'}={fault.get('input')!r:.80}: "
             f"{fault['msg'].removeprefix('Value error, ')}"
             for fault in errors or error.errors()
         )
         raise InputError(f"{source}: {faults}") from None
+
+
+def _path(location: Iterable[int | str]) -> list[str]:
+    """Names of a field and of those it lies in, without the tags of unions."""
+    return [str(part) for part in location if part not in _KINDS.values()]
 
 
 def load_spec(path: Path) -> ExperimentSpec:

@@ -1,11 +1,16 @@
 """The mathematics: neurons, synapses and learning rules as pure functions on arrays."""
 
-from lava_ep.dynamics.bop import BOP, alpha_gradient, bop_update
+from lava_ep.dynamics.activation import Activation, activate, derivative
+from lava_ep.dynamics.bop import BOP, alpha_gradient, bop_contrast_update, bop_update
+from lava_ep.dynamics.connection import Connection, Currents, Dense
+from lava_ep.dynamics.convolution import Convolution, Pooling
 from lava_ep.dynamics.events import count_events
+from lava_ep.dynamics.graded import graded_step
 from lava_ep.dynamics.neuron import binary_step, update_bias
 from lava_ep.dynamics.readout import expand_target, group_mean
-from lava_ep.dynamics.schedule import Nudging, Phase, PhaseSchedule
+from lava_ep.dynamics.schedule import Nudging, Phase, PhaseSchedule, Updates
 from lava_ep.dynamics.seeds import Stream, generator
+from lava_ep.dynamics.sgd import SGD, add_multiple
 from lava_ep.dynamics.signs import SignMatrix
 from lava_ep.dynamics.synapse import (
     current,
@@ -17,19 +22,32 @@ from lava_ep.dynamics.synapse import (
 
 __all__ = [
     "BOP",
+    "SGD",
+    "Activation",
+    "Connection",
+    "Convolution",
+    "Currents",
+    "Dense",
     "Nudging",
     "Phase",
     "PhaseSchedule",
+    "Pooling",
     "SignMatrix",
     "Stream",
+    "Updates",
+    "activate",
+    "add_multiple",
     "alpha_gradient",
     "binary_step",
+    "bop_contrast_update",
     "bop_update",
     "count_events",
     "current",
     "current_gain",
+    "derivative",
     "expand_target",
     "generator",
+    "graded_step",
     "group_mean",
     "initial_weights",
     "integrate_events",

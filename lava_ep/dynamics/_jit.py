@@ -45,8 +45,9 @@ def kernel(
     """Compile a function ahead of its first call for the given Numba signatures.
 
     The compiled code is cached on disk, runs without the GIL, and keeps IEEE arithmetic (no
-    ``fastmath``), because different backends must agree bit for bit. Compiling at import keeps
-    compilation out of the forked ProcessModels.
+    ``fastmath``), because different backends must agree bit for bit; a division by 0 gives what
+    IEEE says, since Python's check for it would keep loops from being vectorized. Compiling at
+    import keeps compilation out of the forked ProcessModels.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def kernel(
     """
     options: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": False}
     # Numba's own name for the counting of references; it has no public one.
-    options |= {"_nrt": allocates, "forceinline": inline}
+    options |= {"_nrt": allocates, "forceinline": inline, "error_model": "numpy"}
     return cast(Callable[[Kernel], Kernel], numba.njit(list(signatures), **options))
 
 

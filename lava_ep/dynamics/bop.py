@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics._words import VECTOR_BITS, lowest_bit, popcount, where_above, where_below
+from lava_ep.dynamics.activation import Reals
 from lava_ep.dynamics.signs import SignMatrix, Words
 from lava_ep.errors import InputError
 
@@ -415,6 +416,49 @@ def bop_update(
     synapses = momentum, signs.forward, signs.backward
     states = pres[0], posts[0], pres[1], posts[1]
     return tile(0, n_post, 0, n_pre, *states, *synapses, gain, threshold)
+
+
+@kernel(
+    "int64(f4[::1], f4[::1], f4[::1], f4, f4)",
+    "int64(f8[::1], f8[::1], f8[::1], f8, f8)",
+)
+def _apply_contrast(
+    signs: Reals, momentum: Reals, contrast: Reals, gain: float, threshold: float
+) -> int:
+    flips = 0
+    for n in range(signs.size):
+        m = momentum[n] + gain * contrast[n]
+        momentum[n] = m
+        flip = (contrast[n] != 0) & (-signs[n] * m > threshold)
+        signs[n] = -signs[n] if flip else signs[n]
+        flips += flip
+    return flips
+
+
+def bop_contrast_update(
+    signs: Reals, momentum: Reals, contrast: Reals, gain: float, threshold: float
+) -> int:
+    r"""Do what `bop_update` does with contrasts that are given, of graded states as well.
+
+    Parameters
+    ----------
+    signs
+        Signs of the weights as float32 or float64, of any shape; updated.
+    momentum
+        :math:`M`, of the same shape and type; updated.
+    contrast
+        :math:`C`, of the same shape and type.
+    gain, threshold
+        See `BOP.coefficients`.
+
+    Returns
+    -------
+    int
+        Number of flipped weights.
+    """
+    real = signs.dtype.type
+    flat = signs.reshape(-1), momentum.reshape(-1), np.ascontiguousarray(contrast).reshape(-1)
+    return _apply_contrast(*flat, real(gain), real(threshold))
 
 
 def alpha_gradient(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -148,8 +150,8 @@ def check_values(values: Int8 | Int32) -> int:
     return largest
 
 
-@kernel("int64(i1[:,::1])", "int64(i4[:,::1])")
-def count_events(events: Int8 | Int32) -> int:
+@kernel("int64(i1[:,::1])", "int64(i4[:,::1])", "int64(f4[:,::1])", "int64(f8[:,::1])")
+def count_events(events: NDArray[Any]) -> int:
     """Count the non-zero entries of (batch, n) events."""
     count = 0
     for row in range(events.shape[0]):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics._words import lowest_bit, popcount, where_at_least, where_equal
+from lava_ep.dynamics.activation import Reals
 from lava_ep.dynamics.events import count_events
 from lava_ep.errors import InputError
 
@@ -183,9 +186,9 @@ def _contrast(first: Int8, second: Int8, contrast: Int32) -> None:
 
 
 def update_bias(
-    bias: Float32,
-    first: Int8,
-    second: Int8,
+    bias: Reals,
+    first: NDArray[Any],
+    second: NDArray[Any],
     *,
     rate: float,
     sign: int,
@@ -200,10 +203,10 @@ def update_bias(
     Parameters
     ----------
     bias
-        (n,); updated.
+        (channels,): neuron k has the bias k % channels; updated.
     first, second
-        Activations at the end of the two contrasted phases, (batch, n). For symmetric nudging
-        ``first`` is the one at :math:`+\beta`, and ``sign`` is -1.
+        Activations at the end of the two contrasted phases, (batch, n). Where
+        both signs are used, ``first`` is the one at :math:`+\beta`, and ``sign`` is -1.
     rate
         Learning rate :math:`\eta_b`.
     sign
@@ -211,6 +214,12 @@ def update_bias(
     span
         Distance of the two states in :math:`\beta`, see `PhaseSchedule.contrast_span`.
     """
-    contrast = np.zeros(bias.shape, np.int32)
-    _contrast(first, second, contrast)
-    bias += np.float32(rate * sign / (span * first.shape[0])) * contrast.astype(np.float32)
+    real = bias.dtype.type
+    rows = first.reshape(-1, bias.size), second.reshape(-1, bias.size)
+    contrast: NDArray[Any]
+    if first.dtype == np.int8:
+        contrast = np.zeros(bias.shape, np.int32)
+        _contrast(*rows, contrast)
+    else:
+        contrast = (rows[1] - rows[0]).sum(axis=0)
+    bias += real(rate * sign / (span * first.shape[0])) * contrast.astype(bias.dtype)

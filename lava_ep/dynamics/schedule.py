@@ -19,6 +19,17 @@ class Nudging(str, Enum):
     """+beta or -beta, drawn anew for every batch."""
     SYMMETRIC = "symmetric"
     """+beta and then, from the same free state, -beta."""
+    SWING = "swing"
+    """+beta and then, from the state it has led to, -beta: no state needs to be stored."""
+
+
+class Updates(str, Enum):
+    """When parameters change."""
+
+    TWO_PHASE = "two-phase"
+    """Once a batch, by the contrast of the ends of two phases (Scellier & Bengio 2017)."""
+    CONTINUAL = "continual"
+    """In every nudged step, by the contrast with the step before (C-EP; Ernoult et al. 2020)."""
 
 
 class Phase(Enum):
@@ -39,8 +50,9 @@ class PhaseSchedule:
     r"""The sequence of phases that every Process counts for itself.
 
     A training sample (or batch) takes one ``LOAD`` step, :math:`T` free steps and :math:`K` nudged
-    steps; symmetric nudging adds a ``RESTORE`` step and :math:`K` more. Without learning a sample
-    ends with its free phase. Positions are counted from 0 (``LOAD``) within a sample.
+    steps; symmetric nudging adds a ``RESTORE`` step and :math:`K` more, the swing :math:`K` more
+    without one. Without learning a sample ends with its free phase. Positions are counted from 0
+    (``LOAD``) within a sample.
 
     Parameters
     ----------
@@ -55,6 +67,8 @@ class PhaseSchedule:
     seed
         Seed of the run; the random sign of batch ``k`` depends on ``(seed, k)`` alone, so that
         every Process draws the same sign from its own copy of the schedule.
+    updates
+        When parameters change, an `Updates` or its value.
 
     Raises
     ------
@@ -67,6 +81,7 @@ class PhaseSchedule:
     beta: float
     nudging: Nudging = Nudging.RANDOM_SIGN
     seed: int = 0
+    updates: Updates = Updates.TWO_PHASE
 
     def __post_init__(self) -> None:
         for name in ("free_steps", "nudged_steps"):
@@ -77,6 +92,10 @@ class PhaseSchedule:
             choices = ", ".join(choice.value for choice in Nudging)
             raise InputError(f"nudging={self.nudging!r}: expected one of {choices}")
         object.__setattr__(self, "nudging", Nudging(self.nudging))
+        if self.updates not in tuple(Updates):
+            choices = ", ".join(choice.value for choice in Updates)
+            raise InputError(f"updates={self.updates!r}: expected one of {choices}")
+        object.__setattr__(self, "updates", Updates(self.updates))
         if not self.beta > 0:
             raise InputError(
                 f"beta={self.beta}: expected a positive nudging strength; "
@@ -87,15 +106,25 @@ class PhaseSchedule:
 
     @property
     def symmetric(self) -> bool:
-        """Whether both signs of beta are applied to every sample."""
+        """Whether both signs of beta are applied to every sample, each from the free state."""
         return self.nudging is Nudging.SYMMETRIC
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether both signs of beta are applied to every sample."""
+        return self.nudging in (Nudging.SYMMETRIC, Nudging.SWING)
+
+    @property
+    def continual(self) -> bool:
+        """Whether parameters change in every nudged step."""
+        return self.updates is Updates.CONTINUAL
 
     def period(self, *, learning: bool) -> int:
         """Time steps that one sample (or batch) takes."""
         if not learning:
             return 1 + self.free_steps
-        nudged = self.nudged_steps
-        return 1 + self.free_steps + (2 * nudged + 1 if self.symmetric else nudged)
+        phases = 2 if self.two_sided else 1
+        return 1 + self.free_steps + phases * self.nudged_steps + self.symmetric
 
     @property
     def free_end(self) -> int:
@@ -106,6 +135,11 @@ class PhaseSchedule:
     def first_nudged_end(self) -> int:
         """Position of the last step of the first nudged phase."""
         return self.free_steps + self.nudged_steps
+
+    @property
+    def remembered_end(self) -> int:
+        """Position of the state that the one at the end of the sample is contrasted with."""
+        return self.first_nudged_end if self.two_sided else self.free_end
 
     def phase(self, position: int) -> Phase:
         """Phase at a position within a sample."""
@@ -134,6 +168,21 @@ class PhaseSchedule:
     def contrast_span(self) -> float:
         r"""Distance of the two contrasted states in nudging strength.
 
-        :math:`|\beta|` for a free and a nudged state, :math:`2|\beta|` for symmetric nudging.
+        :math:`|\beta|` for a free and a nudged state, :math:`2|\beta|` where both signs are used.
         """
-        return 2.0 * self.beta if self.symmetric else self.beta
+        return 2.0 * self.beta if self.two_sided else self.beta
+
+    def contrast_sign(self, sign: int) -> int:
+        """Return +1 if the state at the end of the sample lies at the larger beta, else -1."""
+        return -1 if self.two_sided else sign
+
+    def continual_sign(self, position: int, sign: int) -> int:
+        """Return the sign of the contrast that a step makes with the one before it.
+
+        Summed over all steps these contrasts are the one of `contrast_sign`, as long as parameters
+        stay the same. It is 0 where nothing is learned: outside nudged phases, and in the first one
+        of the swing.
+        """
+        beta = self.beta_at(position, sign)
+        silent = self.nudging is Nudging.SWING and position <= self.first_nudged_end
+        return 0 if silent or beta == 0 else 1 if beta > 0 else -1

@@ -14,6 +14,8 @@ class Stream(IntEnum):
     NUDGING_SIGN = 1
     WEIGHTS = 2
     BIASES = 3
+    FEEDBACK = 4
+    AUGMENTATION = 5
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

@@ -497,8 +497,8 @@ def current(total: Int32, alpha: float, levels: int, out: Float32 | None = None)
     return out
 
 
-def initial_weights(shape: tuple[int, int], rng: np.random.Generator) -> Int8:
-    """Draw the signs of the weights, -1 or +1 with equal probability, (n_post, n_pre)."""
+def initial_weights(shape: tuple[int, ...], rng: np.random.Generator) -> Int8:
+    """Draw the signs of weights, -1 or +1 with equal probability."""
     return rng.integers(0, 2, size=shape, dtype=np.int8) * np.int8(2) - np.int8(1)
 
 

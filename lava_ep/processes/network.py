@@ -9,7 +9,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
 from lava_ep.errors import InputError
-from lava_ep.parameters import LayerParameters, NetworkParameters, initial_parameters
+from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import NetworkSpec
 
 
@@ -28,11 +28,11 @@ class EPNetwork(AbstractProcess):
         Whether samples have nudged phases and the network learns from them.
     parameters
         Parameters to start from; drawn from ``seed`` if not given.
-    bop_decay, epoch_batches
-        BOP contributions shrink by ``bop_decay`` every ``epoch_batches`` batches.
+    decay, epoch_batches
+        BOP contributions and the rates of SGD shrink by ``decay`` every ``epoch_batches`` batches.
     threads
-        Threads that a multi-threaded backend uses, by default one for each core; no result depends
-        on it.
+        Threads that a multi-threaded backend uses, by default one for each core. No result of a
+        binary network depends on it, and others only by the rounding of sums over a batch.
 
     Attributes
     ----------
@@ -42,15 +42,15 @@ class EPNetwork(AbstractProcess):
     label_in : InPort
         Labels, (batch,) integers, every step; has to be connected if ``learning``.
     s_out : OutPort
-        Events of the output neurons, (batch, outputs) int8, every step.
+        Events of the output neurons, (batch, outputs), every step.
     state_out : OutPort
         Their pre-activations, (batch, outputs) float32, every step.
     hidden1_weights, …, output_weights : Var
-        For each layer of ``spec.layer_names`` the Vars ``weights`` (n_post, n_pre), ``momentum``
-        (n_post, n_pre), ``alpha`` (1,), ``synaptic_operations`` (2,) and ``flips`` (1,) of the
-        synapses that enter it, and ``bias`` (n,), ``state`` (batch, n), ``activation`` (batch, n)
-        and ``events`` (2,) of its neurons, joined by an underscore. See `BinarySynapse` and
-        `BinaryNeuron`.
+        For each layer of ``spec.layer_names`` the Vars ``weights`` and ``synaptic_operations`` of
+        the synapses that enter it, with ``momentum``, ``alpha`` and ``flips`` if they are binary
+        and ``feedback`` if that is apart, and ``bias``, ``state``, ``activation`` and ``events`` of
+        its neurons, joined by an underscore. See `BinarySynapse`, `RealSynapse`, `ConvSynapse`,
+        `BinaryNeuron` and `GradedNeuron`.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class EPNetwork(AbstractProcess):
         seed: int = 0,
         learning: bool = True,
         parameters: NetworkParameters | None = None,
-        bop_decay: float = 1.0,
+        decay: float = 1.0,
         epoch_batches: int = 1,
         threads: int | None = None,
         name: str | None = None,
@@ -80,7 +80,7 @@ class EPNetwork(AbstractProcess):
             seed=seed,
             learning=learning,
             parameters=parameters,
-            bop_decay=bop_decay,
+            decay=decay,
             epoch_batches=epoch_batches,
             threads=threads,
             name=name,
@@ -92,22 +92,22 @@ class EPNetwork(AbstractProcess):
             raise InputError(f"threads={threads}: expected at least 1")
         sizes = spec.sizes
         shapes = [layer.weights.shape for layer in parameters.layers]
-        if shapes != list(zip(sizes[1:], sizes[:-1], strict=True)):
+        if shapes != [connection.weight_shape for connection in spec.connections]:
             raise InputError(f"parameters of shapes {shapes} do not fit a {spec} network")
         self.s_in = InPort(shape=(batch, sizes[0]))
         self.label_in = InPort(shape=(batch,))
         self.s_out = OutPort(shape=(batch, sizes[-1]))
         self.state_out = OutPort(shape=(batch, sizes[-1]))
-        for layer_name, layer in zip(spec.layer_names, parameters.layers, strict=True):
-            for field in LayerParameters.FIELDS:
-                value = getattr(layer, field)
+        for layer_name, size, layer in zip(
+            spec.layer_names, sizes[1:], parameters.layers, strict=True
+        ):
+            for field, value in layer.arrays.items():
                 setattr(self, f"{layer_name}_{field}", Var(shape=value.shape, init=value))
-            setattr(self, f"{layer_name}_synaptic_operations", Var(shape=(2,), init=0))
-            setattr(self, f"{layer_name}_flips", Var(shape=(1,), init=0))
-            setattr(self, f"{layer_name}_events", Var(shape=(2,), init=0))
-            neurons = (batch, *layer.bias.shape)
+            for counter in spec.counters(layer_name):
+                elements = 1 if counter == "flips" else 2
+                setattr(self, f"{layer_name}_{counter}", Var(shape=(elements,), init=0))
             for field in ("state", "activation"):
-                setattr(self, f"{layer_name}_{field}", Var(shape=neurons, init=0))
+                setattr(self, f"{layer_name}_{field}", Var(shape=(batch, size), init=0))
 
     def layer_var(self, layer_name: str, field: str) -> Var:
         """Return one of the per-layer Vars, e.g. ``layer_var("hidden1", "weights")``."""

@@ -10,8 +10,20 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import PhaseSchedule
+from lava_ep.dynamics import Activation, PhaseSchedule
 from lava_ep.errors import InputError
+
+
+def _check_biases(bias: NDArray[np.float32] | float, shape: tuple[int, int]) -> tuple[int]:
+    """Return the shape of the biases of neurons of ``shape`` (batch, n)."""
+    if np.ndim(bias) == 0:
+        return (shape[1],)
+    if np.ndim(bias) != 1 or np.size(bias) < 1 or shape[1] % np.size(bias):
+        raise InputError(
+            f"bias has shape {np.shape(bias)}: expected ({shape[1]},), one for each channel of "
+            "convolutional layers, or a number"
+        )
+    return (int(np.size(bias)),)
 
 
 class BinaryNeuron(AbstractProcess):
@@ -35,7 +47,7 @@ class BinaryNeuron(AbstractProcess):
     learning
         Whether samples have nudged phases, after which the biases learn.
     bias
-        Initial biases, (n,).
+        Initial biases, (n,); or fewer, one for each channel: neuron k has the bias k % channels.
     filter_rate, threshold, initial_state
         :math:`\gamma_n`, :math:`\theta` and the start value of :math:`s`.
     bias_rate
@@ -54,14 +66,14 @@ class BinaryNeuron(AbstractProcess):
     state_out : OutPort
         Pre-activation :math:`s`, (batch, n) float32, every step.
     state, activation, bias : Var
-        :math:`s` (batch, n), :math:`b` (batch, n) and the biases (n,).
+        :math:`s` (batch, n), :math:`b` (batch, n) and the biases.
     events : Var
         Number of events since the start, (2,): free phases, nudged phases.
 
     Raises
     ------
     InputError
-        If the shapes of ``shape`` and ``bias`` do not fit, or a constant is out of range.
+        If ``shape`` and ``bias`` do not fit, or a constant is out of range.
     """
 
     def __init__(
@@ -88,11 +100,10 @@ class BinaryNeuron(AbstractProcess):
             initial_state=initial_state,
             bias_rate=bias_rate,
             first_batch=first_batch,
+            biases=_check_biases(bias, shape)[0],
             name=name,
             **kwargs,
         )
-        if np.ndim(bias) and np.shape(bias) != shape[1:]:
-            raise InputError(f"bias has shape {np.shape(bias)}: expected {shape[1:]} or a number")
         for value, what in ((filter_rate, "filter_rate"), (threshold, "threshold")):
             if not 0 < value <= 1:
                 raise InputError(f"{what}={value}: expected a value in (0, 1]")
@@ -104,5 +115,110 @@ class BinaryNeuron(AbstractProcess):
         self.state_out = OutPort(shape=shape)
         self.state = Var(shape=shape, init=initial_state)
         self.activation = Var(shape=shape, init=0)
-        self.bias = Var(shape=shape[1:], init=bias)
+        self.bias = Var(shape=_check_biases(bias, shape), init=bias)
+        self.events = Var(shape=(2,), init=0)
+
+
+class GradedNeuron(AbstractProcess):
+    r"""A layer of neurons with full-precision states that send their changes as graded events.
+
+    In discrete time :math:`s \leftarrow \rho(I + \mathrm{bias}) + \beta (y - s)`, or energy-based
+    with a time step; see `lava_ep.dynamics.graded_step`. Events add up to the activation that
+    receivers know, up to ``event_threshold``; every sample starts from silence.
+    (Ernoult et al. 2019, arXiv 1905.13633.)
+
+    Parameters
+    ----------
+    shape
+        (batch, n).
+    schedule
+        The neurons' own copy of the phases.
+    learning
+        Whether samples have nudged phases, in or after which the biases learn.
+    bias
+        Initial biases, (n,); or fewer, one for each channel: neuron k has the bias k % channels.
+    activation
+        :math:`\rho`, an `Activation` or its value.
+    time_step
+        dt of the energy-based form, in (0, 1]; ``None`` for discrete time.
+    nudge_current
+        Whether the nudge is added to the current instead of the state; in discrete time only.
+    event_threshold
+        Smallest change that is not sent; 0 sends every change.
+    initial_state
+        Start value of :math:`s`.
+    bias_rate
+        Learning rate of the biases; 0 keeps them fixed.
+    first_batch
+        Number of batches learned from before this run; it selects the random sign of beta.
+
+    Attributes
+    ----------
+    a_in : InPort
+        Synaptic current :math:`I`, (batch, n) float, every step; several connections are added.
+    target_in : InPort
+        Target :math:`y`, (batch, n), 0 or 1, every step; connect it to output neurons.
+    s_out : OutPort
+        Events, (batch, n) float32, every step.
+    state_out : OutPort
+        :math:`s`, (batch, n) float32, every step.
+    state, activation, bias : Var
+        :math:`s` (batch, n), what receivers know (batch, n), and the biases.
+    events : Var
+        Number of events since the start, (2,): free phases, nudged phases.
+
+    Raises
+    ------
+    InputError
+        If ``shape`` and ``bias`` do not fit, or a constant is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, int],
+        schedule: PhaseSchedule,
+        bias: NDArray[np.float32] | float = 0.0,
+        learning: bool = True,
+        activation: Activation | str = Activation.SHIFTED_SIGMOID,
+        time_step: float | None = None,
+        nudge_current: bool = False,
+        event_threshold: float = 0.0,
+        initial_state: float = 0.0,
+        bias_rate: float = 0.0,
+        first_batch: int = 0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            shape=shape,
+            schedule=schedule,
+            learning=learning,
+            activation=activation,
+            time_step=time_step,
+            nudge_current=nudge_current,
+            event_threshold=event_threshold,
+            initial_state=initial_state,
+            bias_rate=bias_rate,
+            first_batch=first_batch,
+            biases=_check_biases(bias, shape)[0],
+            name=name,
+            **kwargs,
+        )
+        if activation not in tuple(Activation):
+            choices = ", ".join(choice.value for choice in Activation)
+            raise InputError(f"activation={activation!r}: expected one of {choices}")
+        if time_step is not None and not 0 < time_step <= 1:
+            raise InputError(f"time_step={time_step}: expected a value in (0, 1], or None")
+        if nudge_current and time_step is not None:
+            raise InputError("nudge_current is for discrete time: leave out time_step")
+        if not event_threshold >= 0:
+            raise InputError(f"event_threshold={event_threshold}: expected 0 or more")
+        self.a_in = InPort(shape=shape)
+        self.target_in = InPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
+        self.state_out = OutPort(shape=shape)
+        self.state = Var(shape=shape, init=initial_state)
+        self.activation = Var(shape=shape, init=0)
+        self.bias = Var(shape=_check_biases(bias, shape), init=bias)
         self.events = Var(shape=(2,), init=0)

@@ -53,7 +53,7 @@ class NetworkSession:
 
     Parameters
     ----------
-    spec, batch, seed, learning, parameters, bop_decay, epoch_batches
+    spec, batch, seed, learning, parameters, decay, epoch_batches
         See `EPNetwork`.
     backend
         Name of the backend, see `lava_ep.models.BACKENDS`.
@@ -77,7 +77,7 @@ class NetworkSession:
         parameters: NetworkParameters,
         seed: int = 0,
         learning: bool = True,
-        bop_decay: float = 1.0,
+        decay: float = 1.0,
         epoch_batches: int = 1,
         backend: str = "message-passing",
         threads: int | None = None,
@@ -87,6 +87,10 @@ class NetworkSession:
         self.batch = batch
         self.learning = learning
         self._batches_learned = parameters.batch
+        self._fields = {
+            name: tuple(layer.arrays)
+            for name, layer in zip(spec.layer_names, parameters.layers, strict=True)
+        }
         self._config = run_config(backend, stepwise=stepwise)
         schedule = spec.phases.schedule(seed)
         self._whole_batches = find_backend(backend).whole_batches and not stepwise
@@ -98,7 +102,7 @@ class NetworkSession:
             seed=seed,
             learning=learning,
             parameters=parameters,
-            bop_decay=bop_decay,
+            decay=decay,
             epoch_batches=epoch_batches,
             threads=threads,
             name="network",
@@ -197,34 +201,43 @@ class NetworkSession:
         found = list(self.stream(images))
         return np.concatenate(found) if found else np.zeros((0, self.spec.classes), np.float32)
 
+    def _get(self, layer: str, field: str) -> NDArray[Any]:
+        value: NDArray[Any] = self._run.get(self.network.layer_var(layer, field))
+        return value
+
     def _layer(self, field: str) -> list[NDArray[Any]]:
-        return [
-            self._run.get(self.network.layer_var(name, field)) for name in self.spec.layer_names
-        ]
+        return [self._get(name, field) for name in self.spec.layer_names]
 
     def parameters(self) -> NetworkParameters:
         """Fetch the parameters that the network has now."""
-        columns = [self._layer(field) for field in LayerParameters.FIELDS]
-        layers = tuple(LayerParameters(*values) for values in zip(*columns, strict=True))
+        layers = tuple(
+            LayerParameters(**{field: self._get(name, field) for field in fields})
+            for name, fields in self._fields.items()
+        )
         return NetworkParameters(layers, self._batches_learned)
 
     def set_parameters(self, parameters: NetworkParameters) -> None:
-        """Give the network the weights, scaling factors and biases it shall use from now on."""
+        """Give the network all but the momenta that it shall use from now on."""
         for name, layer in zip(self.spec.layer_names, parameters.layers, strict=True):
-            for field in ("weights", "alpha", "bias"):
-                self._run.set(self.network.layer_var(name, field), getattr(layer, field))
+            for field, value in layer.arrays.items():
+                if field != "momentum":
+                    self._run.set(self.network.layer_var(name, field), value)
 
-    def layer_counters(self) -> dict[str, list[NDArray[np.int64]]]:
-        """Fetch events, synaptic operations and flips of each layer since the network started."""
-        return {name: self._layer(name) for name in ("events", "synaptic_operations", "flips")}
+    def layer_counters(self) -> dict[str, dict[str, NDArray[np.int64]]]:
+        """Fetch what was counted in each layer since the network started."""
+        return {
+            name: {counter: self._get(name, counter) for counter in self.spec.counters(name)}
+            for name in self.spec.layer_names
+        }
 
     def counters(self) -> Counters:
-        """Fetch the activity since the network started."""
-        found = self.layer_counters()
+        """Fetch the activity since the network started; real weights never flip."""
+        found = list(self.layer_counters().values())
+        none = np.zeros(1, np.int64)
         return Counters(
-            events=np.sum(found["events"], axis=0),
-            synaptic_operations=np.sum(found["synaptic_operations"], axis=0),
-            flips=np.concatenate(found["flips"]),
+            events=np.sum([layer["events"] for layer in found], axis=0),
+            synaptic_operations=np.sum([layer["synaptic_operations"] for layer in found], axis=0),
+            flips=np.concatenate([layer.get("flips", none) for layer in found]),
         )
 
     def walk(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Iterator[None]:
@@ -252,6 +265,6 @@ class NetworkSession:
         """Class scores, (batch, classes), of the batch shown by `walk`."""
         return self._scores.get()
 
-    def states(self) -> list[tuple[NDArray[np.float32], NDArray[np.int8]]]:
-        """Pre-activation and activation of every layer now, each (batch, n)."""
+    def states(self) -> list[tuple[NDArray[np.float32], NDArray[Any]]]:
+        """State, and activation as receivers know it, of every layer now, each (batch, n)."""
         return list(zip(self._layer("state"), self._layer("activation"), strict=True))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,44 +35,16 @@ from lava_ep.models.fused.settle import (
     make_desk,
     settle,
 )
-from lava_ep.spec import NetworkSpec
+from lava_ep.models.fused.threads import Team, available_cores, blocks
+from lava_ep.spec import NetworkSpec, NeuronSpec
 
 KINDS = {Phase.LOAD: LOAD, Phase.RESTORE: RESTORE, Phase.FREE: SETTLE, Phase.NUDGED: SETTLE}
 PARTS_PER_THREAD = 2
 """Parts that synapses are cut into; each thread gets some of every population."""
 
-LAYER_FIELDS: dict[str, type[np.generic]] = {
-    "weights": np.int8,
-    "momentum": np.float32,
-    "alpha": np.float64,
-    "bias": np.float32,
-    "state": np.float32,
-    "activation": np.int8,
-    "events": np.int64,
-    "synaptic_operations": np.int64,
-    "flips": np.int64,
-}
-"""What each layer has, and the types of its elements; see `EPNetwork`."""
-
 NO_PIXELS = np.zeros((0, 0), np.int32)
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Masks = tuple[NDArray[np.uint64], NDArray[np.uint64]]
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _blocks(size: int, parts: int, unit: int = 1) -> Iterator[tuple[int, int]]:
-    """Cut a range into parts of about equal size that begin at multiples of a unit."""
-    step = -(-size // (parts * unit)) * unit
-    for first in range(0, size, step):
-        yield first, min(first + step, size)
 
 
 def _shapes(spec: NetworkSpec) -> list[tuple[int, int]]:
@@ -97,14 +67,15 @@ class _Words:
 
 
 class Engine:
-    """Runs the samples of a batch through the phases, and learns from them.
+    """Runs the samples of a batch through the phases, and learns from them, all with bits.
 
+    It is made for networks of which `NetworkSpec.bits_suffice`; `PartsEngine` runs all others.
     Nothing depends on the number of threads: samples are independent while they settle, and every
     synapse sums integers.
 
     Parameters
     ----------
-    spec, batch, learning, bop_decay, epoch_batches
+    spec, batch, learning, decay, epoch_batches
         See `EPNetwork`.
     schedule
         The phases.
@@ -122,19 +93,21 @@ class Engine:
         schedule: PhaseSchedule,
         learning: bool,
         first_batch: int = 0,
-        bop_decay: float = 1.0,
+        decay: float = 1.0,
         epoch_batches: int = 1,
         threads: int | None = None,
     ) -> None:
+        if not isinstance(spec.neuron, NeuronSpec):
+            raise TypeError(f"neurons of kind {spec.neuron.kind}: expected binary")
         self.spec = spec
         self.batch = batch
+        self._neuron = spec.neuron
         self.schedule = schedule
         self.learning = learning
         self.batches_learned = first_batch
         self.threads = threads or available_cores()
         self._rules = [
-            BOP(layer.gamma, layer.theta, decay=bop_decay, epoch_updates=epoch_batches)
-            for layer in spec.layers
+            BOP(layer.gamma, layer.theta or 0.0, decay, epoch_batches) for layer in spec.layers
         ]
         self._levels = [spec.input_levels, *[1] * (len(spec.layers) - 1)]
         self._offsets = np.cumsum([0, *spec.sizes[1:]])
@@ -161,7 +134,7 @@ class Engine:
         self._desks: list[Desk] = []
         self._provide_desks(spec.input_levels.bit_length() + 1)
         self._wiring: Wiring | None = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._team = Team(self.threads)
 
     def _new_samples(self) -> Samples:
         batch, neurons = self.batch, int(self._offsets[-1])
@@ -191,7 +164,6 @@ class Engine:
         phases = [schedule.phase(position) for position in positions]
         kinds = [KINDS[phase] for phase in phases]
         betas = [schedule.beta_at(position, sign) for position in positions]
-        first_end = schedule.first_nudged_end if schedule.symmetric else schedule.free_end
         same_until = list(positions)
         for position in reversed(positions[:-1]):
             follower, after = position + 1, min(position + 2, positions[-1])
@@ -204,7 +176,7 @@ class Engine:
             counter=np.array([p in (Phase.NUDGED, Phase.RESTORE) for p in phases], np.int8),
             same_until=np.array(same_until),
             restored_from=schedule.free_end if self.learning and schedule.symmetric else -1,
-            first_end=first_end if self.learning else -1,
+            first_end=schedule.remembered_end if self.learning else -1,
         )
 
     def footprint(self) -> dict[str, int]:
@@ -236,8 +208,8 @@ class Engine:
         if self._wiring is None:
             forward, backward = self._forward, self._backward
             # Only samples that start with active neurons need the sums of all signs.
-            threshold = np.float32(self.spec.neuron.threshold)
-            initial_state = np.float32(self.spec.neuron.initial_state)
+            threshold = np.float32(self._neuron.threshold)
+            initial_state = np.float32(self._neuron.initial_state)
             active = initial_state >= threshold
             sums = np.zeros((2, self._offsets[-1]), np.int32)
             for layer in range(1, len(self.signs) if active else 0):
@@ -253,14 +225,14 @@ class Engine:
                 backward_sums=sums[1],
                 gain=np.array(list(map(current_gain, self.alpha[:, 0], self._levels)), np.float32),
                 bias=self.bias,
-                filter_rate=np.float32(self.spec.neuron.filter_rate),
+                filter_rate=np.float32(self._neuron.filter_rate),
                 threshold=threshold,
                 initial_state=initial_state,
             )
         return self._wiring
 
     def get(self, layer: int, field: str) -> NDArray[Any]:
-        """Return one of the `LAYER_FIELDS`; only the weights are a copy, and read-only."""
+        """Return an array of a layer, see `EPNetwork`; the weights are a copy, and read-only."""
         here = self.neurons(layer)
         if field == "weights":
             signs = self.signs[layer].signs()
@@ -275,7 +247,7 @@ class Engine:
         return found
 
     def set(self, layer: int, field: str, value: NDArray[Any]) -> None:
-        """Replace one of the `LAYER_FIELDS`; momenta are kept, and changed in place."""
+        """Replace an array of a layer; momenta are kept, and changed in place."""
         if field == "weights":
             self.signs[layer].assign(value)
         elif field == "momentum":
@@ -319,8 +291,8 @@ class Engine:
             desk, rows = item
             settle(wiring, self.samples, self._steps, arriving, NO_PIXELS, *rows, first, last, desk)
 
-        rows = list(_blocks(self.batch, self.threads))
-        self._map(task, list(zip(self._desks, rows, strict=False)))
+        rows = list(blocks(self.batch, self.threads))
+        self._team.map(task, list(zip(self._desks, rows, strict=False)))
         for desk in self._desks:
             self.events += desk.events
             self.synaptic_operations += desk.operations
@@ -336,7 +308,7 @@ class Engine:
 
     def learn(self) -> None:
         """Learn from the states at the ends of the two contrasted phases."""
-        sign = -1 if self.schedule.symmetric else self._sign
+        sign = self.schedule.contrast_sign(self._sign)
         masks = self._activity_masks()
         owners: list[int] = []
         tiles: list[Callable[[], int]] = []
@@ -349,7 +321,7 @@ class Engine:
                 tiles += found
                 if layer.alpha_rate:
                     self._learn_alpha(index, sign)
-        for index, flips in zip(owners, self._map(lambda tile: tile(), tiles), strict=True):
+        for index, flips in zip(owners, self._team.map(lambda tile: tile(), tiles), strict=True):
             self.flips[index] += flips
         self.changed()
         self.batches_learned += 1
@@ -378,7 +350,7 @@ class Engine:
         parts = PARTS_PER_THREAD * self.threads
         # Where there are few neurons to share among threads, their sources are shared instead.
         tall = n_post >= WORD * parts or n_post >= n_pre
-        pres = list(_blocks(n_pre, 1 if tall else parts, WORD))
+        pres = list(blocks(n_pre, 1 if tall else parts, WORD))
         tile: Callable[..., int] = bop_tile_signs
         before: NDArray[Any]
         after: NDArray[Any]
@@ -388,7 +360,7 @@ class Engine:
             before, after = masks[index - 1]
         states = before, first, after, second
         limits = np.float32(sign * gain), np.float32(threshold)
-        for post in _blocks(n_post, parts if tall else 1, WORD):
+        for post in blocks(n_post, parts if tall else 1, WORD):
             for pre in pres:
                 yield partial(tile, *post, *pre, *states, *synapses, *limits)
 
@@ -418,17 +390,3 @@ class Engine:
             span=self.schedule.contrast_span,
         )
         self.alpha[index] += self.spec.layers[index].alpha_rate * gradient
-
-    def _map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Call a function for all items, on all threads."""
-
-        def some(first: int) -> list[Result]:
-            return [function(item) for item in items[first :: self.threads]]
-
-        if self.threads == 1:
-            return some(0)
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads - 1)
-        futures = [self._pool.submit(some, first) for first in range(1, self.threads)]
-        results = [some(0), *(future.result() for future in futures)]
-        return [results[k % self.threads][k // self.threads] for k in range(len(items))]

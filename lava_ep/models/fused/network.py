@@ -15,13 +15,39 @@ from numpy.typing import NDArray
 from lava_ep.dynamics import PhaseSchedule
 from lava_ep.errors import InputError
 from lava_ep.models.discovery import cpu_model
-from lava_ep.models.fused.engine import LAYER_FIELDS, Engine
-from lava_ep.models.message_passing.messages import SummingInPort, as_integers
+from lava_ep.models.fused.dense_engine import DenseEngine, suits
+from lava_ep.models.fused.engine import Engine
+from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.messages import SummingInPort, as_integers
 from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
 from lava_ep.spec import NetworkSpec
 
+LAYER_FIELDS: dict[str, type[np.generic]] = {
+    "weights": np.float32,
+    "feedback": np.float32,
+    "momentum": np.float32,
+    "alpha": np.float64,
+    "bias": np.float32,
+    "state": np.float32,
+    "activation": np.float32,
+    "events": np.int64,
+    "synaptic_operations": np.int64,
+    "flips": np.int64,
+}
+"""What a layer may have, see `EPNetwork`, and types that initial values fit into.
+
+The engines keep signs as bits and binary activations as int8.
+"""
+
 _LAYER_VAR = re.compile(rf"(hidden\d+|output)_({'|'.join(LAYER_FIELDS)})")
+
+
+def engine_for(spec: NetworkSpec) -> type[Engine] | type[DenseEngine] | type[PartsEngine]:
+    """Return the fastest engine that can run a network."""
+    if spec.bits_suffice:
+        return Engine
+    return DenseEngine if suits(spec) else PartsEngine
 
 
 class _LayerVarTypes(type(PyLoihiProcessModel)):  # type: ignore[misc]
@@ -39,7 +65,7 @@ class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
 
     s_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
     label_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
-    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     state_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
 
     def __init__(self, proc_params: Mapping[str, Any]) -> None:
@@ -50,13 +76,13 @@ class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
         self.learning: bool = proc_params["learning"]
         self.period = self.schedule.period(learning=self.learning)
         self._layer_names = spec.layer_names
-        self.engine = Engine(
+        self.engine = engine_for(spec)(
             spec,
             batch=proc_params["batch"],
             schedule=self.schedule,
             learning=self.learning,
             first_batch=parameters.batch,
-            bop_decay=proc_params["bop_decay"],
+            decay=proc_params["decay"],
             epoch_batches=proc_params["epoch_batches"],
             threads=proc_params["threads"],
         )

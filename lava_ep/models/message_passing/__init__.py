@@ -1,17 +1,24 @@
 """Backend ``message-passing``: one OS process a Process, exchanging events over Lava's channels."""
 
 from lava_ep.models.message_passing.network import SubEPNetworkModel
-from lava_ep.models.message_passing.neuron import PyBinaryNeuronModelFloat
+from lava_ep.models.message_passing.neuron import PyBinaryNeuronModelFloat, PyGradedNeuronModelFloat
 from lava_ep.models.message_passing.readout import PyReadoutModel, PyTargetModel
 from lava_ep.models.message_passing.source import PyImageInjectorModel, PyImageSourceModel
-from lava_ep.models.message_passing.synapse import PyBinarySynapseModelFloat
+from lava_ep.models.message_passing.synapse import (
+    PyBinarySynapseModelFloat,
+    PyConvSynapseModelFloat,
+    PyRealSynapseModelFloat,
+)
 
 __all__ = [
     "PyBinaryNeuronModelFloat",
     "PyBinarySynapseModelFloat",
+    "PyConvSynapseModelFloat",
+    "PyGradedNeuronModelFloat",
     "PyImageInjectorModel",
     "PyImageSourceModel",
     "PyReadoutModel",
+    "PyRealSynapseModelFloat",
     "PyTargetModel",
     "SubEPNetworkModel",
 ]

@@ -6,23 +6,25 @@ from typing import Any
 
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
 
-from lava_ep.dynamics import BOP
+from lava_ep.dynamics import Convolution
 from lava_ep.errors import InputError
 from lava_ep.models.discovery import sub_model
 from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
-from lava_ep.processes.neuron import BinaryNeuron
+from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.readout import Target
-from lava_ep.processes.synapse import BinarySynapse
-from lava_ep.spec import NetworkSpec
+from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
+from lava_ep.spec import NetworkSpec, NeuronSpec
 
-SYNAPSE_VARS = ("weights", "momentum", "alpha", "synaptic_operations", "flips")
+Neuron = BinaryNeuron | GradedNeuron
+Synapse = BinarySynapse | RealSynapse | ConvSynapse
+
 NEURON_VARS = ("bias", "state", "activation", "events")
 
 
 @sub_model(EPNetwork, "floating_pt")
 class SubEPNetworkModel(AbstractSubProcessModel):
-    """Wire `BinaryNeuron`, `BinarySynapse` and `Target` Processes to a layered network."""
+    """Wire the Processes of neurons, synapses and `Target` to a layered network."""
 
     def __init__(self, proc: EPNetwork) -> None:
         spec: NetworkSpec = proc.proc_params["spec"]
@@ -52,10 +54,9 @@ class SubEPNetworkModel(AbstractSubProcessModel):
             # Lava finds the sub-Processes of a model among its attributes.
             setattr(self, f"{name}_synapse", synapse)
             setattr(self, name, neuron)
-            for var in SYNAPSE_VARS:
-                proc.layer_var(name, var).alias(getattr(synapse, var))
-            for var in NEURON_VARS:
-                proc.layer_var(name, var).alias(getattr(neuron, var))
+            for part, names in ((neuron, NEURON_VARS), (synapse, synapse.vars.member_names)):
+                for var in names:
+                    proc.layer_var(name, var).alias(getattr(part, var))
 
 
 def _common(proc: EPNetwork) -> dict[str, Any]:
@@ -69,40 +70,53 @@ def _common(proc: EPNetwork) -> dict[str, Any]:
     }
 
 
-def _synapse(proc: EPNetwork, index: int) -> BinarySynapse:
+def _synapse(proc: EPNetwork, index: int) -> Synapse:
     """Build the synapses that enter a layer."""
     spec: NetworkSpec = proc.proc_params["spec"]
     layer, values = spec.layers[index], proc.proc_params["parameters"].layers[index]
-    rule = BOP(
-        layer.gamma,
-        layer.theta,
-        decay=proc.proc_params["bop_decay"],
-        epoch_updates=proc.proc_params["epoch_batches"],
-    )
-    return BinarySynapse(
-        weights=values.weights,
-        momentum=values.momentum,
-        alpha=float(values.alpha[0]),
-        alpha_rate=layer.alpha_rate,
-        batch=proc.proc_params["batch"],
-        levels=spec.input_levels if index == 0 else 1,
-        learning_rule=None if layer.frozen else rule,
-        name=f"{spec.layer_names[index]}_synapse",
+    connection = spec.connections[index]
+    options: dict[str, Any] = {
+        "weights": values.weights,
+        "batch": proc.proc_params["batch"],
+        "levels": spec.input_levels if index == 0 else 1,
+        "normalization": spec.normalization.arrays if spec.normalization and index == 0 else None,
+        "learning_rule": layer.rule(proc.proc_params["decay"], proc.proc_params["epoch_batches"]),
+        "name": f"{spec.layer_names[index]}_synapse",
         **_common(proc),
-    )
+    }
+    if layer.binary:
+        options |= {
+            "momentum": values.momentum,
+            "alpha": float(values.alpha[0]),
+            "alpha_rate": layer.alpha_rate,
+        }
+    if isinstance(connection, Convolution):
+        return ConvSynapse(connection=connection, feedback=values.feedback, **options)
+    if layer.binary:
+        return BinarySynapse(graded=not spec.bits_suffice, **options)
+    return RealSynapse(feedback=values.feedback, **options)
 
 
-def _neuron(proc: EPNetwork, index: int) -> BinaryNeuron:
+def _neuron(proc: EPNetwork, index: int) -> Neuron:
     """Build the neurons of a layer."""
     spec: NetworkSpec = proc.proc_params["spec"]
     layer, values = spec.layers[index], proc.proc_params["parameters"].layers[index]
-    return BinaryNeuron(
-        shape=(proc.proc_params["batch"], layer.neurons),
-        bias=values.bias,
-        filter_rate=spec.neuron.filter_rate,
-        threshold=spec.neuron.threshold,
-        initial_state=spec.neuron.initial_state,
-        bias_rate=layer.bias_rate,
-        name=spec.layer_names[index],
+    options: dict[str, Any] = {
+        "shape": (proc.proc_params["batch"], spec.connections[index].n_post),
+        "bias": values.bias,
+        "initial_state": spec.neuron.initial_state,
+        "bias_rate": layer.bias_rate,
+        "name": spec.layer_names[index],
         **_common(proc),
+    }
+    if isinstance(spec.neuron, NeuronSpec):
+        return BinaryNeuron(
+            filter_rate=spec.neuron.filter_rate, threshold=spec.neuron.threshold, **options
+        )
+    return GradedNeuron(
+        activation=spec.neuron.activation,
+        time_step=spec.neuron.time_step,
+        nudge_current=spec.neuron.nudge == "current",
+        event_threshold=spec.neuron.event_threshold,
+        **options,
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lava_ep.dynamics import expand_target, group_mean
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
-from lava_ep.models.message_passing.messages import SummingInPort, as_integers, as_reals
+from lava_ep.models.messages import SummingInPort, as_integers, as_reals
 from lava_ep.processes.readout import Readout, Target
 
 
@@ -60,7 +60,7 @@ class PyReadoutModel(GroupMeans):
     def step(self) -> None:
         """Receive the states, send the scores."""
         states = as_reals(self.state_in.recv())
-        at_end = self.position == self.schedule.free_end
+        at_end = self.clock.position == self.clock.schedule.free_end
         if at_end:
             self.read(states)
         if at_end or not self._stream:

@@ -32,7 +32,7 @@ class ClampedImages(ScheduledModel):
 
     def step(self) -> None:
         """Send a new batch in every load step, and silence in between."""
-        if self.ep_phase is Phase.LOAD:
+        if self.clock.phase is Phase.LOAD:
             self.send_next_batch()
         else:
             self.s_out.send(np.zeros(self.s_out.shape, np.int32))

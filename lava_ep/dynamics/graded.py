@@ -1,0 +1,187 @@
+"""Graded neurons: full-precision states, and messages that carry their changes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics.activation import (
+    CODES,
+    HARD_SIGMOID,
+    IDENTITY,
+    Activation,
+    Reals,
+    activate_row,
+    derivative_row,
+)
+from lava_ep.errors import InputError
+
+Int8 = NDArray[np.int8]
+
+
+@kernel(
+    "int64(f4[::1], f4[::1], f4, f4[::1])",
+    "int64(f8[::1], f8[::1], f8, f8[::1])",
+)
+def send_row(activation: Reals, sent: Reals, threshold: float, events: Reals) -> int:
+    """Send the changes of one sample that are large enough; see `graded_step`."""
+    count = 0
+    for n in range(activation.size):
+        change = activation[n] - sent[n]
+        change = change if abs(change) > threshold else activation.dtype.type(0)
+        events[n] = change
+        sent[n] += change
+        count += change != 0
+    return count
+
+
+def _signature(real: str) -> str:
+    rows = f"{real}[:,::1]"
+    return (
+        f"int64({rows}, {rows}, {rows}, {real}[::1], int64, {real}, boolean, i1[:,::1], {real}, "
+        f"{real}, {rows})"
+    )
+
+
+@kernel(_signature("f4"), _signature("f8"), allocates=True)
+def graded_batch(
+    state: Reals,
+    sent: Reals,
+    current: Reals,
+    bias: Reals,
+    code: int,
+    time_step: float,
+    nudge_current: bool,
+    target: Int8,
+    beta: float,
+    threshold: float,
+    events: Reals,
+) -> int:
+    """Do `graded_step` with numbers in place of names; ``time_step`` 0 means discrete time."""
+    neurons, channels = state.shape[1], bias.size
+    drive = np.empty(neurons, state.dtype)
+    response = np.empty(neurons, state.dtype)
+    zero = state.dtype.type(0)
+    count = 0
+    for row in range(state.shape[0]):
+        s = state[row]
+        for first in range(0, neurons, channels):
+            for k in range(channels):
+                drive[first + k] = current[row, first + k] + bias[k]
+        if beta != 0 and nudge_current:
+            for n in range(neurons):
+                drive[n] += beta * (state.dtype.type(target[row, n]) - s[n])
+        if time_step == 0:
+            # Never from an array to itself: such loops are not vectorized.
+            activate_row(code, drive, response)
+            if beta != 0 and not nudge_current:
+                for n in range(neurons):
+                    drive[n] = response[n] + beta * (state.dtype.type(target[row, n]) - s[n])
+                activate_row(HARD_SIGMOID if code == HARD_SIGMOID else IDENTITY, drive, response)
+            for n in range(neurons):
+                s[n] = response[n]
+        else:
+            derivative_row(code, s, response)
+            for n in range(neurons):
+                force = response[n] * drive[n] - s[n]
+                nudge = zero
+                if beta != 0:
+                    nudge = beta * (state.dtype.type(target[row, n]) - s[n])
+                s[n] += time_step * (force + nudge)
+            activate_row(code, s, response)
+        count += send_row(response, sent[row], threshold, events[row])
+    return count
+
+
+_NO_TARGET = np.zeros((0, 0), np.int8)
+
+
+def graded_step(
+    state: Reals,
+    sent: Reals,
+    current: Reals,
+    bias: Reals,
+    events: Reals,
+    *,
+    activation: Activation,
+    time_step: float | None = None,
+    nudge_current: bool = False,
+    target: Int8 | None = None,
+    beta: float = 0.0,
+    threshold: float = 0.0,
+) -> int:
+    r"""Advance a layer of graded neurons by one time step, in place.
+
+    Without ``time_step``, in discrete time (the "prototypical" setting), with
+    :math:`a = s`:
+
+    .. math:: s \leftarrow \rho(I + \mathrm{bias}) + \beta\,(y - s)
+
+    or, with ``nudge_current``, :math:`s \leftarrow \rho(I + \mathrm{bias} + \beta\,(y - s))`; with
+    the hard sigmoid, states stay in [0, 1]. With a ``time_step`` :math:`dt`, energy-based, with
+    :math:`a = \rho(s)`:
+
+    .. math:: s \leftarrow s + dt\,(\rho'(s)\,(I + \mathrm{bias}) - s + \beta\,(y - s))
+
+    Then, where :math:`|a - q| > \vartheta`, the event :math:`e = a - q` is sent and
+    :math:`q \leftarrow q + e`; elsewhere :math:`e = 0`. :math:`I` is what the neurons' synapses
+    make of the :math:`q` of the step before. (Ernoult et al. 2019, arXiv 1905.13633; the clipping
+    as in Laydevant et al. 2021, section 3.)
+
+    The published nudge, outside :math:`\rho`, makes updates follow the gradient of backpropagation
+    through time only up to the factor :math:`\rho'` at the output; ``nudge_current`` makes them
+    equal in the limit of :math:`\beta \to 0`.
+
+    Parameters
+    ----------
+    state
+        :math:`s`, (batch, n) float32 or float64; updated. All reals have this type.
+    sent
+        :math:`q`, what receivers know, (batch, n); updated.
+    current
+        Summed synaptic input :math:`I`, (batch, n).
+    bias
+        (channels,): neuron k has the bias k % channels. Dense layers have as many as neurons.
+    events
+        Receives the events :math:`e`, (batch, n).
+    activation
+        :math:`\rho`.
+    time_step
+        :math:`dt` in (0, 1], or ``None``.
+    nudge_current
+        Whether the nudge is part of the current.
+    target
+        Target :math:`y`, (batch, n), 0 or 1; needed where ``beta`` is not 0.
+    beta
+        Nudging strength :math:`\beta` of either sign.
+    threshold
+        :math:`\vartheta \ge 0`; 0 sends every change.
+
+    Returns
+    -------
+    int
+        Number of events.
+
+    Raises
+    ------
+    InputError
+        If ``beta`` is not 0 and no target of the state's shape is given.
+    """
+    if target is None:
+        target = _NO_TARGET
+    if beta != 0 and target.shape != state.shape:
+        raise InputError(f"beta={beta}: expected a target of shape {state.shape}")
+    return graded_batch(
+        state,
+        sent,
+        current,
+        bias,
+        CODES[Activation(activation)],
+        state.dtype.type(time_step or 0.0),
+        nudge_current,
+        target,
+        state.dtype.type(beta),
+        state.dtype.type(threshold),
+        events,
+    )

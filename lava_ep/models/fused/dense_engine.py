@@ -1,0 +1,366 @@
+"""Dense networks of graded neurons in one place, in a compiled loop around matrix products."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from lava_ep.dynamics import SGD, Dense, Phase, PhaseSchedule, activate, expand_target, update_bias
+from lava_ep.dynamics.activation import CODES
+from lava_ep.dynamics.events import count_events
+from lava_ep.models.fused.settle_graded import settle_graded
+from lava_ep.models.fused.threads import Team, available_cores, blocks
+from lava_ep.models.parts import Clock, Contrast, Weights, normalized
+from lava_ep.spec import GradedNeuronSpec, NetworkSpec
+
+Array = NDArray[Any]
+
+
+def suits(spec: NetworkSpec) -> bool:
+    """Whether `DenseEngine` can run a network: dense and graded; only real weights continually."""
+    return (
+        isinstance(spec.neuron, GradedNeuronSpec)
+        and all(isinstance(connection, Dense) for connection in spec.connections)
+        and not (
+            spec.phases.updates.value == "continual" and any(layer.binary for layer in spec.layers)
+        )
+    )
+
+
+ARRAYS = 6
+"""Arrays of the size of the states that a step goes through."""
+
+CACHE_BYTES = 1 << 18
+"""What a core has at hand without going to memory that it shares."""
+
+
+class _Blocks:
+    """Arrays of all layers in one flat array, as the compiled loop wants them."""
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        ends = np.cumsum([0, *map(math.prod, shapes)])
+        self.flat = np.zeros(ends[-1], np.float32)
+        self.views = [
+            self.flat[begin:end].reshape(shape)
+            for (begin, end), shape in zip(itertools.pairwise(ends), shapes, strict=True)
+        ]
+
+
+class DenseEngine:
+    """Runs the samples of a batch through the phases, and learns from them.
+
+    Does what `PartsEngine` does, up to rounding, for networks that it `suits`.
+
+    Parameters
+    ----------
+    spec, batch, schedule, learning, first_batch, decay, epoch_batches, threads
+        See `PartsEngine`.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        *,
+        batch: int,
+        schedule: PhaseSchedule,
+        learning: bool,
+        first_batch: int = 0,
+        decay: float = 1.0,
+        epoch_batches: int = 1,
+        threads: int | None = None,
+    ) -> None:
+        if not isinstance(spec.neuron, GradedNeuronSpec):
+            raise TypeError(f"neurons of kind {spec.neuron.kind}: expected graded")
+        self.spec = spec
+        self.batch = batch
+        self.schedule = schedule
+        self._neuron = spec.neuron
+        self._clock = Clock(schedule, learning=learning, batch=first_batch)
+        self._normalization = spec.normalization.arrays if spec.normalization else None
+        self._untied = spec.feedback_angle is not None
+        self._make_parameters(decay, epoch_batches)
+        self._make_samples()
+        threads = threads or available_cores()
+        self._rows = list(self._blocks_of_rows(threads))
+        self._team = Team(min(threads, len(self._rows)))
+        self._threads = threads
+        self._blas = ThreadpoolController().limit
+
+    def _make_parameters(self, decay: float, epoch_batches: int) -> None:
+        spec, untied = self.spec, self._untied
+        shapes = [connection.weight_shape for connection in spec.connections]
+        self._forward = _Blocks(shapes[1:])
+        self._feedback = _Blocks(shapes[1:]) if untied else self._forward
+        self._first_layer = np.zeros(shapes[0], np.float32)
+        self._bias = _Blocks([shape[:1] for shape in shapes])
+        self._gains = np.ones(len(shapes), np.float32)
+        storages = [
+            (forward, feedback if untied else None)
+            for forward, feedback in zip(self._forward.views, self._feedback.views, strict=True)
+        ]
+        self.weights = [
+            Weights(
+                connection,
+                layer.rule(decay, epoch_batches),
+                binary=layer.binary,
+                alpha_rate=layer.alpha_rate,
+                levels=1 if index else spec.input_levels,
+                normalized=index == 0 and spec.normalization is not None,
+                storage=storages[index - 1] if index else (self._first_layer, None),
+            )
+            for index, (layer, connection) in enumerate(
+                zip(spec.layers, spec.connections, strict=True)
+            )
+        ]
+
+    def _make_samples(self) -> None:
+        batch, sizes = self.batch, self.spec.sizes
+        shapes = [(batch, n) for n in sizes[1:]]
+        self._sizes = np.array(sizes)
+        self._state, self._sent, self._events = _Blocks(shapes), _Blocks(shapes), _Blocks(shapes)
+        self._target = np.zeros((batch, sizes[-1]), np.int8)
+        self._pixels = np.zeros((batch, sizes[0]), np.int32)
+        self._inputs = np.zeros((batch, sizes[0]), np.float32)
+        self._below = np.zeros(shapes[0], np.float32)
+        self._moved = np.zeros(shapes[0], np.float32)
+        self._similarity = np.zeros((batch, batch), np.float32)
+        self._counts = np.zeros((2, len(shapes)), np.int64)
+        self._pixel_events = np.zeros(2, np.int64)
+
+    def _blocks_of_rows(self, threads: int) -> Iterator[tuple[int, int]]:
+        """Cut the batch into samples that go through a phase together.
+
+        When every step changes the weights that is all of them; else as many as fit the cache.
+        """
+        if self.schedule.continual:
+            return blocks(self.batch, 1)
+        bytes_a_sample = self._state.flat.nbytes // self.batch * ARRAYS
+        parts = max(min(threads, self.batch), -(-bytes_a_sample * self.batch // CACHE_BYTES))
+        return blocks(self.batch, min(parts, self.batch))
+
+    @property
+    def batches_learned(self) -> int:
+        """Number of batches learned from so far."""
+        return self._clock.batch
+
+    def get(self, layer: int, field: str) -> Array:
+        """Return an array of a layer, see `EPNetwork`."""
+        found: Array
+        if field in ("state", "activation"):
+            return (self._state if field == "state" else self._sent).views[layer]
+        if field == "bias":
+            return self._bias.views[layer]
+        if field == "events":
+            return self._counts[:, layer]
+        if field == "synaptic_operations":
+            return self._operations(layer)
+        found = getattr(self.weights[layer], field)
+        return found
+
+    def _operations(self, layer: int) -> Array:
+        """Count events times the synapses they reach; none lead back to the pixels."""
+        n_below, n = self.spec.sizes[layer : layer + 2]
+        if layer == 0:
+            return self._pixel_events * n
+        found: Array = self._counts[:, layer - 1] * n + self._counts[:, layer] * n_below
+        return found
+
+    def set(self, layer: int, field: str, value: Array) -> None:
+        """Replace an array of a layer; synaptic operations follow from the events."""
+        if field in ("weights", "feedback", "momentum", "alpha", "flips"):
+            self.weights[layer].set(field, value)
+            self.changed()
+        elif field != "synaptic_operations":
+            self.get(layer, field)[...] = value
+
+    def changed(self) -> None:
+        """Derive anew what follows from the parameters; call it after changing them."""
+        self._gains[:] = [weights.gain[0] for weights in self.weights]
+
+    def outputs(self, field: str) -> Array:
+        """Return what the samples have at the output neurons, (batch, outputs)."""
+        if field == "events":
+            return self._events.views[-1]
+        return self.get(len(self.weights) - 1, field)
+
+    def set_labels(self, labels: NDArray[np.int32]) -> None:
+        """Nudge the outputs towards these classes, (batch,)."""
+        self._target[...] = expand_target(labels, self.spec.classes, self.spec.sizes[-1])
+
+    def advance(self, first: int, last: int, pixel_events: Array | None = None) -> None:
+        """Take all samples from one position in the schedule to another; see `Engine.advance`."""
+        clock = self._clock
+        ends = (self.schedule.free_end, self.schedule.first_nudged_end, last - 1)
+        while True:
+            clock.tick()
+            if clock.phase is Phase.LOAD:
+                self._load()
+            elif clock.phase is Phase.RESTORE:
+                self._restore()
+            else:
+                end = min(end for end in ends if clock.position <= end < last)
+                # What is shown in a step acts from the next one on.
+                steps = 1 if pixel_events is not None else end + 1 - clock.position
+                self._settle(steps)
+                clock.position += steps - 1
+            if pixel_events is not None:
+                self._show(pixel_events)
+                pixel_events = None
+            if clock.learning:
+                self._remember()
+            if clock.position >= last - 1:
+                return
+
+    def _load(self) -> None:
+        neuron = self._neuron
+        start = np.full((1, 1), neuron.initial_state, np.float32)
+        self._state.flat.fill(neuron.initial_state)
+        if neuron.time_step is not None:
+            start = activate(neuron.activation, start)
+        self._sent.flat.fill(start[0, 0])
+        self._events.flat[...] = self._sent.flat
+        self._counts[0] += [count_events(events) for events in self._events.views]
+        self._pixels.fill(0)
+        self._below.fill(0)
+        self._inputs = np.zeros_like(self._inputs)
+
+    def _restore(self) -> None:
+        state, sent = self._free
+        np.subtract(sent, self._sent.flat, out=self._events.flat)
+        # Not assigned: receivers add up what they get, and rounding shall be the same here.
+        self._sent.flat += self._events.flat
+        self._state.flat[...] = state
+        self._counts[1] += [count_events(events) for events in self._events.views]
+
+    def _show(self, pixel_events: Array) -> None:
+        """Take in changes of the pixels."""
+        weights = self.weights[0]
+        self._pixel_events[self._clock.counter] += count_events(pixel_events)
+        self._pixels += pixel_events
+        self._inputs = normalized(self._pixels, weights.pixel_levels, self._normalization)
+        with self._blas(limits=self._threads):
+            np.matmul(self._inputs, self._first_layer.T, out=self._below)
+            if self.schedule.continual:
+                self._similarity = self._inputs @ self._inputs.T
+
+    def _settle(self, steps: int) -> None:
+        """Take steps of the same phase."""
+        neuron, clock = self._neuron, self._clock
+        rates, bias_rates = self._rates()
+        self._moved.fill(0)
+
+        def task(rows: tuple[int, int]) -> NDArray[np.int64]:
+            counts = np.zeros(len(self.weights), np.int64)
+            settle_graded(
+                steps,
+                self._sizes,
+                self.batch,
+                *rows,
+                self._forward.flat,
+                self._feedback.flat,
+                self._untied,
+                self._bias.flat,
+                self._below,
+                self._gains,
+                self._state.flat,
+                self._sent.flat,
+                self._events.flat,
+                CODES[neuron.activation],
+                neuron.time_step or 0.0,
+                neuron.nudge == "current",
+                self._target,
+                clock.beta,
+                neuron.event_threshold,
+                rates,
+                bias_rates,
+                self._similarity,
+                self._moved,
+                counts,
+            )
+            return counts
+
+        # The threads that share the samples shall not share the cores with those of BLAS.
+        with self._blas(limits=1):
+            self._counts[clock.counter] += sum(self._team.map(task, self._rows))
+        if rates[0]:
+            self._first_layer += rates[0] * (self._moved.T @ self._inputs)
+
+    def _rates(self) -> tuple[Array, Array]:
+        """Return what contrasts summed over samples are multiplied by in this step, by layer."""
+        clock = self._clock
+        rates = np.zeros((2, len(self.weights)), np.float32)
+        if sign := clock.continual_sign:
+            span = self.schedule.contrast_span * self.batch
+            for index, (layer, weights) in enumerate(
+                zip(self.spec.layers, self.weights, strict=True)
+            ):
+                if isinstance(weights.rule, SGD):
+                    rates[0, index] = sign * weights.rule.step(clock.batch) / span / weights.levels
+                rates[1, index] = sign * layer.bias_rate / span
+        return rates[0], rates[1]
+
+    def _remember(self) -> None:
+        clock = self._clock
+        if self.schedule.symmetric and clock.position == self.schedule.free_end:
+            self._free = self._state.flat.copy(), self._sent.flat.copy()
+        if clock.remembers:
+            self._first = [self._inputs, *(sent.copy() for sent in self._sent.views)]
+            self._first_energies = self._energies()
+
+    def _energies(self) -> list[float]:
+        r""":math:`\sum b \cdot W a` of each synapse population whose scaling factor learns."""
+        return [
+            float(np.sum(sent * (source @ weights.layouts()[0].T), dtype=np.float64))
+            if weights.alpha_rate
+            else 0.0
+            for weights, source, sent in zip(
+                self.weights, [self._inputs, *self._sent.views], self._sent.views, strict=False
+            )
+        ]
+
+    def learn(self) -> None:
+        """Learn from the states at the ends of the two contrasted phases, unless every step did."""
+        if not self.schedule.continual:
+            with self._blas(limits=self._threads):
+                self._learn()
+        self._clock.batch += 1
+        self.changed()
+
+    def _learn(self) -> None:
+        clock, now = self._clock, [self._inputs, *self._sent.views]
+        energies = self._energies()
+        for index, (layer, weights) in enumerate(zip(self.spec.layers, self.weights, strict=True)):
+            if layer.bias_rate:
+                update_bias(
+                    self._bias.views[index],
+                    self._first[index + 1],
+                    now[index + 1],
+                    rate=layer.bias_rate,
+                    sign=clock.contrast_sign,
+                    span=self.schedule.contrast_span,
+                )
+            if weights.rule is not None:
+                weights.learn(
+                    lambda rows, index=index: self._contrast(index, now, rows),  # type: ignore[misc]
+                    energies[index] - self._first_energies[index],
+                    batch=self.batch,
+                    clock=clock,
+                )
+
+    def _contrast(self, index: int, now: list[Array], rows: slice) -> Contrast:
+        """Return what the synapses into some neurons of a layer learn from; see `SynapsePart`."""
+        source_before, source = self._first[index], now[index]
+        before = self._first[index + 1][:, rows]
+        moved = now[index + 1][:, rows] - before
+        if self.weights[index].untied:
+            return Contrast(moved.T @ source_before, before.T @ (source - source_before))
+        contrast = moved.T @ source
+        if source is not source_before:
+            contrast += before.T @ (source - source_before)
+        return Contrast(contrast)

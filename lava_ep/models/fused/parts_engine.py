@@ -1,0 +1,309 @@
+"""A whole network of any neurons, synapses and updates in one place, made of the parts."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from lava_ep.dynamics import Phase, PhaseSchedule, expand_target, update_bias
+from lava_ep.errors import InputError
+from lava_ep.models.fused.threads import Team, available_cores, blocks
+from lava_ep.models.parts import (
+    BinaryPart,
+    Clock,
+    Contrast,
+    GradedPart,
+    NeuronPart,
+    SynapsePart,
+    Weights,
+)
+from lava_ep.spec import NetworkSpec, NeuronSpec
+
+Array = NDArray[Any]
+
+
+def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) -> NeuronPart:
+    """Make the neurons of a layer."""
+    connection, layer, neuron = spec.connections[index], spec.layers[index], spec.neuron
+    shape, biases = (batch, connection.n_post), connection.biases
+    options: dict[str, Any] = {
+        "initial_state": neuron.initial_state,
+        "bias_rate": layer.bias_rate,
+    }
+    if isinstance(neuron, NeuronSpec):
+        return BinaryPart(
+            shape, biases, filter_rate=neuron.filter_rate, threshold=neuron.threshold, **options
+        )
+    return GradedPart(
+        shape,
+        biases,
+        activation=neuron.activation,
+        time_step=neuron.time_step,
+        nudge_current=neuron.nudge == "current",
+        event_threshold=neuron.event_threshold,
+        dtype=dtype,
+        **options,
+    )
+
+
+class Shard:
+    """Some samples of a batch on their way through the phases.
+
+    Parameters
+    ----------
+    spec
+        The network.
+    weights
+        Weights of the synapses, shared with the other shards.
+    rows
+        First and last sample, the last one not included.
+    clock
+        Tells the phase.
+    dtype
+        Type that is computed with.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        weights: list[Weights],
+        rows: tuple[int, int],
+        clock: Clock,
+        dtype: npt.DTypeLike,
+    ) -> None:
+        self.rows = slice(*rows)
+        batch = rows[1] - rows[0]
+        layers = range(len(weights))
+        self.neurons = [_neurons(spec, index, batch, dtype) for index in layers]
+        normalization = spec.normalization.arrays if spec.normalization else None
+        self.synapses = [
+            SynapsePart(
+                weights[index],
+                batch=batch,
+                backward=index > 0,
+                normalization=None if index else normalization,
+            )
+            for index in layers
+        ]
+        self.target = np.zeros((batch, spec.sizes[-1]), np.int8)
+        self.clock = clock
+        self._quiet_states: list[Array] = []
+        self._none = np.zeros((batch, spec.inputs), np.int32)
+
+    def advance(self, last: int, pixels: Array | None) -> None:
+        """Go on to before a position in the schedule, showing changed pixels in the next step."""
+        clock = self.clock
+        while True:
+            clock.tick()
+            events = self._step(pixels)
+            if pixels is None and self._settled(events):
+                clock.skip(last)
+            pixels = None
+            if clock.position >= last - 1:
+                return
+
+    def _step(self, pixels: Array | None) -> int:
+        """Take a time step, and return the number of events."""
+        clock, neurons, synapses = self.clock, self.neurons, self.synapses
+        if clock.phase is Phase.LOAD:
+            for synapse in synapses:
+                synapse.reset()
+        last = len(neurons) - 1
+        events = 0
+        for index, (neuron, synapse) in enumerate(zip(neurons, synapses, strict=True)):
+            current = synapse.current_post
+            if index < last:
+                current = current + synapses[index + 1].current_pre
+            events += neuron.step(clock, current, self.target if index == last else None)
+        below = self._none if pixels is None else pixels[self.rows]
+        for neuron, synapse in zip(neurons, synapses, strict=True):
+            synapse.step(clock, below, neuron.change)
+            below = neuron.change
+        return events
+
+    def _settled(self, events: int) -> bool:
+        """Whether neither messages nor states have changed in the last step."""
+        if events or self.clock.phase in (Phase.LOAD, Phase.RESTORE):
+            self._quiet_states = []
+            return False
+        before = self._quiet_states
+        self._quiet_states = [neuron.state.copy() for neuron in self.neurons]
+        pairs = zip(before, self._quiet_states, strict=False)
+        return bool(before) and all(np.array_equal(*pair) for pair in pairs)
+
+
+class PartsEngine:
+    """Runs the samples of a batch through the phases, and learns from them.
+
+    Does for every network what `Engine` does, with bits, for those of
+    `NetworkSpec.bits_suffice`. A phase in which nothing moves any more is cut short, as nothing
+    would until its end.
+
+    Parameters
+    ----------
+    spec, batch, learning, decay, epoch_batches
+        See `EPNetwork`.
+    schedule
+        The phases.
+    first_batch
+        Number of batches learned from before.
+    threads
+        Threads to use; by default one for each core. With continual updates only the algebra of
+        matrices is shared among threads, as every step changes the weights of all samples.
+    dtype
+        Type that is computed with: float32, or float64 for studies of graded networks.
+
+    Raises
+    ------
+    InputError
+        If binary neurons shall compute with another type than float32.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        *,
+        batch: int,
+        schedule: PhaseSchedule,
+        learning: bool,
+        first_batch: int = 0,
+        decay: float = 1.0,
+        epoch_batches: int = 1,
+        threads: int | None = None,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        self.spec = spec
+        self.batch = batch
+        if isinstance(spec.neuron, NeuronSpec) and np.dtype(dtype) != np.float32:
+            raise InputError(f"dtype={np.dtype(dtype)}: expected float32 for binary neurons")
+        threads = threads or available_cores()
+        self.weights = [
+            Weights(
+                connection,
+                layer.rule(decay, epoch_batches),
+                binary=layer.binary,
+                untied=spec.feedback_angle is not None and index > 0,
+                alpha_rate=layer.alpha_rate,
+                levels=1 if index else spec.input_levels,
+                normalized=index == 0 and spec.normalization is not None,
+                dtype=dtype,
+            )
+            for index, (layer, connection) in enumerate(
+                zip(spec.layers, spec.connections, strict=True)
+            )
+        ]
+        shards = 1 if schedule.continual else min(threads, batch)
+        self.shards = [
+            Shard(
+                spec,
+                self.weights,
+                rows,
+                Clock(schedule, learning=learning, batch=first_batch),
+                dtype,
+            )
+            for rows in blocks(batch, shards)
+        ]
+        for shard in self.shards[1:]:
+            for own, shared in zip(shard.neurons, self.shards[0].neurons, strict=True):
+                own.bias = shared.bias
+        self._team = Team(len(self.shards))
+        # Shards that have the cores to themselves shall not share them with the threads of BLAS.
+        self._blas = ThreadpoolController().limit
+        self._blas_threads = max(1, threads // len(self.shards))
+
+    @property
+    def batches_learned(self) -> int:
+        """Number of batches learned from so far."""
+        return self.shards[0].clock.batch
+
+    def get(self, layer: int, field: str) -> Array:
+        """Return an array of a layer, see `EPNetwork`; a copy where shards have a part each."""
+        weights, neurons = self.weights[layer], [shard.neurons[layer] for shard in self.shards]
+        found: Array
+        if field in ("state", "activation"):
+            found = np.concatenate([getattr(part, field) for part in neurons])
+        elif field == "bias":
+            found = neurons[0].bias
+        elif field == "events":
+            found = np.sum([part.events for part in neurons], axis=0)
+        elif field == "synaptic_operations":
+            counts = [shard.synapses[layer].synaptic_operations for shard in self.shards]
+            found = np.sum(counts, axis=0)
+        else:
+            found = getattr(weights, field)
+        return found
+
+    def set(self, layer: int, field: str, value: Array) -> None:
+        """Replace an array of a layer."""
+        if field in ("weights", "feedback", "momentum", "alpha", "flips"):
+            self.weights[layer].set(field, value)
+            return
+        for index, shard in enumerate(self.shards):
+            if field in ("state", "activation"):
+                shard.neurons[layer].set(field, value[shard.rows])
+            elif field == "synaptic_operations":
+                shard.synapses[layer].set(field, value if index == 0 else np.zeros_like(value))
+            elif field == "events":
+                shard.neurons[layer].set(field, value if index == 0 else np.zeros_like(value))
+            else:
+                shard.neurons[layer].set(field, value)
+
+    def changed(self) -> None:
+        """Nothing is derived from the parameters but what follows them anyway."""
+
+    def outputs(self, field: str) -> Array:
+        """Return what the samples have at the output neurons, (batch, outputs)."""
+        if field == "events":
+            return np.concatenate([shard.neurons[-1].change for shard in self.shards])
+        return self.get(-1, field)
+
+    def set_labels(self, labels: NDArray[np.int32]) -> None:
+        """Nudge the outputs towards these classes, (batch,)."""
+        target = expand_target(labels, self.spec.classes, self.spec.sizes[-1])
+        for shard in self.shards:
+            shard.target[...] = target[shard.rows]
+
+    def advance(self, first: int, last: int, pixel_events: Array | None = None) -> None:
+        """Take all samples from one position in the schedule to another; see `Engine.advance`."""
+        with self._blas(limits=self._blas_threads):
+            self._team.map(lambda shard: shard.advance(last, pixel_events), self.shards)
+
+    def learn(self) -> None:
+        """Learn from the states at the ends of the two contrasted phases, unless every step did."""
+        with self._blas(limits=self._blas_threads):
+            if not self.shards[0].clock.schedule.continual:
+                self._learn_biases()
+                for index, weights in enumerate(self.weights):
+                    if weights.rule is not None:
+                        self._learn_weights(index, weights)
+        for shard in self.shards:
+            shard.clock.batch += 1
+
+    def _learn_biases(self) -> None:
+        for index, layer in enumerate(self.spec.layers):
+            if not layer.bias_rate:
+                continue
+            neurons = [shard.neurons[index] for shard in self.shards]
+            pairs = zip(*(part.bias_contrast() for part in neurons), strict=True)
+            first, second = (np.concatenate(both) for both in pairs)
+            clock = self.shards[0].clock
+            update_bias(
+                neurons[0].bias,
+                first,
+                second,
+                rate=layer.bias_rate,
+                sign=clock.contrast_sign,
+                span=clock.schedule.contrast_span,
+            )
+
+    def _learn_weights(self, index: int, weights: Weights) -> None:
+        synapses = [shard.synapses[index] for shard in self.shards]
+        contrasts: list[Contrast] = self._team.map(SynapsePart.contrast, synapses)
+        total = functools.reduce(Contrast.plus, contrasts)
+        energy = sum(synapse.energy_change() for synapse in synapses)
+        weights.learn(total.rows, energy, batch=self.batch, clock=self.shards[0].clock)

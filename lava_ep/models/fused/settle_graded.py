@@ -1,0 +1,243 @@
+"""The compiled loop of dense networks of graded neurons: matrix products and neurons, in turns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics.graded import graded_batch
+
+Float32 = NDArray[np.float32]
+Int8 = NDArray[np.int8]
+Int64 = NDArray[np.int64]
+
+
+@kernel("f4[:,::1](f4[::1], int64, int64, int64)", allocates=True)
+def _matrix(flat: Float32, begin: int, rows: int, columns: int) -> Float32:
+    return flat[begin : begin + rows * columns].reshape(rows, columns)
+
+
+@kernel(
+    "void(i8[::1], int64, int64, int64, f4[::1], f4[::1], f4[:,::1], f4[::1], f4[::1], f4[::1])",
+    allocates=True,
+)
+def _currents(
+    sizes: Int64,
+    batch: int,
+    first: int,
+    last: int,
+    forward: Float32,
+    feedback: Float32,
+    below: Float32,
+    gains: Float32,
+    sent: Float32,
+    currents: Float32,
+) -> None:
+    """Compute what all neurons receive; the arguments are those of `settle_graded`."""
+    samples = last - first
+    at, current_at, weights_at = 0, 0, 0
+    for layer in range(1, sizes.size):
+        n, n_below = sizes[layer], sizes[layer - 1]
+        current = _matrix(currents, current_at, samples, n)
+        if layer > 1:
+            under = _matrix(sent, at + (first - batch) * n_below, samples, n_below)
+            np.dot(under, _matrix(forward, weights_at, n, n_below).T, current)
+            weights_at += n * n_below
+        if layer + 1 == sizes.size:
+            for row in range(samples):
+                for k in range(n):
+                    received = below[first + row, k] if layer == 1 else current[row, k]
+                    current[row, k] = gains[layer - 1] * received
+            return
+        n_above = sizes[layer + 1]
+        above = _matrix(sent, at + batch * n + first * n_above, samples, n_above)
+        weights = _matrix(feedback, weights_at, n_above, n)
+        if layer == 1:
+            np.dot(above, weights, current)
+            for row in range(samples):
+                for k in range(n):
+                    received = gains[0] * below[first + row, k]
+                    current[row, k] = received + gains[1] * current[row, k]
+        else:
+            back = np.dot(above, weights)
+            for row in range(samples):
+                for k in range(n):
+                    received = gains[layer - 1] * current[row, k]
+                    current[row, k] = received + gains[layer] * back[row, k]
+        at += batch * n
+        current_at += samples * n
+
+
+@kernel(
+    "void(i8[::1], int64, f4[::1], f4[::1], boolean, f4[::1], f4[::1], f4[::1], f4[::1], f4[::1])",
+    allocates=True,
+)
+def _learn_step(
+    sizes: Int64,
+    samples: int,
+    forward: Float32,
+    feedback: Float32,
+    untied: bool,
+    biases: Float32,
+    sent: Float32,
+    events: Float32,
+    rates: Float32,
+    bias_rates: Float32,
+) -> None:
+    """Let all synapses between neurons, and all biases, learn from the events of a step.
+
+    The contrasts are those of `lava_ep.models.parts.SynapsePart`.
+    """
+    at, weights_at, biases_at = 0, 0, 0
+    for layer in range(1, sizes.size):
+        n, n_below = sizes[layer], sizes[layer - 1]
+        moved = _matrix(events, at, samples, n)
+        if bias_rates[layer - 1] != 0:
+            bias = biases[biases_at : biases_at + n]
+            for row in range(samples):
+                for k in range(n):
+                    bias[k] += bias_rates[layer - 1] * moved[row, k]
+        biases_at += n
+        if layer > 1 and rates[layer - 1] != 0:
+            begin = at - samples * n_below
+            under = _matrix(sent, begin, samples, n_below)
+            moved_under = _matrix(events, begin, samples, n_below)
+            before = _matrix(sent, at, samples, n) - moved
+            weights = _matrix(forward, weights_at, n, n_below)
+            rate = rates[layer - 1]
+            if untied:
+                back = _matrix(feedback, weights_at, n, n_below)
+                back += rate * np.dot(before.T, moved_under)
+                weights += rate * np.dot(moved.T, under - moved_under)
+            else:
+                weights += rate * (np.dot(moved.T, under) + np.dot(before.T, moved_under))
+        if layer > 1:
+            weights_at += n * n_below
+        at += samples * n
+
+
+@kernel(
+    "void(int64, i8[::1], int64, int64, int64, f4[::1], f4[::1], boolean, f4[::1], f4[:,::1],"
+    "f4[::1], f4[::1], f4[::1], f4[::1], int64, f4, boolean, i1[:,::1], f4, f4, f4[::1], f4[::1],"
+    "f4[:,::1], f4[:,::1], i8[::1])",
+    allocates=True,
+)
+def settle_graded(
+    steps: int,
+    sizes: Int64,
+    batch: int,
+    first: int,
+    last: int,
+    forward: Float32,
+    feedback: Float32,
+    untied: bool,
+    biases: Float32,
+    below: Float32,
+    gains: Float32,
+    state: Float32,
+    sent: Float32,
+    events: Float32,
+    code: int,
+    time_step: float,
+    nudge_current: bool,
+    target: Int8,
+    beta: float,
+    threshold: float,
+    rates: Float32,
+    bias_rates: Float32,
+    similarity: Float32,
+    moved: Float32,
+    counts: Int64,
+) -> None:
+    r"""Take some samples through steps of the same phase, and let the synapses learn from them.
+
+    The steps end early if neither messages nor states change any more, as none would.
+
+    Pixels are clamped, so what the synapses of the first layer learn shows in their currents
+    without the weights: moving them by :math:`\eta\, \Delta^\top x` changes the currents by
+    :math:`\eta\, x x^\top \Delta`. The weights follow after the phase, from ``moved``.
+
+    Parameters
+    ----------
+    steps
+        Number of steps.
+    sizes
+        Sizes of all layers, input first.
+    batch
+        Number of samples in the arrays.
+    first, last
+        The samples to take, the last one not included; all of them when learning.
+    forward, feedback
+        Weights (n, n_below) of all layers but the first, one after the other; the same array twice
+        unless ``untied``; updated when learning.
+    untied
+        Whether feedback weights are apart.
+    biases
+        Of all layers, one after the other; updated when learning.
+    below
+        Sums over the weights of the first layer, (batch, n); updated when learning.
+    gains
+        Factors between sums over weights and currents, one for each layer.
+    state, sent, events
+        Of all layers, each (batch, n), one after the other; updated. See
+        `lava_ep.dynamics.graded_step`, also for the arguments from ``code`` to ``threshold``.
+    rates, bias_rates
+        What contrasts summed over samples are multiplied by, one for each layer; all 0 if nothing
+        is learned.
+    similarity
+        :math:`x x^\top` of the pixels, (batch, batch); used when learning.
+    moved
+        Summed events of the first layer, (batch, n); updated when learning.
+    counts
+        Numbers of events of each layer; they are added.
+    """
+    samples = last - first
+    currents = np.empty(samples * sizes[1:].sum(), np.float32)
+    learns = rates.any() or bias_rates.any()
+    before = np.empty_like(currents)
+    nudges = np.zeros(sizes.size - 1, np.float32)
+    nudges[-1] = beta
+    quiet = False
+    for _ in range(steps):
+        _currents(sizes, batch, first, last, forward, feedback, below, gains, sent, currents)
+        at, current_at, biases_at, total = 0, 0, 0, 0
+        changed = False
+        for layer in range(1, sizes.size):
+            n = sizes[layer]
+            begin, size = at + first * n, samples * n
+            states = _matrix(state, begin, samples, n)
+            if quiet:
+                before[current_at : current_at + size] = state[begin : begin + size]
+            count = graded_batch(
+                states,
+                _matrix(sent, begin, samples, n),
+                _matrix(currents, current_at, samples, n),
+                biases[biases_at : biases_at + n],
+                code,
+                time_step,
+                nudge_current,
+                target[first:last],
+                nudges[layer - 1],
+                threshold,
+                _matrix(events, begin, samples, n),
+            )
+            counts[layer - 1] += count
+            total += count
+            if quiet:
+                for k in range(size):
+                    changed |= before[current_at + k] != state[begin + k]
+            at += batch * n
+            current_at += size
+            biases_at += n
+        if learns and total:
+            _learn_step(
+                sizes, batch, forward, feedback, untied, biases, sent, events, rates, bias_rates
+            )
+            if rates[0] != 0:
+                change = _matrix(events, 0, batch, sizes[1])
+                moved += change
+                below += rates[0] * np.dot(similarity, change)
+        if total == 0 and quiet and not changed:
+            return
+        quiet = total == 0

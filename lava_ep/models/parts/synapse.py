@@ -1,0 +1,270 @@
+"""A synapse population: the currents it carries, and the contrasts it learns from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
+
+from lava_ep.dynamics import count_events
+from lava_ep.models.parts.clock import Clock
+from lava_ep.models.parts.weights import Contrast, Weights
+
+Array = NDArray[Any]
+
+
+class Moment(NamedTuple):
+    """What a synapse population sees at a time.
+
+    Parameters
+    ----------
+    pre
+        Activations of the sources, (batch, n_pre).
+    located
+        Those of the targets, see `lava_ep.dynamics.Currents`.
+    """
+
+    pre: Array
+    located: Array
+
+
+class SynapsePart:
+    r"""Synapses of any kind between neurons of any kind.
+
+    The contrast of two moments :math:`(a', b') \to (a'', b'')` is
+
+    .. math:: \partial_W \Phi(a'', b'') - \partial_W \Phi(a', b')
+        = \partial_W \Phi(a'', b'' - b') + \partial_W \Phi(a'' - a', b')
+
+    computed in the second form, which subtracts no large numbers. Feedback weights of their own
+    learn from the second term alone, and the forward weights from
+    :math:`\partial_W \Phi(a', b'' - b')`: each as far as its own end moves (vector field; Ernoult
+    et al. 2020, arXiv 2005.04169).
+
+    Parameters
+    ----------
+    weights
+        The weights; other parts may share them.
+    batch
+        Number of samples.
+    backward
+        Whether anybody listens to the currents back to the sources; may be set later.
+    normalization
+        Means and standard deviations that pixels are normalized by, one for each channel.
+
+    Attributes
+    ----------
+    current_post, current_pre
+        Currents to the two ends from what was received so far, (batch, n_post) and
+        (batch, n_pre).
+    synaptic_operations
+        Events times the synapses they reach, (2,): free phases, nudged phases.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        *,
+        batch: int,
+        backward: bool = True,
+        normalization: tuple[Array, Array] | None = None,
+    ) -> None:
+        self.store = weights
+        self.synaptic_operations = np.zeros(2, np.int64)
+        connection, dtype = weights.connection, weights.dtype
+        self._batch = batch
+        self.backward = backward
+        self._normalization = normalization
+        self._pre = np.zeros((batch, connection.n_pre), dtype)
+        self._post = np.zeros((batch, connection.n_post), dtype)
+        self._pixels = np.zeros((batch, connection.n_pre), np.int32) if normalization else None
+        self._currents: Any = connection.currents(batch, dtype)
+        self.current_post = np.zeros((batch, connection.n_post), dtype)
+        self.current_pre = np.zeros((batch, connection.n_pre), dtype)
+        self._version = -1
+        self._silent = True
+
+    def step(self, clock: Clock, pre: Array, post: Array) -> None:
+        """Take in the events of both ends of this step; `reset` comes before every sample.
+
+        Parameters
+        ----------
+        clock
+            Tells the phase.
+        pre, post
+            Events, (batch, n_pre) and (batch, n_post).
+        """
+        self._follow_weights()
+        sign = clock.continual_sign if self.store.rule is not None else 0
+        before = self._moment() if sign else None
+        self._receive(clock, pre, post)
+        if before is not None:
+            self.store.apply(self._contrast(before), batch=self._batch, sign=sign, clock=clock)
+            self._follow_weights()
+        if clock.remembers and self.store.rule is not None:
+            self._first = self._moment()
+            self._first_energy = self._energy()
+
+    def learn(self, clock: Clock) -> None:
+        """Learn from the contrast of the two remembered moments, unless every step did."""
+        if self.store.rule is not None and not clock.schedule.continual:
+            rows = self.contrast().rows
+            self.store.learn(rows, self.energy_change(), batch=self._batch, clock=clock)
+
+    @property
+    def weights(self) -> Array:
+        """See `Weights`."""
+        return self.store.weights
+
+    @property
+    def feedback(self) -> Array | None:
+        """See `Weights`."""
+        return self.store.feedback
+
+    @property
+    def momentum(self) -> Array | None:
+        """See `Weights`."""
+        return self.store.momentum
+
+    @property
+    def alpha(self) -> Array | None:
+        """See `Weights`."""
+        return self.store.alpha
+
+    @property
+    def flips(self) -> Array:
+        """See `Weights`."""
+        return self.store.flips
+
+    def set(self, name: str, value: Array) -> None:
+        """Replace one of the arrays of `LayerParameters`, or a counter."""
+        if name == "synaptic_operations":
+            self.synaptic_operations[...] = value
+        else:
+            self.store.set(name, value)
+
+    def contrast(self) -> Contrast:
+        """Return the contrast between the remembered moment and the present one."""
+        return self._contrast(self._first)
+
+    def energy_change(self) -> float:
+        r"""Return the change of :math:`\sum b \cdot W a` since then, without the scaling factor."""
+        return self._energy() - self._first_energy
+
+    def _energy(self) -> float:
+        if not self.store.alpha_rate:
+            return 0.0
+        return float(np.sum(self._post * self._currents.post, dtype=np.float64))
+
+    def reset(self) -> None:
+        """Forget what was received."""
+        self._pre.fill(0)
+        self._post.fill(0)
+        if self._pixels is not None:
+            self._pixels.fill(0)
+        self._currents.reset()
+        self.current_post[...] = 0
+        self.current_pre[...] = 0
+        self._silent = True
+
+    def _follow_weights(self) -> None:
+        """Compute all currents anew if the weights have changed."""
+        if self._version == self.store.version:
+            return
+        self._version = self.store.version
+        self._currents.use(*self.store.layouts())
+        if self._silent:
+            return
+        self._currents.refresh(self._pre, self._post, backward=self.backward)
+        self._scale(post=True, pre=self.backward)
+
+    def _receive(self, clock: Clock, pre: Array, post: Array) -> None:
+        currents = self._currents
+        operations = 0
+        changed_pre, changed_post = count_events(pre) > 0, count_events(post) > 0
+        self._silent &= not (changed_pre or changed_post)
+        if changed_pre:
+            change = self._as_change(pre)
+            self._pre += change
+            operations += currents.add_pre(change, self._pre)
+        if changed_post:
+            self._post += post
+        # The way back also changes with the places that targets are pooled from.
+        changed_back = changed_post or (changed_pre and currents.moves_places)
+        if self.backward and changed_back:
+            change = post.astype(self._post.dtype, copy=False)
+            operations += currents.add_post(change, self._post)
+        self._scale(post=changed_pre, pre=self.backward and changed_back)
+        self.synaptic_operations[clock.counter] += operations
+
+    def _as_change(self, events: Array) -> Array:
+        """Return the change of what the sources mean."""
+        if self._normalization is None or self._pixels is None:
+            return events.astype(self._pre.dtype, copy=False)
+        self._pixels += events
+        levels = self.store.pixel_levels
+        values = normalized(self._pixels, levels, self._normalization, self._pre.dtype)
+        values -= self._pre
+        return values
+
+    def _scale(self, *, post: bool, pre: bool) -> None:
+        gain_post, gain_pre = self.store.gain
+        if post:
+            self.current_post = _scaled(self._currents.post, gain_post, self.current_post)
+        if pre:
+            self.current_pre = _scaled(self._currents.pre, gain_pre, self.current_pre)
+
+    def _moment(self) -> Moment:
+        located = self._currents.located(self._post)
+        return Moment(self._pre.copy(), located.copy())
+
+    def _contrast(self, before: Moment) -> Contrast:
+        """Return the contrast between an earlier moment and the present one."""
+        now, connection = self._moment(), self.store.connection
+        moved_post = now.located - before.located
+        moved_pre = now.pre - before.pre
+        if self.store.untied:
+            forward = connection.gradient(before.pre, moved_post)
+            feedback = connection.gradient(moved_pre, before.located)
+            return Contrast(forward, feedback)
+        contrast = connection.gradient(now.pre, moved_post)
+        if moved_pre.any():
+            contrast = contrast + connection.gradient(moved_pre, before.located)
+        return Contrast(contrast)
+
+
+def _scaled(currents: Array, gain: float, out: Array) -> Array:
+    if gain == 1:
+        return currents
+    if out is currents:
+        out = np.empty_like(currents)
+    return np.multiply(currents, currents.dtype.type(gain), out=out)
+
+
+def normalized(
+    pixels: NDArray[np.int32],
+    levels: int,
+    normalization: tuple[Array, Array] | None,
+    dtype: npt.DTypeLike = np.float32,
+) -> Array:
+    """Return what synapses make of pixels.
+
+    Parameters
+    ----------
+    pixels
+        (batch, pixels x channels).
+    levels
+        Pixel value that means 1.0.
+    normalization
+        Means and standard deviations, one for each channel. Without them pixels stay integers, and
+        the currents are divided by the levels.
+    dtype
+        Type of the result.
+    """
+    if normalization is None:
+        return pixels.astype(dtype)
+    mean, std = normalization
+    values = pixels.reshape(len(pixels), -1, mean.size) / levels
+    return ((values - mean) / std).reshape(pixels.shape).astype(dtype)
