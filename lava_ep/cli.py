@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import shlex
 import sys
 import time
@@ -21,7 +22,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.models import BACKENDS, find_backend
@@ -41,6 +42,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+study = typer.Typer(
+    help="Compare learning with theory: figures and study.json in a new folder.",
+    no_args_is_help=True,
+)
+app.add_typer(study, name="study")
+
 DEFAULT_BACKEND = "message-passing"
 
 Threads = Annotated[
@@ -54,12 +61,18 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")
 ]
 RunDir = Annotated[Path, typer.Argument(help="Folder of a run.")]
+SpecFile = Annotated[Path | None, typer.Option("--spec", help="Experiment as a JSON file.")]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change any field of the spec."),
+]
+StudyFolder = Annotated[Path, typer.Option("--out", help="Folder to make.")]
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
-def command(function: Command) -> Command:
+def command(function: Command, to: typer.Typer = app) -> Command:
     """Add a command whose errors are one line each, with the exit code they stand for."""
 
     @functools.wraps(function)
@@ -73,7 +86,7 @@ def command(function: Command) -> Command:
             _complain("interrupted")
             raise typer.Exit(130) from None
 
-    app.command()(guarded)
+    to.command()(guarded)
     return function
 
 
@@ -240,7 +253,7 @@ def compare(
     threads: Threads = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Compare backends bit for bit, from the newest checkpoint of a run on: exit code 0 or 1."""
+    """Compare backends, from the newest checkpoint of a run on: exit code 0 or 1."""
     from lava_ep import training
     from lava_ep.analysis import compare_backends
 
@@ -257,9 +270,10 @@ def compare(
     if found.difference is not None:
         display.print(f"different: {found.difference}")
         raise typer.Exit(1)
+    agreement = "identical" if found.exact else f"equal within {found.largest:.1e}"
     display.print(
-        f"identical: {found.samples} samples from epoch {epoch} on, every state and activation of "
-        f"{found.steps} time steps, and after every batch all weights, momenta, biases and counters"
+        f"{agreement}: {found.samples} samples from epoch {epoch} on, every state and activation "
+        f"of {found.steps} time steps, and after every batch all parameters, scores and counters"
     )
 
 
@@ -276,16 +290,22 @@ def presets(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({name: e.model_dump(mode="json") for name, e in experiments.items()}))
         return
-    table = Table("preset", "data", "network", "T", "K", "nudging", "batch", "epochs", box=None)
+    # Names stay whole where the terminal is narrow: they are what `train` is told.
+    names = (Column(name, no_wrap=True) for name in ("preset", "data"))
+    folded = (
+        Column(name, overflow="fold", min_width=9)
+        for name in ("network", "neurons, weights", "T + K, nudging")
+    )
+    table = Table(*names, *folded, "batch", "epochs", box=None)
     for name, experiment in experiments.items():
         phases, training = experiment.network.phases, experiment.training
         table.add_row(
             name,
             experiment.data.name,
             str(experiment.network),
-            str(phases.free_steps),
-            str(phases.nudged_steps),
-            f"{phases.nudging.value}, β={phases.beta:g}",
+            _kind(experiment),
+            f"{phases.free_steps} + {phases.nudged_steps}, {phases.nudging.value}, "
+            f"β={phases.beta:g}",
             str(training.batch_size),
             str(training.epochs),
         )
@@ -308,19 +328,22 @@ def info(as_json: AsJson = False) -> None:
         "backends": {name: backend.description for name, backend in BACKENDS.items()},
         "datasets": dict(DATASETS),
         "presets": preset_names(),
-        "engine_bytes": {name: _engine_bytes(load_preset(name)) for name in preset_names()},
+        **_memory({name: load_preset(name) for name in preset_names()}),
         "data_dir": os.environ.get("LAVA_EP_DATA"),
     }
     if as_json:
         print(json.dumps(facts))
         return
     table = Table(show_header=False, box=None)
-    footprints = facts.pop("engine_bytes")
-    facts["memory of the fused engine"] = {
-        name: f"{sum(parts.values()) / 2**20:,.0f} MiB: "
-        + ", ".join(f"{part} {size / 2**20:,.1f}" for part, size in parts.items())
-        for name, parts in footprints.items()
-    }
+    for title, key in (
+        ("memory of the fused engine", "engine_bytes"),
+        ("memory of parameters", "parameter_bytes"),
+    ):
+        facts[title] = {
+            name: f"{sum(parts.values()) / 2**20:,.1f} MiB: "
+            + ", ".join(f"{part} {size / 2**20:,.1f}" for part, size in parts.items())
+            for name, parts in facts.pop(key).items()
+        }
     for key, value in facts.items():
         if isinstance(value, Mapping):
             value = "\n".join(f"{name}  {text}" for name, text in value.items())
@@ -328,6 +351,151 @@ def info(as_json: AsJson = False) -> None:
             value = ", ".join(value)
         table.add_row(key, str(value))
     Console().print(table)
+
+
+@functools.partial(command, to=study)
+def gdu(
+    out: StudyFolder,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Experiment that comes with the package [default: gdu-toy]."),
+    ] = None,
+    spec: SpecFile = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a run, for its trained parameters.")
+    ] = None,
+    data_dir: DataDir = None,
+    samples: Annotated[int, typer.Option(help="Training samples to average over.")] = 20,
+    beta: Annotated[
+        str | None, typer.Option(help="Nudging strengths, by commas [default: around the spec's].")
+    ] = None,
+    eta: Annotated[
+        str | None, typer.Option(help="Learning rates, by commas [default: 2e-8 to 0.02].")
+    ] = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare nudged updates, step by step, with backpropagation through time."""
+    from lava_ep import training
+    from lava_ep.analysis import gdu as analysis
+    from lava_ep.analysis import study_figures as figures
+    from lava_ep.data import load_dataset
+    from lava_ep.parameters import initial_parameters
+
+    started = time.perf_counter()
+    figures.check_free(out)
+    sweeps = {"betas": _numbers("--beta", beta), "etas": _numbers("--eta", eta)}
+    if run is not None:
+        if preset or spec:
+            raise InputError(f"--run {run}: has a spec of its own; leave out --preset and --spec")
+        folder = training.RunFolder.open(run)
+        experiment = override(folder.spec(), assignments or [])
+        _, parameters = folder.latest_or_fail(experiment.network)
+        dataset = training.load_run_data(folder, data_dir=data_dir)
+    else:
+        preset = preset or (None if spec else "gdu-toy")
+        experiment = _experiment(preset, spec, {}, assignments)
+        parameters = initial_parameters(experiment.network, seed=experiment.training.seed)
+        dataset = load_dataset(experiment.data.name, data_dir=data_dir)
+    training.check_fit(experiment, dataset)
+    if not 1 <= samples <= len(dataset.x_train):
+        raise InputError(f"--samples {samples}: expected 1 to {len(dataset.x_train)}")
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    with display.status("settling") as status:
+        found = analysis.study_gdu(
+            experiment.network,
+            parameters,
+            dataset.x_train[:samples],
+            dataset.y_train[:samples],
+            on_setting=lambda s: status.update(f"{s.rule.value}, β = {s.beta:g}, η = {s.eta:g}"),
+            **sweeps,
+        )
+        status.update("drawing")
+        figures.write_study(out, found.to_json(), figures.gdu_figures(found))
+    if as_json:
+        seconds = round(time.perf_counter() - started, 3)
+        print(json.dumps(found.summary() | {"seconds": seconds, "out": str(out)}), flush=True)
+        return
+    display.print(f"{found.network}: {found.statement}.")
+    if not found.settled:
+        display.print(
+            f"Not settled: the last free step moved a state by {found.residual:.1e}, which updates "
+            "include; raise network.phases.free_steps or lower the layers' scale."
+        )
+    for rule, error in found.summary()["errors"].items():
+        display.print(f"{rule}: relative error of the total update {error:.2e}")
+    display.print(f"Figures and {figures.RESULT}: {out}")
+
+
+@functools.partial(command, to=study)
+def angle(
+    out: StudyFolder,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Experiment that comes with the package [default: cvf-digits]."),
+    ] = None,
+    spec: SpecFile = None,
+    data_dir: DataDir = None,
+    angles: Annotated[
+        str, typer.Option(help="Angles in degrees, by commas.")
+    ] = "0,22.5,45,67.5,90,112.5,135,157.5,180",
+    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1",
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs.")] = None,
+    backend: Annotated[
+        str, typer.Option(help=f"How to execute the network: {', '.join(BACKENDS)}.")
+    ] = "fused",
+    threads: Threads = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train networks whose feedback weights start at an angle to the forward weights."""
+    from lava_ep.analysis import study_figures as figures
+    from lava_ep.analysis.angle import study_angles
+    from lava_ep.data import load_dataset
+
+    started = time.perf_counter()
+    _check_execution([backend], threads)
+    figures.check_free(out)
+    preset = preset or (None if spec else "cvf-digits")
+    experiment = _experiment(preset, spec, {"training.epochs": epochs}, assignments)
+    data = experiment.data
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    found = study_angles(
+        experiment,
+        load_dataset(
+            data.name,
+            data_dir=data_dir,
+            limit_train=data.limit_train,
+            limit_test=data.limit_test,
+        ),
+        angles=_numbers("--angles", angles) or [],
+        seeds=[int(seed) for seed in _numbers("--seeds", seeds, int) or []],
+        backend=backend,
+        threads=threads,
+        on_point=lambda p: display.print(
+            f"ψ = {p.angle:g}°, seed {p.seed}: test error {100 * p.test_error:.2f} %"
+        ),
+    )
+    drawn = {"error-by-angle": functools.partial(figures.error_by_angle, found)}
+    figures.write_study(out, found.to_json(), drawn)
+    if as_json:
+        seconds = round(time.perf_counter() - started, 3)
+        print(json.dumps(found.to_json() | {"seconds": seconds, "out": str(out)}), flush=True)
+        return
+    display.print(f"Figure and {figures.RESULT}: {out}")
+
+
+def _numbers(
+    option: str, text: str | None, kind: Callable[[str], float] = float
+) -> list[float] | None:
+    """Read numbers that are separated by commas."""
+    if text is None:
+        return None
+    try:
+        return [kind(number) for number in text.split(",")]
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise InputError(f"{option} {text}: expected {what} separated by commas") from None
 
 
 def _check_execution(backends: Sequence[str], threads: int | None) -> None:
@@ -338,14 +506,54 @@ def _check_execution(backends: Sequence[str], threads: int | None) -> None:
         raise InputError(f"--threads {threads}: expected at least 1")
 
 
+def _kind(experiment: ExperimentSpec) -> str:
+    """Tell the kinds of neurons, weights and, if they are not two-phase, updates of a network."""
+    network = experiment.network
+    weights = " and ".join(sorted({layer.weights for layer in network.layers}))
+    found = [network.neuron.kind, weights]
+    if network.feedback_angle is not None:
+        found.append("untied")
+    if network.phases.schedule(0).continual:
+        found.append("continual")
+    return ", ".join(found)
+
+
+def _memory(experiments: Mapping[str, ExperimentSpec]) -> dict[str, dict[str, dict[str, int]]]:
+    """Memory to train experiments in, by what it is for.
+
+    Of networks that count bits it is what the fused engine takes. Of others it is what weights and
+    momenta take, without the states of a batch.
+    """
+    found: dict[str, dict[str, dict[str, int]]] = {"engine_bytes": {}, "parameter_bytes": {}}
+    for name, experiment in experiments.items():
+        key = "engine_bytes" if experiment.network.bits_suffice else "parameter_bytes"
+        memory = _engine_bytes if experiment.network.bits_suffice else _parameter_bytes
+        found[key][name] = memory(experiment)
+    return found
+
+
 def _engine_bytes(experiment: ExperimentSpec) -> dict[str, int]:
-    """Memory that the fused engine takes to train an experiment, by what it is for."""
+    """Memory that the engine that counts bits takes, by what it is for."""
     from lava_ep.models.fused.engine import Engine
 
     network, training = experiment.network, experiment.training
     schedule = network.phases.schedule(training.seed)
     engine = Engine(network, batch=training.batch_size, schedule=schedule, learning=True)
     return engine.footprint()
+
+
+def _parameter_bytes(experiment: ExperimentSpec) -> dict[str, int]:
+    """Memory of all numbers of which there is one for each synapse, in single precision."""
+    network = experiment.network
+    found = {"weights": 0, "feedback": 0, "momenta": 0}
+    for index, (layer, connection) in enumerate(
+        zip(network.layers, network.connections, strict=True)
+    ):
+        size = 4 * math.prod(connection.weight_shape)
+        found["weights"] += size
+        found["feedback"] += size if network.feedback_angle is not None and index > 0 else 0
+        found["momenta"] += size if layer.binary else 0
+    return {part: size for part, size in found.items() if size}
 
 
 def _experiment(
@@ -382,6 +590,7 @@ def _train(
         TimeRemainingColumn(),
     )
     frozen = ", input layer frozen" if experiment.network.layers[0].frozen else ""
+    binary = any(layer.binary for layer in experiment.network.layers)
     display.print(
         f"{experiment.network}{frozen} on {dataset.name}, {backend}, "
         f"seed {experiment.training.seed}",
@@ -406,9 +615,10 @@ def _train(
 
         def on_epoch(entry: Mapping[str, Any]) -> None:
             events = entry["events_per_sample"]
+            flips = f"flips {sum(entry['weight_flips']):>7}  " if binary else ""
             display.print(
                 f"epoch {entry['epoch']:>3}  train {entry['train_accuracy']:.4f}  "
-                f"test {entry['test_accuracy']:.4f}  flips {sum(entry['weight_flips']):>7}  "
+                f"test {entry['test_accuracy']:.4f}  {flips}"
                 f"events/sample {events['free']:.1f} + {events['nudged']:.1f}  "
                 f"{entry['seconds']:.1f} s",
                 highlight=False,
@@ -435,7 +645,7 @@ def _result(
 ) -> dict[str, Any]:
     """Return what ``train --json`` prints."""
     last = metrics[-1]
-    return {
+    result = {
         "test_accuracy": last["test_accuracy"],
         "train_accuracy": last["train_accuracy"],
         "best_test_accuracy": max(entry["test_accuracy"] for entry in metrics),
@@ -447,10 +657,11 @@ def _result(
         "run_dir": str(out),
         "events_per_sample": last["events_per_sample"],
         "synaptic_operations_per_sample": last["synaptic_operations_per_sample"],
-        "weight_flips": [
-            sum(flips) for flips in zip(*(e["weight_flips"] for e in metrics), strict=True)
-        ],
     }
+    if any(layer.binary for layer in experiment.network.layers):
+        flips = zip(*(entry["weight_flips"] for entry in metrics), strict=True)
+        result["weight_flips"] = [sum(layer) for layer in flips]
+    return result
 
 
 def _write_report(run_dir: Path, data_dir: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""The same samples on two backends, compared bit for bit."""
+"""The same samples on two backends: bit for bit the same, or as far as rounding allows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,25 @@ from numpy.typing import NDArray
 from lava_ep.data import Dataset
 from lava_ep.errors import InputError
 from lava_ep.models import find_backend
-from lava_ep.parameters import LayerParameters, NetworkParameters
-from lava_ep.spec import ExperimentSpec
+from lava_ep.parameters import NetworkParameters
+from lava_ep.spec import ExperimentSpec, NeuronSpec
 from lava_ep.training import NetworkSession
 
-SYNAPSE_FIELDS = ("weights", "momentum", "alpha", "synaptic_operations", "flips")
+TOLERANCE = 1e-4
+"""Largest difference of graded networks, as a share of the largest value of an array.
+
+Backends add float32 currents in different orders, so that sums of up to some thousand terms differ
+by about 1e-6 of themselves, and more after steps that have not settled yet and after some batches.
+"""
+
+FLIP_SHARE = 1e-3
+"""Share of binary weights that may differ: where rounding has moved a momentum over the threshold.
+"""
+
+COUNT_SHARE = 0.02
+"""Share of counts that may differ: messages smaller than rounding are sent or not."""
+
+NEURON_FIELDS = ("state", "activation", "bias", "events")
 
 
 @dataclass(frozen=True)
@@ -60,12 +74,18 @@ class Comparison:
     ----------
     samples, steps
         Samples shown, and time steps in which all states and activations were compared.
+    exact
+        Whether everything had to be the same bit for bit.
+    largest
+        Largest difference of real numbers, as a share of the largest value of an array.
     difference
-        The first one, or ``None`` if there is none.
+        The first one that is too large, or ``None`` if there is none.
     """
 
     samples: int
     steps: int
+    exact: bool
+    largest: float
     difference: Difference | None
 
 
@@ -80,9 +100,10 @@ def compare_backends(
 ) -> Comparison:
     """Let several backends learn from the same samples and look for the first difference.
 
-    First all of them go step by step, and every state and activation is compared after every time
-    step, and all that is learned and counted after every batch. Then they start anew, each in the
+    First all of them go step by step: every state and activation is compared after every time step,
+    and all that is learned and counted after every batch. Then they start anew, each in the
     way it runs fastest, and scores, parameters and counters are compared after every batch.
+    Networks of binary neurons have to agree bit for bit, graded ones up to `TOLERANCE`.
 
     Parameters
     ----------
@@ -117,6 +138,8 @@ def compare_backends(
         )
     shown = [slice(number * size, (number + 1) * size) for number in range(batches)]
     data = [(dataset.x_train[chosen], dataset.y_train[chosen]) for chosen in shown]
+    exact = isinstance(spec.network.neuron, NeuronSpec)
+    comparer = _Comparer(exact)
     steps = 0
     for stepwise in (True, False):
         with ExitStack() as stack:
@@ -127,7 +150,7 @@ def compare_backends(
                         batch=size,
                         parameters=parameters,
                         seed=spec.training.seed,
-                        bop_decay=spec.training.bop_decay,
+                        decay=spec.training.decay,
                         epoch_batches=len(dataset.x_train) // spec.training.batch_size,
                         backend=name,
                         threads=threads,
@@ -140,10 +163,10 @@ def compare_backends(
                 run = _walk if stepwise else _stream
                 for step, views in run(sessions, images, labels):
                     steps += step is not None
-                    found = _first_difference(views, number, step)
+                    found = comparer.first_difference(views, number, step)
                     if found is not None:
-                        return Comparison(number * size, steps, found)
-    return Comparison(batches * size, steps, None)
+                        return Comparison(number * size, steps, exact, comparer.largest, found)
+    return Comparison(batches * size, steps, exact, comparer.largest, None)
 
 
 View = dict[tuple[str, str], NDArray[Any]]
@@ -188,16 +211,16 @@ def _results(session: NetworkSession, scores: NDArray[np.float32]) -> View:
     view: View = {("readout", "scores"): scores}
     names = session.spec.layer_names
     for name, layer in zip(names, session.parameters().layers, strict=True):
-        for field in LayerParameters.FIELDS:
-            view[_process(name, field), field] = getattr(layer, field)
-    for field, values in session.layer_counters().items():
-        for name, value in zip(names, values, strict=True):
+        for field, value in layer.arrays.items():
             view[_process(name, field), field] = value
+    for name, counters in session.layer_counters().items():
+        for counter, number in counters.items():
+            view[_process(name, counter), counter] = number
     return view
 
 
 def _process(layer: str, field: str) -> str:
-    return f"{layer}_synapse" if field in SYNAPSE_FIELDS else layer
+    return layer if field in NEURON_FIELDS else f"{layer}_synapse"
 
 
 def _bits(array: NDArray[Any]) -> NDArray[Any]:
@@ -205,14 +228,39 @@ def _bits(array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array).view(f"u{array.itemsize}")
 
 
-def _first_difference(views: dict[str, View], batch: int, step: int | None) -> Difference | None:
-    """Compare all backends with the first one."""
-    (first, reference), *others = views.items()
-    for (process, field), expected in reference.items():
-        for name, view in others:
-            found = view[process, field]
-            if not np.array_equal(_bits(found), _bits(expected)):
-                index = tuple(int(i) for i in np.argwhere(_bits(found) != _bits(expected))[0])
-                values = {first: expected[index], name: found[index]}
-                return Difference(process, field, batch, step, index, values)
-    return None
+class _Comparer:
+    """Compares all backends with the first one, and remembers the largest difference."""
+
+    def __init__(self, exact: bool) -> None:
+        self.largest = 0.0
+        self._exact = exact
+
+    def first_difference(
+        self, views: dict[str, View], batch: int, step: int | None
+    ) -> Difference | None:
+        """Return the first difference that is too large."""
+        (first, reference), *others = views.items()
+        for (process, field), expected in reference.items():
+            for name, view in others:
+                found = view[process, field]
+                wrong = self._wrong(found, expected)
+                if wrong.any():
+                    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+                    values = {first: expected[index], name: found[index]}
+                    return Difference(process, field, batch, step, index, values)
+        return None
+
+    def _wrong(self, found: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell which elements differ too much."""
+        different: NDArray[np.bool_] = _bits(found) != _bits(expected)
+        if self._exact or not different.any():
+            return different
+        if expected.dtype == np.int8:
+            return different if different.mean() > FLIP_SHARE else np.zeros_like(different)
+        gap: NDArray[np.float64] = np.abs(found.astype(np.float64) - expected)
+        scale = max(float(np.abs(expected).max()), 1.0)
+        allowed = COUNT_SHARE if expected.dtype.kind == "i" else TOLERANCE
+        if expected.dtype.kind == "f":
+            self.largest = max(self.largest, float(gap.max()) / scale)
+        too_large: NDArray[np.bool_] = gap > allowed * scale
+        return too_large

@@ -22,9 +22,10 @@ class Recording:
     layer_names
         Names of the layers of neurons.
     states
-        Pre-activations after each step, one (steps, n) array a layer.
+        States s after each step, one (steps, n) array a layer.
     events
-        Changes of the activations in each step, one (steps, n) array a layer.
+        Changes of the activations in each step, one (steps, n) array a layer: -1, 0 or +1 as
+        integers of binary neurons, real numbers of graded ones.
     schedule
         The phases the steps belong to.
     scores
@@ -33,20 +34,22 @@ class Recording:
 
     layer_names: tuple[str, ...]
     states: tuple[NDArray[np.float32], ...]
-    events: tuple[NDArray[np.int8], ...]
+    events: tuple[NDArray[np.int8] | NDArray[np.float32], ...]
     schedule: PhaseSchedule
     scores: NDArray[np.float32]
 
     def phase_bounds(self) -> tuple[tuple[str, int, int], ...]:
         """Return name, first step and end step (exclusive) of every phase, in order."""
         steps = len(self.states[0])
-        phases = [self.schedule.phase(step) for step in range(steps)]
+        # The two nudged phases of the swing follow one another: only beta tells them apart.
+        phases = [(self.schedule.phase(k), self.schedule.beta_at(k, 1)) for k in range(steps)]
         starts = [step for step in range(steps) if step == 0 or phases[step] != phases[step - 1]]
         bounds = []
         for start, end in zip(starts, [*starts[1:], steps], strict=True):
-            name = phases[start].value
-            if phases[start] is Phase.NUDGED and self.schedule.symmetric:
-                name += " +β" if self.schedule.beta_at(start, 1) > 0 else " −β"
+            phase, beta = phases[start]
+            name = phase.value
+            if phase is Phase.NUDGED and self.schedule.two_sided:
+                name += " +β" if beta > 0 else " −β"
             bounds.append((name, start, end))
         return tuple(bounds)
 

@@ -1,0 +1,95 @@
+"""A recorded sample has the phases of its schedule and the events that the network counts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lava_ep.analysis import Recording, record_sample
+from lava_ep.data import load_dataset
+from lava_ep.dynamics import PhaseSchedule
+from lava_ep.parameters import initial_parameters
+from lava_ep.spec import NetworkSpec
+from lava_ep.training import NetworkSession
+
+pytestmark = pytest.mark.timeout(120)
+
+REAL = {"weights": "real", "rate": 0.1}
+CONVOLUTION = {"channels": 4, "kernel": 3, "pool": 2}
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "graded": {
+        "layers": [{"neurons": 20, **REAL}, {"neurons": 10, **REAL}],
+        "neuron": {"kind": "graded", "activation": "tanh", "event_threshold": 1e-3},
+        "phases": {"free_steps": 6, "nudged_steps": 4, "beta": 0.3, "nudging": "swing"},
+    },
+    "graded convolution": {
+        "layers": [{**CONVOLUTION, **REAL}, {"neurons": 10, **REAL}],
+        "neuron": {"kind": "graded", "activation": "hard-sigmoid", "initial_state": 0.5},
+        "phases": {"free_steps": 6, "nudged_steps": 4, "beta": 0.3, "nudging": "symmetric"},
+    },
+    "binary convolution": {
+        "layers": [{**CONVOLUTION, "theta": 1.0}, {"neurons": 20, "theta": 1.0}],
+        "phases": {"free_steps": 6, "nudged_steps": 4, "beta": 1, "nudging": "positive"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("nudging", "expected"),
+    [
+        ("positive", [("load", 0, 1), ("free", 1, 4), ("nudged", 4, 6)]),
+        ("random-sign", [("load", 0, 1), ("free", 1, 4), ("nudged", 4, 6)]),
+        (
+            "symmetric",
+            [
+                ("load", 0, 1),
+                ("free", 1, 4),
+                ("nudged +β", 4, 6),
+                ("restore", 6, 7),
+                ("nudged −β", 7, 9),
+            ],
+        ),
+        ("swing", [("load", 0, 1), ("free", 1, 4), ("nudged +β", 4, 6), ("nudged −β", 6, 8)]),
+    ],
+)
+def test_phases_are_those_of_the_schedule(nudging: Any, expected: list[Any]) -> None:
+    schedule = PhaseSchedule(3, 2, 0.5, nudging)
+    steps = np.zeros((schedule.period(learning=True), 1), np.float32)
+    recording = Recording(("output",), (steps,), (steps,), schedule, steps[0])
+    assert list(recording.phase_bounds()) == expected
+
+
+@pytest.mark.parametrize("backend", ["fused", "message-passing"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_events_are_those_that_the_network_counts(name: str, backend: str) -> None:
+    spec = NetworkSpec.model_validate(
+        {"inputs": 64, "input_levels": 16, "image_shape": (8, 8), **NETWORKS[name]}
+    )
+    digits = load_dataset("digits")
+    image, label = digits.x_test[0], digits.y_test[0]
+    parameters = initial_parameters(spec, seed=0)
+    recording = record_sample(spec, parameters, image, int(label), backend=backend)
+    with NetworkSession(
+        spec, batch=1, parameters=parameters, backend=backend, stepwise=True
+    ) as session:
+        for _ in session.walk(image[None], np.array([label])):
+            pass
+        counted = session.counters().events
+        final = session.states()
+    free_end = spec.phases.free_steps + 1
+    events = [np.count_nonzero(layer, axis=1) for layer in recording.events]
+    assert sum(layer[:free_end].sum() for layer in events) == counted[0]
+    assert sum(layer[free_end:].sum() for layer in events) == counted[1] > 0
+    for (state, activation), states, changes in zip(
+        final, recording.states, recording.events, strict=True
+    ):
+        np.testing.assert_array_equal(states[-1], state[0])
+        np.testing.assert_allclose(changes.sum(axis=0), activation[0], atol=1e-6)
+    graded = spec.neuron.kind == "graded"
+    assert {layer.dtype.kind for layer in recording.events} == {"f" if graded else "i"}
+    for (_, _, end), (_, first, _) in pairwise(recording.phase_bounds()):
+        assert end == first
