@@ -51,7 +51,7 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
         started=str(about["started"]),
         backend=backend,
         seed=spec.training.seed,
-        spec=spec.model_dump(mode="json"),
+        experiment=spec,
         metrics=folder.metrics(),
         baseline_metrics=folder.baseline.metrics() or None,
         confusion=evaluation.confusion(spec.network.classes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.data.dataset import ImageShape
 from lava_ep.errors import InputError
+from lava_ep.spec import ExperimentSpec
 
 PHASES = ("free", "nudged")
 """Keys of the per-sample counters in a line of ``metrics.jsonl``."""
@@ -36,9 +38,10 @@ class PhaseRecording:
     layer_names
         Names of the layers, input side first; the last is the output layer.
     events
-        Per layer (steps, n): -1 for a neuron that switches off, +1 for one that switches on.
+        Per layer (steps, n): of binary neurons integers, -1 for one that switches off, +1 for one
+        that switches on; of graded neurons reals, the change of the activation.
     states
-        Per layer (steps, n): pre-activations.
+        Per layer (steps, n): states s.
     free_steps, nudged_steps
         Length of the free phase and of one nudged phase, in time steps.
     phase_bounds
@@ -46,7 +49,7 @@ class PhaseRecording:
         begin with ``"nudged"``, that of the free phase with ``"free"``; steps that belong to no
         phase, such as loading a sample or restoring the free state, may have a name or none.
     image
-        (height, width), in [0, 1].
+        (height, width) or (height, width, channels), in [0, 1].
     label, prediction
         True class, and class read from the output at the end of the free phase.
 
@@ -57,7 +60,7 @@ class PhaseRecording:
     """
 
     layer_names: tuple[str, ...]
-    events: tuple[NDArray[np.int8], ...]
+    events: tuple[NDArray[np.int8] | NDArray[np.float32], ...]
     states: tuple[NDArray[np.float32], ...]
     free_steps: int
     nudged_steps: int
@@ -86,7 +89,9 @@ class PhaseRecording:
                     f"states of layer {layer!r} have the shape {states.shape}: expected "
                     f"{events.shape}, the shape of its events"
                 )
-            if not np.isin(events, (-1, 0, 1)).all():
+            if self.graded and not np.isfinite(events).all():
+                raise InputError(f"events of layer {layer!r} must all be finite")
+            if not self.graded and not np.isin(events, (-1, 0, 1)).all():
                 raise InputError(f"events of layer {layer!r} must all be -1, 0 or +1")
         for name in ("free_steps", "nudged_steps"):
             if getattr(self, name) < 1:
@@ -102,13 +107,21 @@ class PhaseRecording:
         for start in PHASES:
             if not any(phase.startswith(start) for phase, _, _ in self.phase_bounds):
                 raise InputError(f"phase_bounds names no phase that begins with {start!r}")
-        if self.image.ndim != 2:
-            raise InputError(f"image has the shape {self.image.shape}: expected (height, width)")
+        if self.image.ndim not in (2, 3):
+            raise InputError(
+                f"image has the shape {self.image.shape}: expected (height, width) or "
+                "(height, width, channels)"
+            )
 
     @property
     def steps(self) -> int:
         """Number of recorded time steps."""
         return int(self.events[0].shape[0])
+
+    @property
+    def graded(self) -> bool:
+        """Whether events are changes of any size, not just of -1 or +1."""
+        return np.issubdtype(self.events[0].dtype, np.floating)
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -134,8 +147,8 @@ class ReportContent:
         Name of the backend that executed the network.
     seed
         Seed of the run.
-    spec
-        The experiment as JSON-able data.
+    experiment
+        What was trained, and how.
     metrics
         The lines of ``metrics.jsonl``, one an epoch, at least one.
     baseline_metrics
@@ -148,9 +161,9 @@ class ReportContent:
         One sample through its phases. The output layer consists of one group of neurons for each
         class, class 0 first.
     input_weights
-        (neurons, pixels), each -1 or +1: what the first layer receives from the image.
+        What the first layer receives from the image, see `LayerParameters.weights`.
     image_shape
-        (height, width).
+        (height, width) or (height, width, channels).
 
     Raises
     ------
@@ -164,14 +177,14 @@ class ReportContent:
     started: str
     backend: str
     seed: int
-    spec: Mapping[str, Any]
+    experiment: ExperimentSpec
     metrics: Sequence[Mapping[str, Any]]
     baseline_metrics: Sequence[Mapping[str, Any]] | None
     confusion: NDArray[np.integer[Any]]
     class_names: tuple[str, ...]
     recording: PhaseRecording
-    input_weights: NDArray[np.int8]
-    image_shape: tuple[int, int]
+    input_weights: NDArray[np.int8] | NDArray[np.float32]
+    image_shape: ImageShape
 
     def __post_init__(self) -> None:
         self._check_metrics("metrics", self.metrics)
@@ -185,11 +198,13 @@ class ReportContent:
             )
         if self.confusion.min() < 0 or self.confusion.sum() == 0:
             raise InputError("confusion must hold counts of at least one test sample")
-        sizes = self.recording.layer_sizes
-        if sizes[-1] % classes:
+        network = self.experiment.network
+        if classes != network.classes:
+            raise InputError(f"{classes} class_names: expected {network.classes}, as in the spec")
+        if self.recording.layer_sizes != network.sizes[1:]:
             raise InputError(
-                f"the recorded output layer has {sizes[-1]} neurons for {classes} classes: "
-                "expected a multiple of the classes"
+                f"the recorded layers have {self.recording.layer_sizes} neurons: expected "
+                f"{network.sizes[1:]}, as in the spec"
             )
         for name in ("label", "prediction"):
             if not 0 <= getattr(self.recording, name) < classes:
@@ -202,23 +217,25 @@ class ReportContent:
                 f"the recorded image has the shape {self.recording.image.shape}: expected "
                 f"image_shape, {tuple(self.image_shape)}"
             )
-        expected = (sizes[0], self.image_shape[0] * self.image_shape[1])
+        if math.prod(self.image_shape) != network.inputs:
+            raise InputError(
+                f"image_shape {tuple(self.image_shape)} does not fit {network.inputs} inputs"
+            )
+        expected = network.connections[0].weight_shape
         if self.input_weights.shape != expected:
             raise InputError(
                 f"input_weights have the shape {self.input_weights.shape}: expected {expected}, "
-                "the first layer's neurons by the pixels of an image"
+                "as in the spec"
             )
-        if not np.isin(self.input_weights, (-1, 1)).all():
+        if network.layers[0].binary and not np.isin(self.input_weights, (-1, 1)).all():
             raise InputError("input_weights must all be -1 or +1")
-        try:
-            json.dumps(self.spec)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"spec cannot be written as JSON: {error}") from error
+        if not np.isfinite(self.input_weights).all():
+            raise InputError("input_weights must all be finite")
 
     def _check_metrics(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
         if not lines:
             raise InputError(f"{name} is empty: a report needs at least one finished epoch")
-        synapses = len(self.recording.layer_names)
+        synapses = len(self.experiment.network.layers)
         for number, line in enumerate(lines, start=1):
             missing = [key for key in METRIC_KEYS if key not in line]
             if missing:
@@ -226,7 +243,7 @@ class ReportContent:
             if len(line["weight_flips"]) != synapses:
                 raise InputError(
                     f"line {number} of {name} counts weight flips of {len(line['weight_flips'])} "
-                    f"synapses: expected {synapses}, one below every recorded layer"
+                    f"synapses: expected {synapses}, one below every layer"
                 )
             for key in ("events_per_sample", "synaptic_operations_per_sample"):
                 if not set(PHASES) <= set(line[key]):

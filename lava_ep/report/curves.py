@@ -1,4 +1,4 @@
-"""Figures of the run over its epochs: accuracy and weight flips."""
+"""Figures of the run over its epochs: accuracy, weight flips and events."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from lava_ep.report.content import ReportContent
-from lava_ep.report.summary import summarize, synapse_names
-from lava_ep.report.text import count, percent, points
+from lava_ep.report.content import PHASES, ReportContent
+from lava_ep.report.summary import flipping_layers, learning_place, summarize, synapse_names
+from lava_ep.report.text import count, percent, plural, points
 from lava_ep.report.theme import Theme, new_figure
 
 LOG_RATIO = 20.0
@@ -91,8 +91,8 @@ def learning_curve_caption(content: ReportContent) -> str:
     gap = "gap" if min(len(content.metrics), len(content.baseline_metrics)) == 1 else "shaded gap"
     return (
         f"The {gap} between the test curve and that of a network whose input layer is frozen "
-        f"at its random start, {points(numbers.worth)} after {after}, is what learning in the "
-        "hidden layer is worth."
+        f"at its random start, {points(numbers.worth)} after {after}, is what learning in "
+        f"{learning_place(content)} is worth."
     )
 
 
@@ -112,7 +112,7 @@ def learning_curve_alt(content: ReportContent) -> str:
 
 
 def weight_flips(content: ReportContent, theme: Theme) -> Figure:
-    """Weight flips of every synapse over the epochs."""
+    """Flips of all binary weights over the epochs, layer by layer."""
     figure = new_figure(6.2, 3.7)
     axes = figure.add_subplot()
     epochs = [int(line["epoch"]) for line in content.metrics]
@@ -122,17 +122,18 @@ def weight_flips(content: ReportContent, theme: Theme) -> Figure:
         (theme.green, "s", "-."),
         (theme.muted, "^", ":"),
     ]
-    flips = [[int(n) for n in line["weight_flips"]] for line in content.metrics]
-    for synapse, name in enumerate(synapse_names(content)):
-        color, marker, style = looks[synapse % len(looks)]
+    names, binary = synapse_names(content), flipping_layers(content)
+    flips = [[int(line["weight_flips"][layer]) for layer in binary] for line in content.metrics]
+    for position, layer in enumerate(binary):
+        color, marker, style = looks[position % len(looks)]
         axes.plot(
             epochs,
-            [line[synapse] for line in flips],
+            [line[position] for line in flips],
             color=color,
             marker=marker if len(epochs) <= _MANY_EPOCHS else None,
             linestyle=style if len(epochs) > 1 else "none",
             markersize=9 if len(epochs) == 1 else 5.5,
-            label=name,
+            label=names[layer],
             clip_on=False,
             zorder=3,
         )
@@ -163,20 +164,76 @@ def weight_flips_caption(content: ReportContent) -> str:
     if len(content.metrics) == 1:
         return (
             f"A binary weight learns by changing its sign: {count(first)} flips in the only epoch, "
-            f"among {count(numbers.weights)} weights."
+            f"among {count(numbers.binary_weights)} binary weights."
         )
     return (
         "A binary weight learns by changing its sign, and learning calms down where the curves "
         f"fall: {count(first)} flips in the first epoch, {count(last)} in the last, "
-        f"among {count(numbers.weights)} weights."
+        f"among {count(numbers.binary_weights)} binary weights."
     )
 
 
 def weight_flips_alt(content: ReportContent) -> str:
     """Describe the weight flips to those who cannot see them."""
+    names = synapse_names(content)
     ends = ", ".join(
-        f"{name} from {count(content.metrics[0]['weight_flips'][k])} "
+        f"{names[k]} from {count(content.metrics[0]['weight_flips'][k])} "
         f"to {count(content.metrics[-1]['weight_flips'][k])}"
-        for k, name in enumerate(synapse_names(content))
+        for k in flipping_layers(content)
     )
     return f"Line chart of weight flips per epoch: {ends}."
+
+
+def events_per_epoch(content: ReportContent, theme: Theme) -> Figure:
+    """Mean events of a sample in free and in nudged phases over the epochs."""
+    figure = new_figure(6.2, 3.7)
+    axes = figure.add_subplot()
+    epochs = [int(line["epoch"]) for line in content.metrics]
+    top = 0.0
+    for phase, color, marker, style in (
+        ("free", theme.blue, "o", "-"),
+        ("nudged", theme.orange, "D", "--"),
+    ):
+        events = [float(line["events_per_sample"][phase]) for line in content.metrics]
+        top = max(top, *events)
+        axes.plot(
+            epochs,
+            events,
+            color=color,
+            marker=marker if len(epochs) <= _MANY_EPOCHS else None,
+            linestyle=style if len(epochs) > 1 else "none",
+            markersize=9 if len(epochs) == 1 else 5.5,
+            label=phase,
+            clip_on=False,
+            zorder=3,
+        )
+    _epoch_axis(axes, epochs)
+    axes.set_ylim(0, 1.08 * top or 1)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+    axes.set_ylabel("events of a sample")
+    figure.legend(loc="outside upper left", ncols=2, handlelength=2.6, columnspacing=1.6)
+    return figure
+
+
+def events_per_epoch_caption(content: ReportContent) -> str:
+    """Say what to see in the events over the epochs."""
+    neurons = sum(content.recording.layer_sizes)
+    return (
+        "Every event is a message of one neuron in one time step, averaged here over the training "
+        f"samples: if all {plural(neurons, 'neuron')} sent one in every step, there would be "
+        f"{count(neurons * _steps(content, 'free'))} in the free phase and "
+        f"{count(neurons * _steps(content, 'nudged'))} nudged."
+    )
+
+
+def _steps(content: ReportContent, phase: str) -> int:
+    return next(found.steps for found in summarize(content).activity if found.name == phase)
+
+
+def events_per_epoch_alt(content: ReportContent) -> str:
+    """Describe the events over the epochs to those who cannot see them."""
+    first, last = (content.metrics[k]["events_per_sample"] for k in (0, -1))
+    ends = ", ".join(
+        f"{phase} from {count(first[phase])} to {count(last[phase])}" for phase in PHASES
+    )
+    return f"Line chart of events per sample over {len(content.metrics)} epochs: {ends}."

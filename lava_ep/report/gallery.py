@@ -7,9 +7,26 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from lava_ep.report import curves, matrices, phases
+from lava_ep.report import curves, first_layer, matrices, phases
 from lava_ep.report.content import ReportContent
+from lava_ep.report.summary import flipping_layers
 from lava_ep.report.theme import Theme
+
+
+def _always(content: ReportContent) -> bool:
+    return True
+
+
+def _has_binary_weights(content: ReportContent) -> bool:
+    return bool(flipping_layers(content))
+
+
+def _has_only_real_weights(content: ReportContent) -> bool:
+    return not flipping_layers(content)
+
+
+def _is_dense(content: ReportContent) -> bool:
+    return not first_layer.convolves(content)
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,8 @@ class Plate:
         One sentence that says what to see.
     alt
         Description for those who cannot see it.
+    applies
+        Whether a network has what it shows.
     """
 
     name: str
@@ -35,6 +54,7 @@ class Plate:
     draw: Callable[[ReportContent, Theme], Figure]
     caption: Callable[[ReportContent], str]
     alt: Callable[[ReportContent], str]
+    applies: Callable[[ReportContent], bool] = _always
 
 
 PLATES: tuple[Plate, ...] = (
@@ -51,6 +71,16 @@ PLATES: tuple[Plate, ...] = (
         curves.weight_flips,
         curves.weight_flips_caption,
         curves.weight_flips_alt,
+        _has_binary_weights,
+    ),
+    Plate(
+        "events-per-epoch",
+        "Events per sample",
+        curves.events_per_epoch,
+        curves.events_per_epoch_caption,
+        curves.events_per_epoch_alt,
+        # In the place of the flips; where there are flips, the table of the epochs has the events.
+        _has_only_real_weights,
     ),
     Plate(
         "confusion-matrix",
@@ -90,16 +120,34 @@ PLATES: tuple[Plate, ...] = (
     Plate(
         "receptive-fields",
         "Receptive fields",
-        matrices.receptive_fields,
-        matrices.receptive_fields_caption,
-        matrices.receptive_fields_alt,
+        first_layer.receptive_fields,
+        first_layer.receptive_fields_caption,
+        first_layer.receptive_fields_alt,
+        _is_dense,
     ),
     Plate(
         "mean-field",
         "Mean receptive field",
-        matrices.mean_field,
-        matrices.mean_field_caption,
-        matrices.mean_field_alt,
+        first_layer.mean_field,
+        first_layer.mean_field_caption,
+        first_layer.mean_field_alt,
+        _is_dense,
+    ),
+    Plate(
+        "kernels",
+        "Kernels",
+        first_layer.receptive_fields,
+        first_layer.kernels_caption,
+        first_layer.receptive_fields_alt,
+        first_layer.convolves,
+    ),
+    Plate(
+        "feature-maps",
+        "Feature maps",
+        first_layer.feature_maps,
+        first_layer.feature_maps_caption,
+        first_layer.feature_maps_alt,
+        first_layer.convolves,
     ),
 )
-"""Every figure, in the order in which the page shows them."""
+"""Every figure, in the order in which the page shows those that apply to its network."""

@@ -1,28 +1,19 @@
-"""Figures of matrices: confusion on the test set, and the weights of the input layer as images."""
+"""The figure of the confusion matrix."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from lava_ep.report.content import ReportContent
 from lava_ep.report.text import count, percent, plural
 from lava_ep.report.theme import Theme, new_figure
 
-FIELDS = 25
-"""Receptive fields shown."""
-
 _WRITTEN_CLASSES = 20
 """With more classes the counts are no longer written into the cells."""
-
-
-_LABEL = 0.22
-"""Room for the number above a receptive field, in inches."""
 
 
 def confusion(content: ReportContent, theme: Theme) -> Figure:
@@ -128,119 +119,4 @@ def confusion_alt(content: ReportContent) -> str:
     return (
         f"Confusion matrix of {len(content.class_names)} classes. The class found least often is "
         f"{content.class_names[worst]}, {percent(float(recall[worst]))} of its samples."
-    )
-
-
-def chosen_neurons(neurons: int) -> list[int]:
-    """Choose neurons at even distances, the first and the last among them."""
-    return [int(k) for k in np.linspace(0, neurons - 1, min(FIELDS, neurons)).round()]
-
-
-def receptive_fields(content: ReportContent, theme: Theme) -> Figure:
-    """Signs of the weights from the image to a few neurons of the first layer."""
-    chosen = chosen_neurons(content.input_weights.shape[0])
-    height, width = content.image_shape
-    columns = min(5, len(chosen))
-    rows = -(-len(chosen) // columns)
-    across = 1.08 * width
-    inches = min(6.0 / (columns * across), (5.0 - rows * _LABEL) / (rows * height))
-    down = height + _LABEL / inches
-    figure = new_figure(6.2, rows * down * inches + 0.5)
-    axes = figure.add_subplot()
-    colors = ListedColormap([theme.orange, theme.blue])
-    for position, neuron in enumerate(chosen):
-        row, column = divmod(position, columns)
-        left, top = column * across, row * down
-        axes.imshow(
-            content.input_weights[neuron].reshape(content.image_shape),
-            cmap=colors,
-            vmin=-1,
-            vmax=1,
-            interpolation="nearest",
-            extent=(left, left + width, top + height, top),
-        )
-        axes.annotate(
-            str(neuron),
-            (left + width / 2, top),
-            xytext=(0, 2),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=10,
-            color=theme.muted,
-        )
-    axes.set_xlim(0, columns * across - (across - width))
-    axes.set_ylim(rows * down - (down - height), -(down - height))
-    axes.set_axis_off()
-    figure.legend(
-        handles=[
-            Patch(color=theme.blue, label="+1"),
-            Patch(color=theme.orange, label="\N{MINUS SIGN}1"),
-        ],
-        loc="outside lower center",
-        ncols=2,
-        handlelength=1.0,
-    )
-    return figure
-
-
-def receptive_fields_caption(content: ReportContent) -> str:
-    """Say what to see in the receptive fields."""
-    neurons = content.input_weights.shape[0]
-    shown = len(chosen_neurons(neurons))
-    return (
-        f"The sign of every weight from the image to {shown} of the {plural(neurons, 'neuron')} of "
-        "the first layer (numbered): where learning has flipped weights together, patches of one "
-        "color stand out from the random start."
-    )
-
-
-def receptive_fields_alt(content: ReportContent) -> str:
-    """Describe the receptive fields to those who cannot see them."""
-    positive = float((content.input_weights > 0).mean())
-    return (
-        f"Grid of {len(chosen_neurons(content.input_weights.shape[0]))} binary images, each the "
-        f"input weights of one neuron; {percent(positive)} of all input weights are +1."
-    )
-
-
-def mean_field(content: ReportContent, theme: Theme) -> Figure:
-    """Mean over the first layer's neurons of the sign of their weight from every pixel."""
-    mean = content.input_weights.mean(axis=0).reshape(content.image_shape)
-    limit = float(np.abs(mean).max()) or 1.0
-    colors = LinearSegmentedColormap.from_list("signs", [theme.orange, theme.surface, theme.blue])
-    height, width = content.image_shape
-    figure = new_figure(6.2, float(np.clip(5.0 * height / width, 2.4, 6.6)))
-    axes = figure.add_subplot()
-    image = axes.imshow(mean, cmap=colors, vmin=-limit, vmax=limit, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(True)
-        spine.set_color(theme.line)
-    bar = figure.colorbar(
-        image, ax=axes, shrink=0.9, format=FuncFormatter(lambda value, _: f"{value:+.2g}")
-    )
-    bar.set_label("mean sign of the weight")
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    return figure
-
-
-def mean_field_caption(content: ReportContent) -> str:
-    """Say what to see in the mean field."""
-    neurons = content.input_weights.shape[0]
-    chance = f"\N{PLUS-MINUS SIGN}{1 / np.sqrt(neurons):.2g}"
-    return (
-        f"Averaged over all {plural(neurons, 'neuron')}, pixels that learning leaves alone stay "
-        f"near zero (chance gives about {chance}), while those that it "
-        "uses to excite or to silence the layer turn blue or orange."
-    )
-
-
-def mean_field_alt(content: ReportContent) -> str:
-    """Describe the mean field to those who cannot see it."""
-    mean = content.input_weights.mean(axis=0)
-    return (
-        "Image of the mean sign of the weights from every pixel, from "
-        f"{mean.min():+.2f} to {mean.max():+.2f}."
     )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap, SymLogNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -12,13 +17,20 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from lava_ep.report.content import PhaseRecording, ReportContent
-from lava_ep.report.text import class_label, count, plural
+from lava_ep.report.text import class_label, count, plural, signed
 from lava_ep.report.theme import Theme, new_figure
+from lava_ep.spec import GradedNeuronSpec
 
 _WIDTH = 6.4
 _RASTER_WIDTH = 7.4
-_CHARACTER = 0.085
+_CHARACTER = 0.09
 """Width of a character of a phase's label, in inches."""
+
+_ROWS = 400
+"""Rows in which the changes of a layer's activations are drawn, about as many as pixels."""
+
+_DECADES = 4
+"""Changes are told apart by color down to the largest one times 10 to the minus this."""
 
 
 def _is_nudged(name: str) -> bool:
@@ -29,10 +41,13 @@ def _is_idle(name: str) -> bool:
     return not name.startswith(("free", "nudged"))
 
 
-def has_idle_steps(recording: PhaseRecording) -> bool:
-    """Whether some recorded steps belong to neither a free nor a nudged phase."""
-    inside = sum(end - first for name, first, end in recording.phase_bounds if not _is_idle(name))
-    return inside < recording.steps
+def idle_steps(recording: PhaseRecording) -> NDArray[np.intp]:
+    """Return the steps that belong to neither a free nor a nudged phase."""
+    idle = np.ones(recording.steps, bool)
+    for name, first, end in recording.phase_bounds:
+        if not _is_idle(name):
+            idle[first:end] = False
+    return np.flatnonzero(idle)
 
 
 def events_within(recording: PhaseRecording, layer: int, start: str) -> int:
@@ -53,6 +68,12 @@ def silent_from(recording: PhaseRecording) -> int | None:
         return 0
     last = int(steps[-1]) + 1
     return None if last == end - first else last
+
+
+def largest_free_change(recording: PhaseRecording) -> float:
+    """Return the size of the largest event in the last step of the free phase."""
+    _, _, end = next(p for p in recording.phase_bounds if p[0].startswith("free"))
+    return max(float(np.abs(events[end - 1]).max()) for events in recording.events)
 
 
 def _mark_phases(axes: Axes, recording: PhaseRecording, theme: Theme) -> None:
@@ -81,9 +102,14 @@ def _label_phases(
     """Name the phases above the axes; names wider than their phase take turns in two rows."""
     named = [bounds for bounds in recording.phase_bounds if not _is_idle(bounds[0])]
     inches = (width - 1.0) / recording.steps
-    crowded = any(len(name) * _CHARACTER > (end - first) * inches for name, first, end in named)
-    for position, (name, first, end) in enumerate(named):
-        fits = len(name) * _CHARACTER <= (end - first) * inches
+    room = [(end - first) * inches for _, first, end in named]
+    # With a gap of two characters to the neighbors.
+    fitting = [
+        (len(name) + 2) * _CHARACTER <= width
+        for (name, _, _), width in zip(named, room, strict=True)
+    ]
+    crowded = not all(fitting)
+    for position, ((name, first, end), fits) in enumerate(zip(named, fitting, strict=True)):
         late = first + end > recording.steps
         if fits:
             x, align = (first + end - 1) / 2, "center"
@@ -135,7 +161,9 @@ def _silent_note(axes: Axes, theme: Theme) -> None:
 def sample_image(content: ReportContent, theme: Theme) -> Figure:
     """Draw the recorded sample's image, nothing else."""
     image = content.recording.image
-    height, width = image.shape
+    height, width = image.shape[:2]
+    if not _has_colors(image) and image.ndim == 3:
+        image = image.mean(axis=2)
     longest = max(height, width)
     figure = new_figure(2.2 * width / longest, 2.2 * height / longest, framed=False)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -155,32 +183,38 @@ def sample_image_caption(content: ReportContent) -> str:
 
 def sample_image_alt(content: ReportContent) -> str:
     """Describe the image to those who cannot see it."""
-    height, width = content.image_shape
+    height, width = content.image_shape[:2]
     name = class_label(content.class_names[content.recording.label])
-    return f"Gray-level image of {width} by {height} pixels, {name}."
+    kind = "Color" if _has_colors(content.recording.image) else "Gray-level"
+    return f"{kind} image of {width} by {height} pixels, {name}."
+
+
+def _has_colors(image: NDArray[Any]) -> bool:
+    """Whether the channels of an image are red, green and blue."""
+    return image.ndim == 3 and image.shape[2] == 3
 
 
 def raster(content: ReportContent, theme: Theme) -> Figure:
-    """Every event of every neuron over the time steps of one sample, the output on top."""
+    """Every event of every neuron over the time steps of one sample, the output on top.
+
+    Events of binary neurons are dashes; those of graded neurons are cells, the deeper in color the
+    larger the change.
+    """
     recording = content.recording
     layers = len(recording.layer_names)
     hidden = 2.6 if layers <= 2 else 1.9
     heights = [hidden] * (layers - 1) + [2.2]
     figure, plots = _layer_axes(heights, _RASTER_WIDTH)
+    changes = _change_colors(recording, theme)
     for layer, (axes, events) in enumerate(zip(plots, recording.events, strict=True)):
         _mark_phases(axes, recording, theme)
         neurons = events.shape[1]
-        # A dash of its neuron's height, but never so thin that a single event gets lost.
-        thickness = max(1.1, min(8.0, 0.8 * 72 * heights[layer] / neurons))
-        half = _bar_width(recording, _RASTER_WIDTH) / 2
-        for sign, color in ((1, theme.blue), (-1, theme.orange)):
-            step, neuron = np.nonzero(events == sign)
-            dashes = np.stack(
-                [np.stack([step - half, neuron], 1), np.stack([step + half, neuron], 1)], 1
-            )
-            axes.add_collection(
-                LineCollection(list(dashes), colors=color, linewidths=thickness, zorder=3)
-            )
+        if recording.graded:
+            _draw_changes(axes, events, changes)
+        else:
+            # A dash of its neuron's height, but never so thin that a single event gets lost.
+            thickness = max(1.1, min(8.0, 0.8 * 72 * heights[layer] / neurons))
+            _draw_dashes(axes, events, thickness, _bar_width(recording, _RASTER_WIDTH), theme)
         axes.set_ylim(-0.5 - 0.01 * neurons, neurons - 0.5 + 0.01 * neurons)
         if not events.any():
             _silent_note(axes, theme)
@@ -189,6 +223,9 @@ def raster(content: ReportContent, theme: Theme) -> Figure:
     _mark_classes(plots[-1], content, theme)
     _label_phases(plots[-1], recording, theme, _RASTER_WIDTH)
     figure.align_ylabels(plots)
+    if recording.graded:
+        _change_scale(figure, plots, changes)
+        return figure
     figure.legend(
         handles=[
             Line2D([], [], color=theme.blue, linewidth=5, label="switches on (+1)"),
@@ -199,6 +236,97 @@ def raster(content: ReportContent, theme: Theme) -> Figure:
         handlelength=1.2,
     )
     return figure
+
+
+def _draw_dashes(
+    axes: Axes, events: NDArray[Any], thickness: float, width: float, theme: Theme
+) -> None:
+    """Draw a dash for every event of binary neurons."""
+    for sign, color in ((1, theme.blue), (-1, theme.orange)):
+        step, neuron = np.nonzero(events == sign)
+        dashes = np.stack(
+            [np.stack([step - width / 2, neuron], 1), np.stack([step + width / 2, neuron], 1)], 1
+        )
+        axes.add_collection(
+            LineCollection(list(dashes), colors=color, linewidths=thickness, zorder=3)
+        )
+
+
+def _change_colors(recording: PhaseRecording, theme: Theme) -> ScalarMappable:
+    """Return colors for changes of activations: by sign, and stronger by each decade."""
+    limit = max(float(np.abs(events).max()) for events in recording.events) or 1.0
+    norm = SymLogNorm(limit / 10**_DECADES, linscale=0.4, vmin=-limit, vmax=limit)
+    # Even the smallest change stands out from none, which is not drawn at all.
+    colors = LinearSegmentedColormap.from_list(
+        "changes",
+        [
+            (0.0, to_rgba(theme.orange)),
+            (0.5, to_rgba(theme.orange, 0.12)),
+            (0.5, to_rgba(theme.blue, 0.12)),
+            (1.0, to_rgba(theme.blue)),
+        ],
+    )
+    return ScalarMappable(norm, colors)
+
+
+def largest_changes(events: NDArray[Any], rows: int) -> NDArray[np.float64]:
+    """Return for groups of neighboring neurons the change that is largest in size.
+
+    Parameters
+    ----------
+    events
+        (steps, n).
+    rows
+        Largest number of groups.
+
+    Returns
+    -------
+    changes
+        (steps, groups); 0 where there is no event.
+    """
+    steps, neurons = events.shape
+    size = -(-neurons // rows)
+    padded = np.zeros((steps, -(-neurons // size) * size))
+    padded[:, :neurons] = events
+    grouped = padded.reshape(steps, -1, size)
+    largest = np.abs(grouped).argmax(axis=2)
+    return np.take_along_axis(grouped, largest[:, :, None], axis=2)[:, :, 0]
+
+
+def _draw_changes(axes: Axes, events: NDArray[Any], colors: ScalarMappable) -> None:
+    """Draw a cell for every event of graded neurons."""
+    steps, neurons = events.shape
+    changes = largest_changes(events, _ROWS)
+    rows = changes.shape[1] * -(-neurons // changes.shape[1])
+    axes.imshow(
+        np.where(changes == 0, np.nan, changes).T,
+        cmap=colors.cmap,
+        norm=colors.norm,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        extent=(-0.5, steps - 0.5, -0.5, rows - 0.5),
+        zorder=2,
+    )
+
+
+def _change_scale(figure: Figure, plots: list[Axes], colors: ScalarMappable) -> None:
+    """Explain the colors of changes below the plots."""
+    limit = float(colors.norm.vmax or 1.0)
+    top = math.floor(math.log10(limit))
+    decades = [10.0**power for power in (top, top - 2)]
+    bar = figure.colorbar(
+        colors,
+        ax=plots,
+        orientation="horizontal",
+        shrink=0.5,
+        aspect=32,
+        ticks=[*(-size for size in decades), 0.0, *decades[::-1]],
+        format=FuncFormatter(lambda value, _: signed(value)),
+    )
+    bar.ax.minorticks_off()
+    bar.set_label("change of the activation")
+    bar.outline.set_visible(False)  # type: ignore[operator]
 
 
 def _mark_classes(axes: Axes, content: ReportContent, theme: Theme) -> None:
@@ -232,16 +360,20 @@ def raster_caption(content: ReportContent) -> str:
     recording = content.recording
     free = sum(events_within(recording, k, "free") for k in range(len(recording.events)))
     nudged = sum(events_within(recording, k, "nudged") for k in range(len(recording.events)))
-    idle = (
-        "; gray steps load the sample or restore the free state"
-        if has_idle_steps(recording)
-        else ""
-    )
+    steps = idle_steps(recording)
+    idle = "; gray steps load the sample" if steps.size else ""
+    if steps.size and steps[-1] >= recording.free_steps:
+        idle += " or restore the free state"
+    if recording.graded:
+        grouped = max(recording.layer_sizes) > _ROWS
+        event = "Each cell is one event, the deeper its color the larger the change of activation"
+        event += " (of many neurons in a row, the largest)" if grouped else ""
+    else:
+        event = "Each dash is one event, the change of one neuron's binary activation"
     return (
-        "Each dash is one event, the change of one neuron's binary activation: "
-        f"{plural(free, 'event')} while the network settles freely and {count(nudged)} in the "
-        "nudged phase (tinted), which pulls the output towards or away from "
-        f"{class_label(content.class_names[recording.label])} (blue band){idle}."
+        f"{event}: {plural(free, 'event')} while the network settles freely and "
+        f"{count(nudged)} in the nudged phase (tinted), which pulls the output towards or away "
+        f"from {class_label(content.class_names[recording.label])} (blue band){idle}."
     )
 
 
@@ -259,15 +391,15 @@ def raster_alt(content: ReportContent) -> str:
 
 
 def events_per_step(content: ReportContent, theme: Theme) -> Figure:
-    """Events of every layer at every time step: switched on upwards, switched off downwards."""
+    """Events of every layer at every time step: rising ones upwards, falling ones downwards."""
     recording = content.recording
     layers = len(recording.layer_names)
     figure, plots = _layer_axes([1.7 if layers <= 2 else 1.3] * layers)
     steps = np.arange(recording.steps)
     for layer, (axes, events) in enumerate(zip(plots, recording.events, strict=True)):
         _mark_phases(axes, recording, theme)
-        on = np.count_nonzero(events == 1, axis=1)
-        off = np.count_nonzero(events == -1, axis=1)
+        on = np.count_nonzero(events > 0, axis=1)
+        off = np.count_nonzero(events < 0, axis=1)
         width = _bar_width(recording, _WIDTH)
         axes.bar(steps, on, width=width, color=theme.blue, zorder=3)
         axes.bar(steps, -off, width=width, color=theme.orange, zorder=3)
@@ -289,10 +421,11 @@ def events_per_step(content: ReportContent, theme: Theme) -> Figure:
         axes.set_ylabel(f"{recording.layer_names[layer]}\nevents")
     _label_phases(plots[-1], recording, theme)
     figure.align_ylabels(plots)
+    up, down = ("rise", "fall") if recording.graded else ("switch on", "switch off")
     figure.legend(
         handles=[
-            Patch(color=theme.blue, label="\N{UPWARDS ARROW} switch on"),
-            Patch(color=theme.orange, label="\N{DOWNWARDS ARROW} switch off"),
+            Patch(color=theme.blue, label=f"\N{UPWARDS ARROW} {up}"),
+            Patch(color=theme.orange, label=f"\N{DOWNWARDS ARROW} {down}"),
         ],
         loc="outside lower center",
         ncols=2,
@@ -318,14 +451,18 @@ def events_per_step_caption(content: ReportContent) -> str:
     settled = silent_from(recording)
     if settled == 0:
         return "This sample causes no event in the free phase."
+    neuron = content.experiment.network.neuron
+    threshold = neuron.event_threshold if isinstance(neuron, GradedNeuronSpec) else 0.0
     why = (
         "The network falls silent as it settles, since a neuron sends an event only when its "
-        "activation changes"
+        f"activation changes{f' by more than {threshold:g}' if threshold else ''}"
     )
     if settled is None:
+        last = f"{largest_free_change(recording):.1g}".replace("-", "\N{MINUS SIGN}")
+        size = f", the largest a change of {last}" if recording.graded else ""
         return (
             f"{why}; this sample still has events in the last of the {recording.free_steps} "
-            "free steps."
+            f"free steps{size}."
         )
     nudged = sum(events_within(recording, k, "nudged") for k in range(len(recording.events)))
     again = (
@@ -346,7 +483,7 @@ def events_per_step_alt(content: ReportContent) -> str:
 
 
 def class_states(content: ReportContent) -> NDArray[np.float64]:
-    """Mean pre-activation of each class's group of output neurons, (steps, classes)."""
+    """Mean state of each class's group of output neurons, (steps, classes)."""
     states = content.recording.states[-1]
     grouped = states.reshape(states.shape[0], len(content.class_names), -1)
     return np.asarray(grouped.mean(axis=2, dtype=np.float64))
@@ -403,7 +540,8 @@ def output_state(content: ReportContent, theme: Theme) -> Figure:
     span = float(np.ptp(means)) or 1.0
     axes.set_ylim(float(means.min()) - 0.04 * span, float(means.max()) + 0.04 * span)
     axes.set_xlabel("time step")
-    axes.set_ylabel("mean state s of the group")
+    single = recording.layer_sizes[-1] == len(content.class_names)
+    axes.set_ylabel("state s" if single else "mean state s of the group")
     _label_phases(axes, recording, theme)
     figure.legend(handles=handles[::-1], loc="outside lower center", ncols=3, handlelength=2.0)
     return figure
@@ -415,10 +553,12 @@ def output_state_caption(content: ReportContent) -> str:
     true = class_label(content.class_names[recording.label])
     predicted = class_label(content.class_names[recording.prediction])
     verdict = "right" if recording.prediction == recording.label else f"wrong, it is {true}"
+    single = recording.layer_sizes[-1] == len(content.class_names)
     return (
-        f"The prediction, {predicted} ({verdict}), is read from the groups at the end of the free "
-        "phase, before any target is shown; the nudge then moves them towards or away from the "
-        "target, and this small difference is all that the synapses learn from."
+        f"The prediction, {predicted} ({verdict}), is read from the "
+        f"{'output neurons' if single else 'groups'} at the end of the free phase, before any "
+        "target is shown; the nudge then moves them towards or away from the target, and this "
+        "small difference is all that the synapses learn from."
     )
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from lava_ep.dynamics import Connection, Convolution
 from lava_ep.report.content import PHASES, ReportContent
 
 
@@ -44,7 +45,10 @@ class PhaseActivity:
 
 @dataclass(frozen=True)
 class Summary:
-    """Headline numbers of a run; accuracies are fractions and those of the last epoch."""
+    """Headline numbers of a run; accuracies are fractions and those of the last epoch.
+
+    Weights that feedback has of its own are counted, too.
+    """
 
     epochs: int
     seconds: float
@@ -54,7 +58,8 @@ class Summary:
     train_accuracy: float
     baseline_accuracy: float | None
     baseline_epochs: int
-    weights: int
+    binary_weights: int
+    real_weights: int
     flips: int
     activity: tuple[PhaseActivity, ...]
 
@@ -65,15 +70,16 @@ class Summary:
 
     @property
     def worth(self) -> float | None:
-        """What learning in the hidden layer is worth: the gain over the frozen input layer."""
+        """What learning into the first layer is worth: the gain over the frozen input layer."""
         if self.baseline_accuracy is None:
             return None
         return self.test_accuracy - self.baseline_accuracy
 
 
-def layer_sizes(content: ReportContent) -> tuple[int, ...]:
-    """Pixels, then the neurons of every layer up to the output."""
-    return (int(content.input_weights.shape[1]), *content.recording.layer_sizes)
+def learning_place(content: ReportContent) -> str:
+    """Say where learning is missing if the input layer is frozen."""
+    layers = len(content.experiment.network.layers)
+    return {1: "the only layer", 2: "the hidden layer"}.get(layers, "the first hidden layer")
 
 
 def synapse_names(content: ReportContent) -> tuple[str, ...]:
@@ -82,23 +88,38 @@ def synapse_names(content: ReportContent) -> tuple[str, ...]:
     return tuple(f"{pre} \N{RIGHTWARDS ARROW} {post}" for pre, post in pairwise(names))
 
 
-def dense_operations(sizes: Sequence[int], steps: int) -> int:
-    r"""Multiply-accumulates that matrix products instead of events would take.
+def flipping_layers(content: ReportContent) -> tuple[int, ...]:
+    """Layers that are entered by binary weights, the only ones that flip."""
+    layers = content.experiment.network.layers
+    return tuple(index for index, layer in enumerate(layers) if layer.binary)
 
-    .. math:: \mathrm{steps} \cdot \left(n_0 n_1 + 2 \sum_{l \ge 1} n_l\, n_{l+1}\right)
+
+def dense_operations(connections: Sequence[Connection], steps: int) -> int:
+    r"""Multiply-accumulates that matrix products and convolutions instead of events would take.
+
+    .. math:: \mathrm{steps} \cdot \left(m_1 + 2 \sum_{l > 1} m_l\right)
 
     Every synapse is evaluated at every step: from the input upwards only, between layers of
-    neurons in both directions.
+    neurons in both directions. In one direction a dense connection takes
+    :math:`m = n_\mathrm{pre} n_\mathrm{post}`, and a convolution of :math:`c` channels to a map of
+    :math:`h \times w \times o`, before pooling, :math:`m = h w o \cdot k^2 c`.
 
     Parameters
     ----------
-    sizes
-        Input first, then every layer of neurons.
+    connections
+        From the input upwards.
     steps
         Number of time steps.
     """
-    pairs = [a * b for a, b in pairwise(sizes)]
-    return steps * (pairs[0] + 2 * sum(pairs[1:]))
+    once = [_multiply_accumulates(connection) for connection in connections]
+    return steps * (once[0] + 2 * sum(once[1:]))
+
+
+def _multiply_accumulates(connection: Connection) -> int:
+    sums = connection.n_post
+    if isinstance(connection, Convolution):
+        sums = math.prod(connection.sum_shape)
+    return sums * connection.fan_in
 
 
 @dataclass(frozen=True)
@@ -133,7 +154,13 @@ def frequent_mistakes(content: ReportContent, most: int = 5) -> list[Mistake]:
 def summarize(content: ReportContent) -> Summary:
     """Compute the headline numbers."""
     last = content.metrics[-1]
-    sizes = layer_sizes(content)
+    network = content.experiment.network
+    weights = {True: 0, False: 0}
+    for index, (layer, connection) in enumerate(
+        zip(network.layers, network.connections, strict=True)
+    ):
+        copies = 2 if network.feedback_angle is not None and index > 0 else 1
+        weights[layer.binary] += copies * math.prod(connection.weight_shape)
     accuracy = float(last["test_accuracy"])
     samples = int(content.confusion.sum())
     recording = content.recording
@@ -149,7 +176,8 @@ def summarize(content: ReportContent) -> Summary:
         train_accuracy=float(last["train_accuracy"]),
         baseline_accuracy=None if baseline is None else float(baseline[-1]["test_accuracy"]),
         baseline_epochs=0 if baseline is None else int(baseline[-1]["epoch"]),
-        weights=sum(a * b for a, b in pairwise(sizes)),
+        binary_weights=weights[True],
+        real_weights=weights[False],
         flips=sum(sum(line["weight_flips"]) for line in content.metrics),
         activity=tuple(
             PhaseActivity(
@@ -157,7 +185,7 @@ def summarize(content: ReportContent) -> Summary:
                 steps=steps[phase],
                 events=float(last["events_per_sample"][phase]),
                 synaptic_operations=float(last["synaptic_operations_per_sample"][phase]),
-                dense_operations=dense_operations(sizes, steps[phase]),
+                dense_operations=dense_operations(network.connections, steps[phase]),
             )
             for phase in PHASES
         ),

@@ -21,6 +21,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def signed(number: float) -> str:
+    """Write a number in two digits with its sign: "+0.1", "\N{MINUS SIGN}0.025", and 0 as "0"."""
+    return f"{number:+.2g}".replace("-", "\N{MINUS SIGN}") if number else "0"
+
+
 def magnitude(number: float) -> str:
     """Write a large count in three digits: 12,345,678 becomes "12.3 million"."""
     for size, word in ((1e9, "billion"), (1e6, "million")):

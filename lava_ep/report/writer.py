@@ -14,9 +14,16 @@ import jinja2
 
 from lava_ep.report import text
 from lava_ep.report.content import PHASES, ReportContent
+from lava_ep.report.description import facts, layer_rows, learning_note
 from lava_ep.report.gallery import PLATES, Plate
 from lava_ep.report.phases import events_within
-from lava_ep.report.summary import frequent_mistakes, summarize, synapse_names
+from lava_ep.report.summary import (
+    flipping_layers,
+    frequent_mistakes,
+    learning_place,
+    summarize,
+    synapse_names,
+)
 from lava_ep.report.theme import DARK, LIGHT, Theme, applied
 
 REPORT = "report.html"
@@ -41,8 +48,9 @@ def write_report(content: ReportContent, run_dir: Path) -> Path:
     Path
         The page.
     """
-    light = {plate.name: draw_png(plate, content, LIGHT) for plate in PLATES}
-    dark = {plate.name: draw_png(plate, content, DARK) for plate in PLATES}
+    plates = [plate for plate in PLATES if plate.applies(content)]
+    light = {plate.name: draw_png(plate, content, LIGHT) for plate in plates}
+    dark = {plate.name: draw_png(plate, content, DARK) for plate in plates}
     page = render_page(content, light, dark)
     files = {f"{FIGURES}/{name}.png": png for name, png in light.items()}
     files[REPORT] = page.encode("utf-8")
@@ -89,17 +97,23 @@ def render_page(
             "size": _png_size(light[plate.name]),
         }
         for plate in PLATES
+        if plate.name in light
     }
     return environment.get_template("report.html.j2").render(
         content=content,
         summary=summarize(content),
+        learning_place=learning_place(content),
+        facts=facts(content),
+        network=layer_rows(content),
+        learning_note=learning_note(content),
+        continual=content.experiment.network.phases.schedule(0).continual,
         mistakes=frequent_mistakes(content),
         layers=[
             (name, *(events_within(content.recording, layer, phase) for phase in PHASES))
             for layer, name in enumerate(content.recording.layer_names)
         ],
-        synapses=synapse_names(content),
-        spec=json.dumps(content.spec, indent=2, ensure_ascii=False),
+        flipping=[(layer, synapse_names(content)[layer]) for layer in flipping_layers(content)],
+        spec=json.dumps(content.experiment.model_dump(mode="json"), indent=2, ensure_ascii=False),
         plates=plates,
     )
 

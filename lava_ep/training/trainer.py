@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.data import Dataset, load_dataset
+from lava_ep.data import Dataset, crop_and_flip, load_dataset
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import ExperimentSpec, override
 from lava_ep.training.run_folder import RunFolder
 from lava_ep.training.session import Counters, NetworkSession
+
+AUGMENTED_SAMPLES = 4096
+"""Training images that are changed at random at a time; which changes they get depends on it."""
 
 REPORTED_PACKAGES = ("lava-ep", "lava-nc", "numpy", "numba", "tonic", "scikit-learn")
 
@@ -42,7 +45,8 @@ class Trainer:
     """Train on a data set and keep everything about it in a run folder.
 
     An epoch is one random order of the training samples, cut into full batches; the few samples
-    left over by that order sit the epoch out. The training accuracy is that of the free phases
+    left over by that order sit the epoch out. With ``training.augmentation`` every epoch sees
+    other random changes of the images. The training accuracy is that of the free phases
     during the epoch, with the weights of the moment; the test set is read after it.
 
     Parameters
@@ -130,7 +134,7 @@ class Trainer:
                     self.spec.network,
                     batch=self.batch_size,
                     parameters=self.parameters,
-                    bop_decay=training.bop_decay,
+                    decay=training.decay,
                     epoch_batches=self.epoch_batches,
                     **common,
                 )
@@ -184,14 +188,26 @@ class Trainer:
             self._on_epoch(entry)
         return counters
 
+    def samples(self, epoch: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return images and labels in the order in which an epoch, counted from 0, shows them."""
+        training = self.spec.training
+        order = generator(training.seed, Stream.DATA_ORDER, epoch).permutation(
+            len(self.dataset.x_train)
+        )[: self.epoch_batches * self.batch_size]
+        images = self.dataset.x_train[order]
+        if training.augmentation == "crop-and-flip":
+            rng = generator(training.seed, Stream.AUGMENTATION, epoch)
+            # In place, as a second copy of all images may not fit into memory.
+            for start in range(0, len(images), AUGMENTED_SAMPLES):
+                some = slice(start, start + AUGMENTED_SAMPLES)
+                images[some] = crop_and_flip(images[some], self.dataset.image_shape, rng)
+        return images, self.dataset.y_train[order]
+
     def _learn(self, epoch: int, learner: NetworkSession) -> float:
         size, batches = self.batch_size, self.epoch_batches
-        order = generator(self.spec.training.seed, Stream.DATA_ORDER, epoch).permutation(
-            len(self.dataset.x_train)
-        )[: batches * size]
-        labels = self.dataset.y_train[order]
+        images, labels = self.samples(epoch)
         correct = 0
-        for batch, scores in enumerate(learner.stream(self.dataset.x_train[order], labels)):
+        for batch, scores in enumerate(learner.stream(images, labels)):
             shown = labels[batch * size : (batch + 1) * size]
             correct += int(np.count_nonzero(scores.argmax(axis=1) == shown))
             seen = (batch + 1) * size
@@ -228,13 +244,25 @@ def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
     Raises
     ------
     InputError
-        If pixels, levels, classes or the number of samples do not fit.
+        If pixels, their arrangement, levels, channels, classes or the number of samples do not fit.
     """
     network, pixels = spec.network, dataset.x_train.shape[1]
+    height, width, channels = (*dataset.image_shape, 1)[:3]
     if network.inputs != pixels:
         raise InputError(
             f"network.inputs={network.inputs}: {dataset.name} has {pixels} pixels; "
             f"set network.inputs={pixels}"
+        )
+    shape = network.image_shape
+    if shape is not None and (*shape, 1)[:3] != (height, width, channels):
+        raise InputError(
+            f"network.image_shape={list(shape)}: images of {dataset.name} are {height} x {width} "
+            f"x {channels}; set network.image_shape=[{height},{width},{channels}]"
+        )
+    if network.normalization and len(network.normalization.mean) != channels:
+        raise InputError(
+            f"network.normalization.mean={list(network.normalization.mean)}: expected as many "
+            f"numbers as images of {dataset.name} have channels, {channels}"
         )
     if network.input_levels != dataset.levels:
         raise InputError(

@@ -10,6 +10,10 @@ import pytest
 from lava_ep.errors import InputError
 
 
+def real(neurons: int) -> dict[str, Any]:
+    return {"neurons": neurons, "weights": "real", "rate": 0.1}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -19,11 +23,21 @@ from lava_ep.errors import InputError
         ({"confusion": np.eye(3, dtype=int)}, r"confusion has the shape \(3, 3\)"),
         ({"confusion": np.zeros((10, 10), int)}, "at least one test sample"),
         ({"class_names": ()}, "confusion has the shape"),
+        (
+            {"class_names": ("a", "b"), "confusion": np.eye(2, dtype=int)},
+            "2 class_names: expected 10",
+        ),
         ({"input_weights": np.ones((12, 19), np.int8)}, r"expected \(12, 20\)"),
         ({"input_weights": np.zeros((12, 20), np.int8)}, r"must all be -1 or \+1"),
+        (
+            {
+                "network": {"layers": [real(12), real(20)]},
+                "input_weights": np.full((12, 20), np.nan, np.float32),
+            },
+            "input_weights must all be finite",
+        ),
         ({"image_shape": (5, 4)}, "expected image_shape"),
-        ({"spec": {"network": object()}}, "spec cannot be written as JSON"),
-        ({"layers": (12, 21)}, "21 neurons for 10 classes"),
+        ({"network": {"inputs": 21, "image_shape": None}}, "does not fit 21 inputs"),
     ],
 )
 def test_refuses(make_content: Any, changes: dict[str, Any], message: str) -> None:
@@ -38,12 +52,20 @@ def test_refuses(make_content: Any, changes: dict[str, Any], message: str) -> No
         ({"layer_names": ("output",)}, "events holds 2 arrays"),
         ({"events": (np.zeros((10, 12), np.int8), np.zeros((9, 20), np.int8))}, "'output'"),
         ({"events": (np.full((10, 12), 2, np.int8), np.zeros((10, 20), np.int8))}, "'hidden 1'"),
+        ({"events": (np.full((10, 12), np.nan), np.zeros((10, 20)))}, "must all be finite"),
+        (
+            {
+                "events": (np.zeros((10, 12), np.int8), np.zeros((10, 30), np.int8)),
+                "states": (np.zeros((10, 12)), np.zeros((10, 30))),
+            },
+            r"\(12, 30\) neurons: expected \(12, 20\)",
+        ),
         ({"states": (np.zeros((10, 12)), np.zeros((10, 19)))}, "states of layer 'output'"),
         ({"free_steps": 0}, "free_steps=0"),
         ({"phase_bounds": (("free", 0, 6), ("nudged", 5, 10))}, "'nudged' runs from step 5"),
         ({"phase_bounds": (("free", 0, 6), ("nudged", 6, 11))}, "to 11"),
         ({"phase_bounds": (("free", 0, 6),)}, "no phase that begins with 'nudged'"),
-        ({"image": np.zeros(20)}, r"expected \(height, width\)"),
+        ({"image": np.zeros(20)}, r"expected \(height, width\) or \(height, width, channels\)"),
         ({"label": 10}, "label=10"),
         ({"prediction": -1}, "prediction=-1"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 
-from lava_ep.report import curves, matrices, phases
+from lava_ep.report import curves, first_layer, matrices, phases
 from lava_ep.report.theme import LIGHT, applied
 
 SYMMETRIC = (("free", 1, 9), ("nudged +", 9, 14), ("nudged -", 15, 20))
@@ -111,9 +111,9 @@ def test_confusion_writes_every_count(make_content: Any) -> None:
 
 def test_receptive_fields_show_the_weights(make_content: Any) -> None:
     content = make_content(layers=(60, 20))
-    figure = _draw(matrices.receptive_fields, content)
-    chosen = matrices.chosen_neurons(60)
-    assert len(chosen) == len(set(chosen)) == matrices.FIELDS
+    figure = _draw(first_layer.receptive_fields, content)
+    chosen = first_layer.chosen_neurons(60)
+    assert len(chosen) == len(set(chosen)) == first_layer.FIELDS
     assert (chosen[0], chosen[-1]) == (0, 59)
     for neuron, image in zip(chosen, figure.axes[0].images, strict=True):
         np.testing.assert_array_equal(
@@ -123,10 +123,220 @@ def test_receptive_fields_show_the_weights(make_content: Any) -> None:
 
 def test_mean_field_is_the_mean(make_content: Any) -> None:
     content = make_content()
-    image = _draw(matrices.mean_field, content).axes[0].images[0]
+    image = _draw(first_layer.mean_field, content).axes[0].images[0]
     np.testing.assert_allclose(
         image.get_array(), content.input_weights.mean(axis=0).reshape(4, 5), atol=1e-12
     )
+
+
+def test_real_weights_have_diverging_colors_about_zero(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["graded, real"])
+    axes, scale = _draw(first_layer.receptive_fields, content).axes
+    images = axes.images
+    for neuron, image in enumerate(images):
+        np.testing.assert_allclose(image.get_array(), content.input_weights[neuron].reshape(4, 5))
+        low, high = image.get_clim()
+        assert low == -high
+        np.testing.assert_allclose(image.cmap(0.5)[:3], to_rgba(LIGHT.surface)[:3], atol=0.01)
+    # All share one scale, which leaves out only the very largest weights.
+    beyond = np.abs(content.input_weights) > images[0].get_clim()[1]
+    assert 0 < beyond.sum() <= 0.01 * beyond.size
+    assert scale.get_xlabel() == "weight"
+
+
+@pytest.mark.parametrize("draw", [first_layer.receptive_fields, first_layer.mean_field])
+def test_weights_from_color_images_are_red_green_and_blue(
+    make_content: Any, kinds: Any, draw: Any
+) -> None:
+    content = make_content(**kinds["dense in color"])
+    weights = content.input_weights.reshape(12, 4, 5, 3)
+    if draw is first_layer.mean_field:
+        weights = weights.mean(axis=0, keepdims=True)
+    images = _draw(draw, content).axes[0].images
+    for image, expected in zip(images, weights, strict=True):
+        found = np.asarray(image.get_array())
+        assert found.shape == (4, 5, 3)
+        inside = (found > 0) & (found < 1)
+        assert inside.mean() > 0.9
+        # Gray is zero, and more of a channel is a larger weight.
+        np.testing.assert_array_equal(found[inside] > 0.5, expected[inside] > 0)
+        order = np.argsort(expected[inside])
+        assert np.all(np.diff(found[inside][order]) >= 0)
+
+
+def test_binary_weights_from_color_images_are_bright_or_dark(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["dense binary in color"])
+    image = _draw(first_layer.receptive_fields, content).axes[0].images[3]
+    expected = content.input_weights[3].reshape(4, 5, 3) > 0
+    np.testing.assert_array_equal(image.get_array(), expected)
+
+
+def test_other_channels_are_averaged(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["two channels"])
+    for draw, expected in (
+        (first_layer.receptive_fields, content.input_weights[0]),
+        (first_layer.mean_field, content.input_weights.mean(axis=0)),
+    ):
+        image = _draw(draw, content).axes[0].images[0]
+        np.testing.assert_allclose(
+            image.get_array(), expected.reshape(4, 5, 2).mean(axis=2), atol=1e-7
+        )
+    image = _draw(phases.sample_image, content).axes[0].images[0]
+    np.testing.assert_allclose(image.get_array(), content.recording.image.mean(axis=2))
+
+
+def test_kernels_are_drawn_as_they_are_laid_on_the_image(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["binary convolution"])
+    images = _draw(first_layer.receptive_fields, content).axes[0].images
+    for channel, image in enumerate(images):
+        np.testing.assert_array_equal(image.get_array(), content.input_weights[channel, 0])
+    content = make_content(**kinds["binary convolution in color"])
+    images = _draw(first_layer.receptive_fields, content).axes[0].images
+    assert len(images) == 6
+    for channel, image in enumerate(images):
+        for color in range(3):
+            np.testing.assert_array_equal(
+                image.get_array()[:, :, color], content.input_weights[channel, color] > 0
+            )
+
+
+@pytest.mark.parametrize("kind", ["binary convolution", "graded convolution in color"])
+def test_feature_maps_show_activations_at_the_end_of_the_free_phase(
+    make_content: Any, kinds: Any, kind: str
+) -> None:
+    content = make_content(**kinds[kind])
+    height, width, channels = content.experiment.network.connections[0].out_shape
+    activation = np.zeros((height, width, channels))
+    for events in content.recording.events[0][:6]:
+        for neuron, event in enumerate(events):
+            row, rest = divmod(neuron, width * channels)
+            column, channel = divmod(rest, channels)
+            activation[row, column, channel] += event
+    images = _draw(first_layer.feature_maps, content).axes[0].images
+    assert len(images) == channels == 6
+    for channel, image in enumerate(images):
+        np.testing.assert_allclose(image.get_array(), activation[:, :, channel], atol=1e-7)
+        # Negative activations need a scale of two sides.
+        assert image.get_clim()[0] == -image.get_clim()[1]
+        assert abs(activation).max() == pytest.approx(image.get_clim()[1])
+
+
+def test_activations_without_a_sign_have_a_scale_from_zero(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["binary convolution"])
+    np.abs(content.recording.events[0], out=content.recording.events[0])
+    images = _draw(first_layer.feature_maps, content).axes[0].images
+    assert {image.get_clim()[0] for image in images} == {0.0}
+
+
+def test_the_sample_is_drawn_in_color(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["dense in color"])
+    image = _draw(phases.sample_image, content).axes[0].images[0]
+    np.testing.assert_array_equal(image.get_array(), content.recording.image)
+    assert phases.sample_image_alt(content).startswith("Color image of 5 by 4 pixels")
+    gray = make_content()
+    assert phases.sample_image_alt(gray).startswith("Gray-level image of 5 by 4 pixels")
+
+
+def test_graded_events_are_cells_with_their_sign_and_size(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["graded, real"])
+    figure = _draw(phases.raster, content)
+    *plots, scale = figure.axes
+    for layer, axes in enumerate(reversed(plots)):
+        (image,) = axes.images
+        events = content.recording.events[layer]
+        drawn = np.ma.filled(image.get_array(), 0.0)
+        np.testing.assert_allclose(drawn.T, events)
+        np.testing.assert_array_equal(np.ma.getmaskarray(image.get_array()).T, events == 0)
+        colors = image.cmap(image.norm(events[events != 0]))
+        rising = events[events != 0] > 0
+        np.testing.assert_allclose(colors[rising, :3], [to_rgba(LIGHT.blue)[:3]] * rising.sum())
+        # The larger a change, the less transparent.
+        order = np.argsort(np.abs(events[events != 0]))
+        assert np.all(np.diff(colors[order, 3]) >= -0.01)
+        assert colors[:, 3].min() > 0.1
+    assert scale.get_xlabel() == "change of the activation"
+
+
+def test_large_layers_show_the_largest_change_of_a_few_neurons() -> None:
+    events = np.zeros((2, 7), np.float32)
+    events[0, [0, 1, 6]] = 0.1, -0.5, -0.25
+    found = phases.largest_changes(events, 3)
+    np.testing.assert_array_equal(found, [[-0.5, 0, -0.25], [0, 0, 0]])
+    np.testing.assert_array_equal(phases.largest_changes(events, 7), events)
+
+
+def test_graded_events_per_step_count_rises_and_falls(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["graded, real"])
+    figure = _draw(phases.events_per_step, content)
+    for layer, axes in enumerate(reversed(figure.axes)):
+        events = content.recording.events[layer]
+        heights = [bar.get_height() for bars in axes.containers for bar in bars]
+        assert heights == [*(events > 0).sum(axis=1), *-(events < 0).sum(axis=1)]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [text.split()[1] for text in legend] == ["rise", "fall"]
+
+
+def test_captions_tell_graded_from_binary_events(make_content: Any, kinds: Any) -> None:
+    graded = make_content(**kinds["graded, real"])
+    assert "the deeper its color the larger" in phases.raster_caption(graded)
+    assert "binary" not in phases.raster_caption(graded)
+    assert "of many neurons" not in phases.raster_caption(graded)
+    many = make_content(**kinds["graded, mixed"])
+    assert "of many neurons in a row, the largest" in phases.raster_caption(many)
+    assert "binary activation" in phases.raster_caption(make_content())
+    caption = phases.events_per_step_caption(graded)
+    assert "changes by more than 0.0001: " not in caption
+    assert "changes by more than 0.0001;" in caption
+    last = max(np.abs(events[8]).max() for events in graded.recording.events)
+    assert f"the largest a change of {last:.1g}." in caption
+    assert "by more than" not in phases.events_per_step_caption(make_content())
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        ((("free", 0, 6), ("nudged", 6, 10)), None),
+        ((("load", 0, 1), ("free", 1, 6), ("nudged", 6, 10)), "gray steps load the sample."),
+        (SYMMETRIC, "gray steps load the sample or restore the free state."),
+    ],
+)
+def test_the_raster_explains_the_gray_steps_there_are(
+    make_content: Any, bounds: Any, text: str | None
+) -> None:
+    caption = phases.raster_caption(make_content(phases=bounds))
+    assert caption.endswith(text or "(blue band).")
+
+
+def test_names_of_short_phases_do_not_meet(make_content: Any) -> None:
+    bounds = (("free", 1, 21), ("nudged +β", 21, 27), ("nudged −β", 27, 33))
+    figure = _draw(phases.output_state, make_content(phases=bounds))
+    boxes = [
+        text.get_window_extent()
+        for text in figure.axes[0].texts
+        if text.get_text().startswith("nudged")
+    ]
+    assert len(boxes) == 2
+    left, right = sorted(boxes, key=lambda box: box.x0)
+    assert left.x1 + 8 < right.x0 or not left.overlaps(right)
+
+
+def test_only_binary_weights_have_curves_of_flips(make_content: Any, kinds: Any) -> None:
+    axes = _draw(curves.weight_flips, make_content(**kinds["graded, mixed"])).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["input \N{RIGHTWARDS ARROW} hidden 1"]
+    assert list(axes.lines[0].get_ydata()) == [1000, 500, 333]
+    caption = curves.weight_flips_caption(make_content(**kinds["graded, mixed"]))
+    assert "among 9,000 binary weights." in caption
+
+
+def test_events_per_epoch_show_both_phases(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["graded, real"])
+    axes = _draw(curves.events_per_epoch, content).axes[0]
+    drawn = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+    assert drawn == {"free": [66.4, 67.4, 68.4], "nudged": [7.25, 7.25, 7.25]}
+    # 22 neurons; 8 free steps, and 4 nudged ones of either sign.
+    caption = curves.events_per_epoch_caption(content)
+    assert "all 22 neurons" in caption
+    assert "176 in the free phase and 176 nudged." in caption
 
 
 @pytest.mark.parametrize("baseline_epochs", [None, 1, 3, 5])

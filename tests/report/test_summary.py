@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lava_ep.dynamics import Convolution, Dense
 from lava_ep.report.summary import dense_operations, frequent_mistakes, summarize
-from lava_ep.report.text import class_label, count, duration, magnitude, percent, points, ratio
+from lava_ep.report.text import (
+    class_label,
+    count,
+    duration,
+    magnitude,
+    percent,
+    points,
+    ratio,
+    signed,
+)
 
 
 def test_dense_operations_counts_every_synapse_at_every_step() -> None:
@@ -19,7 +30,23 @@ def test_dense_operations_counts_every_synapse_at_every_step() -> None:
             operations += n * sizes[layer - 1]
             if layer + 1 < len(sizes):
                 operations += n * sizes[layer + 1]
-    assert dense_operations(sizes, steps) == operations
+    connections = [Dense(*pair) for pair in pairwise(sizes)]
+    assert dense_operations(connections, steps) == operations
+
+
+def test_dense_operations_of_a_convolution_are_those_before_pooling() -> None:
+    first = Convolution((7, 9, 2), channels=4, kernel=3, padding=1, pool=2)
+    second = Convolution((3, 4, 4), channels=5, kernel=2)
+    assert first.out_shape == second.in_shape
+    once = []
+    for rows, columns, channels, kernel, below in ((7, 9, 4, 3, 2), (2, 3, 5, 2, 4)):
+        images = np.ones((below, rows + kernel - 1, columns + kernel - 1))
+        count = 0
+        for y in range(rows):
+            for x in range(columns):
+                count += channels * images[:, y : y + kernel, x : x + kernel].size
+        once.append(count)
+    assert dense_operations([first, second], 3) == 3 * (once[0] + 2 * once[1])
 
 
 def test_summary(make_content: Any) -> None:
@@ -31,13 +58,30 @@ def test_summary(make_content: Any) -> None:
     assert numbers.seconds == pytest.approx(4.5)
     assert numbers.test_accuracy == pytest.approx(0.92)
     assert numbers.worth == pytest.approx(0.10)
-    assert numbers.weights == 20 * 12 + 12 * 20
+    assert (numbers.binary_weights, numbers.real_weights) == (20 * 12 + 12 * 20, 0)
     assert numbers.flips == 1000 + 500 + 500 + 250 + 333 + 166
     assert numbers.test_samples == content.confusion.sum()
     free, nudged = numbers.activity
     assert (free.steps, nudged.steps) == (6, 8)
     assert free.dense_operations == 6 * (20 * 12 + 2 * 12 * 20)
     assert free.saving == pytest.approx(free.dense_operations / 2000)
+
+
+def test_weights_are_counted_by_kind_with_those_of_feedback(make_content: Any, kinds: Any) -> None:
+    mixed = summarize(make_content(**kinds["graded, mixed"]))
+    assert (mixed.binary_weights, mixed.real_weights) == (20 * 450, 450 * 10)
+    untied = summarize(make_content(**kinds["continual, untied"]))
+    assert (untied.binary_weights, untied.real_weights) == (0, 20 * 7 + 2 * (7 * 5 + 5 * 10))
+    convolution = summarize(make_content(**kinds["graded convolution in color"]))
+    assert convolution.real_weights == 6 * 3 * 9 + 6 * 6 * 9 + 3 * 2 * 6 * 10
+    # T = 6; sums of 6 x 4 x 6 before pooling, then 3 x 2 x 6 without.
+    free = convolution.activity[0]
+    assert free.dense_operations == 6 * (144 * 27 + 2 * (36 * 54 + 36 * 10))
+
+
+def test_both_nudged_phases_of_the_swing_count(make_content: Any, kinds: Any) -> None:
+    free, nudged = summarize(make_content(**kinds["graded, real"])).activity
+    assert (free.steps, nudged.steps) == (8, 8)
 
 
 def test_standard_error_is_that_of_a_binomial(make_content: Any) -> None:
@@ -93,6 +137,11 @@ def test_text() -> None:
         "23",
         "1.4",
         "0.023",
+    ]
+    assert [signed(x) for x in (0.0, 0.125, -1e-5)] == [
+        "0",
+        "+0.12",
+        "\N{MINUS SIGN}1e\N{MINUS SIGN}05",
     ]
     assert class_label("3") == "class 3"
     assert class_label("Sneaker") == "Sneaker"

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lava_ep.report import ReportContent, theme, write_report, writer
-from lava_ep.report.gallery import PLATES, Plate
+from lava_ep.report.gallery import PLATES
 from lava_ep.report.theme import DARK, LIGHT, Theme, new_figure
 
 pytestmark = [
@@ -27,7 +27,11 @@ pytestmark = [
 ]
 
 VOID = {"meta", "link", "img", "source", "br"}
-SECTIONS = ["headline", "learning", "phases", "weights", "epochs", "reproduce"]
+SECTIONS = ["headline", "network", "learning", "phases", "weights", "epochs", "reproduce"]
+BINARY = ("weight-flips",)
+REAL = ("events-per-epoch",)
+DENSE = ("receptive-fields", "mean-field")
+CONVOLUTIONAL = ("kernels", "feature-maps")
 HOSTILE = (
     "<script>alert('1')</script> \"><img src=http://example.org/x onerror=y> & {{ 7*7 }} $\\x$"
 )
@@ -57,7 +61,7 @@ CASES: dict[str, dict[str, Any]] = {
         "versions": {HOSTILE: HOSTILE},
         "started": HOSTILE,
         "backend": HOSTILE,
-        "spec": {HOSTILE: ["</pre></details>", HOSTILE]},
+        "data_name": f"</pre></details>{HOSTILE}",
         "class_names": tuple(f"{HOSTILE}{k}"[-30:] for k in range(10)),
         "recording": {"layer_names": (HOSTILE[:20], HOSTILE[-20:])},
     },
@@ -103,9 +107,26 @@ class _Written:
     page: _Page
 
 
-@pytest.fixture(scope="module", params=CASES, ids=list(CASES))
-def written(request: Any, make_content: Any, tmp_path_factory: Any) -> _Written:
-    content = make_content(**CASES[request.param])
+KINDS = {
+    "graded, real": {*REAL, *DENSE},
+    "graded, mixed": {*BINARY, *DENSE},
+    "continual, untied": {*REAL, *DENSE},
+    "graded convolution in color": {*REAL, *CONVOLUTIONAL},
+    "binary convolution": {*BINARY, *CONVOLUTIONAL},
+    "dense in color": {*REAL, *DENSE},
+    "two channels": {*REAL, *DENSE},
+    "no hidden layer": {*BINARY, *DENSE},
+}
+"""What is drawn of some networks."""
+
+
+WRITTEN = ("graded, mixed", "continual, untied", "graded convolution in color")
+"""Those that whole reports are written of here, which takes a while."""
+
+
+@pytest.fixture(scope="module", params=[*CASES, *WRITTEN])
+def written(request: Any, make_content: Any, kinds: Any, tmp_path_factory: Any) -> _Written:
+    content = make_content(**(CASES.get(request.param) or kinds[request.param]))
     folder = tmp_path_factory.mktemp("run") / "new"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(theme, "DPI", 60)  # to save time
@@ -119,7 +140,7 @@ def test_sections_and_anchors(written: _Written) -> None:
     ids = [a["id"] for _, a in written.page.elements if "id" in a]
     assert len(ids) == len(set(ids))
     assert [a["id"] for a in written.page.attributes("section")] == SECTIONS
-    assert {plate.name for plate in PLATES} <= set(ids)
+    assert set(_names(written.content)) <= set(ids)
     targets = [a["href"] for a in written.page.attributes("a")]
     assert targets == [f"#{section}" for section in SECTIONS]
 
@@ -143,7 +164,7 @@ def test_nothing_is_loaded_from_elsewhere(written: _Written) -> None:
 def test_embedded_images_decode_in_both_color_schemes(written: _Written) -> None:
     images = written.page.attributes("img")
     sources = written.page.attributes("source")
-    assert len(images) == len(sources) == len(PLATES)
+    assert len(images) == len(sources) == len(_names(written.content))
     files = {path.read_bytes() for path in (written.folder / "figures").glob("*.png")}
     for image, source in zip(images, sources, strict=True):
         light, dark = (
@@ -162,27 +183,36 @@ def test_embedded_images_decode_in_both_color_schemes(written: _Written) -> None
 def test_figures_lie_beside_the_page(written: _Written) -> None:
     assert {path.name for path in written.folder.iterdir()} == {"figures", "report.html"}
     names = {path.stem for path in (written.folder / "figures").iterdir()}
-    assert names == {plate.name for plate in PLATES}
-    for plate in PLATES:
-        picture = Image.open(written.folder / "figures" / f"{plate.name}.png").convert("L")
+    assert names == set(_names(written.content))
+    for name in names:
+        picture = Image.open(written.folder / "figures" / f"{name}.png").convert("L")
         low, high = picture.getextrema()
-        assert low < high, f"{plate.name} is blank"
+        assert low < high, f"{name} is blank"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_has_the_figures_that_apply_to_it(
+    make_content: Any, kinds: Any, kind: str
+) -> None:
+    special = {*BINARY, *REAL, *DENSE, *CONVOLUTIONAL}
+    assert special & set(_names(make_content(**kinds[kind]))) == KINDS[kind]
 
 
 def test_every_caption_is_one_sentence(written: _Written) -> None:
     captions = written.page.by_tag["figcaption"]
-    assert len(captions) == len(PLATES) - 1
+    assert len(captions) == len(_names(written.content)) - 1
     for caption in captions:
         assert re.sub(r"\s+", " ", caption).strip().endswith(".")
     for plate in PLATES:
-        if not any("." in name for name in written.content.class_names):
+        applies = plate.applies(written.content)
+        if applies and not any("." in name for name in written.content.class_names):
             assert ". " not in plate.caption(written.content)
 
 
 def test_page_says_how_to_reproduce_the_run(written: _Written) -> None:
     content, codes = written.content, written.page.by_tag["code"]
     assert codes[0] == content.command
-    assert json.loads(codes[1]) == content.spec
+    assert json.loads(codes[1]) == content.experiment.model_dump(mode="json")
     for package, version in content.versions.items():
         assert package in written.page.by_tag["dt"]
         assert version in written.page.by_tag["dd"]
@@ -201,17 +231,42 @@ def test_headline_and_epochs(written: _Written) -> None:
         worth = last["test_accuracy"] - written.content.baseline_metrics[-1]["test_accuracy"]
         assert f"+{100 * worth:.1f} points" in text
         assert "Test, frozen" in text
-    assert "what learning in the hidden layer is worth" in text
+    layers = written.content.experiment.network.layers
+    place = {1: "the only layer", 2: "the hidden layer"}.get(len(layers), "the first hidden layer")
+    assert f"what learning in {place} is worth" in text
+    binary = [index for index, layer in enumerate(layers) if layer.binary]
     for line in written.content.metrics:
-        for flips in line["weight_flips"]:
-            assert f"{flips:,}" in written.page.by_tag["td"]
+        for layer in binary:
+            assert f"{line['weight_flips'][layer]:,}" in written.page.by_tag["td"]
+    columns = [text for text in written.page.by_tag["th"] if text.startswith("Flips")]
+    assert len(columns) == len(binary)
 
 
-@pytest.mark.parametrize("plate", [PLATES[0], PLATES[-1]], ids=lambda plate: plate.name)
+def test_flips_and_binary_weights_are_spoken_of_only_where_they_are(written: _Written) -> None:
+    network = written.content.experiment.network
+    kinds = {layer.weights for layer in network.layers}
+    terms = written.page.by_tag["dt"]
+    for term in ("Binary weights", "Weight flips", "Flips per binary weight"):
+        assert (term in terms) == ("binary" in kinds)
+    assert ("Real weights" in terms) == ("real" in kinds)
+    text = "".join(written.page.texts)
+    assert ("changing in every nudged step" in text) == network.phases.schedule(0).continual
+    content = written.content
+    for quoted in (written.page.by_tag["code"][1], content.command, content.title):
+        text = text.replace(quoted, "")
+    assert ("flip" in text) == ("binary" in kinds)
+    assert ("binary" in text) == ("binary" in kinds or network.neuron.kind == "binary")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("learning-curve", None), ("event-raster", "graded, real"), ("kernels", "binary convolution")],
+)
 def test_figures_do_not_depend_on_global_state_nor_change_it(
-    make_content: Any, plate: Plate
+    make_content: Any, kinds: Any, name: str, kind: str | None
 ) -> None:
-    content = make_content()
+    plate = next(plate for plate in PLATES if plate.name == name)
+    content = make_content(**(kinds[kind] if kind else {}))
     first = writer.draw_png(plate, content, LIGHT)
     before = dict(matplotlib.rcParams)
     with matplotlib.rc_context({"font.size": 40.0, "text.color": "red"}):
@@ -221,6 +276,10 @@ def test_figures_do_not_depend_on_global_state_nor_change_it(
     assert second == first
     assert dict(matplotlib.rcParams) == before
     assert writer.draw_png(plate, content, DARK) != first
+
+
+def _names(content: ReportContent) -> list[str]:
+    return [plate.name for plate in PLATES if plate.applies(content)]
 
 
 def _snapshot(folder: Path) -> dict[str, bytes]:
@@ -269,9 +328,9 @@ def test_a_new_report_replaces_the_old_one_and_nothing_else(
     assert {path.name for path in folder.iterdir()} == {"figures", "metrics.jsonl", "report.html"}
 
 
-@pytest.mark.parametrize("plate", [0, len(PLATES) - 1])
+@pytest.mark.parametrize("plate", ["learning-curve", "mean-field"])
 def test_a_failing_figure_leaves_the_old_report(
-    reported: tuple[ReportContent, Path], monkeypatch: pytest.MonkeyPatch, plate: int
+    reported: tuple[ReportContent, Path], monkeypatch: pytest.MonkeyPatch, plate: str
 ) -> None:
     content, folder = reported
     old = _snapshot(folder)
@@ -279,9 +338,11 @@ def test_a_failing_figure_leaves_the_old_report(
     def fail(*_: object) -> None:
         raise RuntimeError("no ink")
 
-    plates = list(writer.PLATES)
-    plates[plate] = dataclasses.replace(plates[plate], draw=fail)
-    monkeypatch.setattr(writer, "PLATES", tuple(plates))
+    plates = tuple(
+        dataclasses.replace(drawn, draw=fail if drawn.name == plate else drawn.draw)
+        for drawn in writer.PLATES
+    )
+    monkeypatch.setattr(writer, "PLATES", plates)
     with pytest.raises(RuntimeError, match="no ink"):
         write_report(content, folder)
     assert _snapshot(folder) == old
