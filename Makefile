@@ -15,11 +15,10 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format bench docs reproduce-binary-digits reproduce-binary-mnist \
-    reproduce-laydevant-fc clean
+.PHONY: help setup demo test lint format bench docs reproduce-binary-digits reproduce-binary-mnist clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-25s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-25s%s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMPS)/run ## Make .venv and install lava-ep into it
 
@@ -55,9 +54,9 @@ reproduce-binary-mnist: $(STAMPS)/run ## Train preset binary-mnist, and with a f
 	$(BIN)/lava-ep train --preset binary-mnist --backend fused --frozen-baseline \
 	    $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") --out runs/binary-mnist-$(NOW)
 
-reproduce-laydevant-fc: $(STAMPS)/run ## Train the published 784-8192-100 for 100 epochs (half an hour)
-	$(BIN)/lava-ep train --preset laydevant-fc --backend fused --json \
-	    $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") --out runs/laydevant-fc-$(NOW)
+reproduce-%: $(STAMPS)/run ## Train any preset (lava-ep presets) with the fused backend; EPOCHS=n for fewer
+	$(BIN)/lava-ep train --preset $* --backend fused $(if $(EPOCHS),--epochs $(EPOCHS)) \
+	    $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") --out runs/$*-$(NOW)
 
 clean: ## Remove caches and built files; .venv and runs stay
 	rm -rf build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
