@@ -22,6 +22,8 @@ SMALL = [
     "--set=network.layers.0.neurons=32",
 ]
 
+REAL = {"weights": "real", "rate": 0.1}
+
 
 def lava_ep(*arguments, **kwargs):
     return subprocess.run(
@@ -147,8 +149,62 @@ def test_presets_and_info_speak_json():
     assert large["momenta"] == 4 * synapses
     assert 2 * synapses / 8 < large["signs"] < 2.05 * synapses / 8
     assert facts["versions"]["lava-nc"].startswith("0.10")
+    # Other engines than that of bits tell of the parameters only.
+    assert "laydevant-fc-2h" not in facts["parameter_bytes"]
+    assert facts["parameter_bytes"]["ep-1h"] == {"weights": 4 * (784 * 512 + 512 * 10)}
+    assert facts["parameter_bytes"]["cvf-1h"]["feedback"] == 4 * 512 * 10
+    kernels = (3 * 64 + 64 * 128 + 128 * 256 + 256 * 256) * 25
+    convolutional = facts["parameter_bytes"]["laydevant-cifar10"]
+    assert convolutional["momenta"] == convolutional["weights"] > 4 * kernels
+    assert set(facts["parameter_bytes"]) | set(facts["engine_bytes"]) == set(presets)
     assert "binary-digits" in invoke("presets").output
     assert "message-passing" in invoke("info").output
+
+
+def test_presets_say_what_kind_of_network_they_are(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    lines = {line.split()[0]: line for line in invoke("presets").output.splitlines()[1:]}
+    assert set(lines) == set(json.loads(invoke("presets", "--json").stdout))
+    assert " binary, binary " in lines["laydevant-conv"]
+    assert " 784-256c5-512c5-700 " in lines["laydevant-conv"]
+    assert " graded, binary " in lines["laydevant-real-fc"]
+    assert " graded, real " in lines["ep-1h"]
+    assert " graded, real, untied, continual " in lines["cvf-1h"]
+    assert " 40 + 15, random-sign, β=0.2 " in lines["cvf-1h"]
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "laydevant-real-fc-2h" in invoke("presets").output
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_flips_are_told_of_binary_weights_only(tmp_path, binary):
+    hidden = {"neurons": 16, "theta": 0.1} if binary else {"neurons": 16, **REAL}
+    network = {
+        "inputs": 64,
+        "input_levels": 16,
+        "layers": [hidden, {"neurons": 10, **REAL}],
+        "neuron": {"kind": "graded"},
+        "phases": {"free_steps": 6, "nudged_steps": 3, "beta": 0.3, "nudging": "swing"},
+    }
+    data = {"name": "digits", "limit_train": 40, "limit_test": 20}
+    training = {"epochs": 2, "batch_size": 10, "test_batch_size": 20}
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps({"network": network, "training": training, "data": data}))
+    out = tmp_path / "run"
+    options = ["--backend=fused", "--json", "--out", out]
+    done = lava_ep("train", "--spec", spec, *options)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert ("weight_flips" in result) == binary
+    if binary:
+        assert result["weight_flips"][1] == 0
+    epochs = [line for line in done.stderr.splitlines() if line.startswith("epoch ")]
+    assert len(epochs) == 2
+    assert all(("flips" in line) == binary for line in epochs)
+    assert all("events/sample" in line for line in epochs)
+    figures = {path.stem for path in (out / "figures").iterdir()}
+    assert ("weight-flips" in figures) == binary
+    found = json.loads(lava_ep("evaluate", out, "--json").stdout)
+    assert found["test_accuracy"] == result["test_accuracy"]
 
 
 def test_backends_train_to_the_same_bytes_and_a_resumed_run_stays_on_its_own(tmp_path):

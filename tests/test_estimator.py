@@ -86,7 +86,7 @@ def test_learns_the_same_bytes_as_the_trainer():
         load_preset("binary-digits"),
         [f"network.layers.{layer}.bias_rate=0" for layer in (0, 1)],
     )
-    training = TrainingSpec(epochs=2, batch_size=16, seed=7, bop_decay=0.9)
+    training = TrainingSpec(epochs=2, batch_size=16, seed=7, decay=0.9)
     spec = preset.model_copy(update={"training": training, "data": DataSpec()})
     trainer = Trainer(spec, digits)
     metrics = trainer.fit()
@@ -123,7 +123,7 @@ def test_partial_fit_goes_on_after_fit(blobs, fitted):
 
 def test_partial_fit_converts_momenta_to_another_batch_size(blobs):
     x, y = blobs
-    still = small(theta=1e9, gamma=0.0, bop_decay=1.0)
+    still = small(theta=1e9, gamma=0.0, decay=1.0)
     whole = still.partial_fit(x, y, classes=NAMES)
     before = [layer.momentum.copy() for layer in whole.parameters_.layers]
     whole.set_params(batch_size=8).partial_fit(x, y)
@@ -269,14 +269,17 @@ def test_hidden_layers_may_be_absent(blobs):
         ({"levels": 256}, "levels=256: .* less than or equal to 255"),
         ({"free_steps": 0}, "free_steps=0: .* greater than or equal to 1"),
         ({"beta": -1}, "beta=-1: .* greater than 0"),
-        ({"nudging": "both"}, "nudging='both': .*'positive', 'random-sign' or 'symmetric'"),
+        (
+            {"nudging": "both"},
+            "nudging='both': .*'positive', 'random-sign', 'symmetric' or 'swing'",
+        ),
         ({"weight_scale": (1, 0)}, r"weight_scale=\(1, 0\): .* greater than 0"),
         ({"theta": (1, 2, 3)}, r"theta=\(1, 2, 3\): expected a number, a pair .* or 2 numbers"),
         ({"gamma": 1.0}, r"gamma=1\.0: .* less than 1"),
         ({"filter_rate": np.nan}, "filter_rate=nan: "),
         ({"max_iter": 0}, "max_iter=0: "),
         ({"batch_size": 0}, "batch_size=0: "),
-        ({"bop_decay": 2}, "bop_decay=2: "),
+        ({"decay": 2}, "decay=2: "),
         ({"input_range": "wide"}, "input_range='wide': expected 'feature', 'global' or"),
         ({"input_range": (1, 1)}, r"input_range=\(1, 1\): expected"),
         ({"backend": "abacus"}, "backend 'abacus': expected one of"),

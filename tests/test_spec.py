@@ -9,11 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lava_ep.dynamics import Nudging, PhaseSchedule
+from lava_ep.dynamics import (
+    BOP,
+    SGD,
+    Activation,
+    Convolution,
+    Dense,
+    Nudging,
+    PhaseSchedule,
+    Pooling,
+    Updates,
+)
 from lava_ep.errors import InputError
 from lava_ep.spec import (
     DataSpec,
     ExperimentSpec,
+    GradedNeuronSpec,
     LayerSpec,
     NetworkSpec,
     NeuronSpec,
@@ -74,7 +85,7 @@ def experiments(draw):
                 epochs=counts,
                 batch_size=counts,
                 seed=st.integers(0, 2**63 - 1),
-                bop_decay=unit,
+                decay=unit,
                 patience=st.none() | counts,
             )
         ),
@@ -86,6 +97,52 @@ def experiments(draw):
                 limit_test=st.none() | counts,
             )
         ),
+    )
+
+
+@st.composite
+def families(draw):
+    """Networks with graded neurons, any weights, and convolutions that leave something."""
+    real = draw(st.booleans())
+    learning = (
+        {"weights": "real", "rate": draw(rates)}
+        if real
+        else {"theta": draw(positive), "gamma": draw(st.floats(0, 1, exclude_max=True))}
+    )
+    side, channels = draw(st.integers(8, 12)), draw(st.sampled_from([None, 1, 3]))
+    shape = (side, side) if channels is None else (side, side, channels)
+    convolutions = [
+        LayerSpec(
+            channels=draw(st.integers(1, 50)),
+            kernel=3,
+            padding=draw(st.integers(0, 2)),
+            pool=draw(st.integers(1, 2)),
+            pooling=draw(st.sampled_from(Pooling)),
+            bias_rate=draw(rates),
+            **learning,
+        )
+        for _ in range(draw(st.integers(0, 2)))
+    ]
+    dense = [LayerSpec(neurons=n, **learning) for n in (*draw(st.lists(counts, max_size=2)), 20)]
+    time_step = draw(st.none() | unit)
+    normalization = None
+    if draw(st.booleans()):
+        many = channels or 1
+        normalization = {"mean": [draw(rates)] * many, "std": [draw(positive)] * many}
+    return NetworkSpec(
+        inputs=side * side * (channels or 1),
+        image_shape=shape,
+        normalization=normalization,
+        layers=(*convolutions, *dense),
+        neuron=GradedNeuronSpec(
+            activation=draw(st.sampled_from(Activation)),
+            time_step=time_step,
+            nudge=draw(st.sampled_from(["state", "current"])) if time_step is None else "state",
+            event_threshold=draw(rates),
+            initial_state=draw(st.floats(-5, 5)),
+        ),
+        phases=PhaseSpec(updates=draw(st.sampled_from(Updates))),
+        feedback_angle=draw(st.none() | st.floats(0, 180)) if real else None,
     )
 
 
@@ -103,6 +160,23 @@ def test_json_gives_back_the_same_experiment(spec):
     assert override(spec, []) == spec
 
 
+@settings(max_examples=25, deadline=None)
+@given(families())
+def test_json_gives_back_the_same_network_of_the_family(network):
+    assert NetworkSpec.model_validate_json(network.model_dump_json()) == network
+    spec = ExperimentSpec(network=network)
+    assert parse(ExperimentSpec, json.loads(spec.model_dump_json()), source="test") == spec
+    assert override(spec, []) == spec
+    # Connections fit together, and what they say of themselves is what layers are made of.
+    for below, connection, layer in zip(
+        network.sizes, network.connections, network.layers, strict=False
+    ):
+        assert connection.n_pre == below
+        assert connection.weight_shape[0] == (layer.neurons or layer.channels)
+        assert connection.n_post % connection.biases == 0
+    assert not network.bits_suffice
+
+
 def test_a_file_gives_back_the_same_experiment(tmp_path):
     spec = load_preset("binary-digits")
     path = tmp_path / "spec.json"
@@ -114,7 +188,7 @@ def test_a_file_gives_back_the_same_experiment(tmp_path):
 def test_presets_are_valid_and_survive_json(name):
     spec = load_preset(name)
     assert ExperimentSpec.model_validate_json(spec.model_dump_json()) == spec
-    assert spec.network.sizes[0] == {"digits": 64}.get(spec.data.name, 784)
+    assert spec.network.sizes[0] == {"digits": 64, "cifar10": 3072}.get(spec.data.name, 784)
     assert spec.network.phases.schedule(0).period(learning=True) > 2
 
 
@@ -145,13 +219,181 @@ def test_a_published_threshold_is_converted():
         ({"tau": 1e-7, "gamma": 0}, "needs gamma > 0"),
         ({"tau": "x", "gamma": 1e-6}, "tau=x"),
         ({"tau": -1e-7, "gamma": 1e-6}, "greater than 0"),
-        ({}, "theta.*Field required"),
+        ({}, r"layers\.0=.*: binary weights need theta, the BOP threshold \(or tau\)"),
     ],
 )
 def test_impossible_thresholds_are_refused(layer, message):
     data = minimal(layers=[{"neurons": 4, **layer}])
     with pytest.raises(InputError, match=message):
         parse(NetworkSpec, data, source="test")
+
+
+REAL = {"weights": "real", "rate": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"neurons": 4, "channels": 3, **REAL}, "give neurons for a dense layer or channels for"),
+        (REAL, "give neurons for a dense layer or channels for a convolutional one"),
+        ({"neurons": 4, "pool": 2, **REAL}, "padding and pool are for layers with channels"),
+        ({"neurons": 4, "padding": 1, **REAL}, "padding and pool are for layers with channels"),
+        ({"channels": 4, "pool": 16, **REAL}, "pool=16: .*less than or equal to 15"),
+        ({"channels": 4, "kernel": 0, **REAL}, "kernel=0: .*greater than or equal to 1"),
+        ({"channels": 4, "pooling": "min", **REAL}, "pooling='min'.*'max' or 'average'"),
+        ({"neurons": 4, "weights": "ternary"}, "weights='ternary'.*'binary' or 'real'"),
+        (
+            {"neurons": 4, "theta": 1, "rate": 1},
+            "rate is for real weights; binary weights learn by",
+        ),
+        ({"neurons": 4, "weights": "real"}, "real weights need rate, the learning rate"),
+        ({"neurons": 4, **REAL, "rate": -1}, "rate=-1: .*greater than or equal to 0"),
+        (
+            {"neurons": 4, **REAL, "gamma": 0.1},
+            "gamma, theta and alpha_rate are for binary weights",
+        ),
+        (
+            {"neurons": 4, **REAL, "theta": 0.1},
+            "gamma, theta and alpha_rate are for binary weights",
+        ),
+        ({"neurons": 4, **REAL, "tau": 0.1, "gamma": 0.1}, "gamma, theta and alpha_rate are for"),
+        ({"neurons": 4, **REAL, "alpha_rate": 1}, "gamma, theta and alpha_rate are for binary"),
+    ],
+)
+def test_impossible_layers_are_refused(layer, message):
+    data = minimal(inputs=36, image_shape=[6, 6, 1], layers=[layer, {"neurons": 4, "theta": 0.1}])
+    with pytest.raises(InputError, match=rf"test: layers\.0.*{message}"):
+        parse(NetworkSpec, data, source="test")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layers": [{"channels": 4, **REAL}]}, "the output layer is convolutional: expected neur"),
+        ({"image_shape": None}, "layer 0 is convolutional: expected image_shape, and only conv"),
+        ({"image_shape": [6, 7, 1]}, r"image_shape \(6, 7, 1\) has 42 pixels, not 36"),
+        (
+            {"layers": [{"neurons": 4, **REAL}, {"channels": 4, **REAL}, {"neurons": 4, **REAL}]},
+            "layer 1 is convolutional: expected image_shape, and only convolutional layers below",
+        ),
+        (
+            {"layers": [{"channels": 4, "kernel": 7, **REAL}, {"neurons": 4, **REAL}]},
+            r"kernel of 7 with padding 0 and pooling of 1 leaves nothing of \(6, 6, 1\)",
+        ),
+        (
+            {
+                "layers": [
+                    {"channels": 4, "kernel": 3, "padding": 3, **REAL},
+                    {"neurons": 4, **REAL},
+                ]
+            },
+            "padding=3: expected 0 to 2 for a kernel of 3",
+        ),
+        ({"layers": [{"neurons": 5, **REAL}]}, "5 output neurons for 2 classes"),
+        ({"neuron": {"kind": "spiking"}}, r"neuron=.*: expected kind binary or graded"),
+        ({"neuron": 3}, "neuron=3: expected kind binary or graded"),
+        ({"neuron": {"filter_rate": 0}}, r"neuron\.filter_rate=0"),
+        ({"neuron": {"kind": "graded", "filter_rate": 1}}, r"neuron\.filter_rate=1: Extra inputs"),
+        ({"neuron": {"kind": "graded", "time_step": 2}}, r"neuron\.time_step=2"),
+        ({"neuron": {"kind": "graded", "event_threshold": -1}}, r"neuron\.event_threshold=-1"),
+        ({"neuron": {"kind": "graded", "activation": "cube"}}, "'hard-sigmoid', 'shifted-sigmoid'"),
+        (
+            {"neuron": {"kind": "graded", "time_step": 0.5, "nudge": "current"}},
+            "nudge=current is for discrete time; leave out nudge or time_step",
+        ),
+        ({"normalization": {"mean": [1, 2], "std": [1]}}, "2 means and 1 stds: expected as many"),
+        ({"normalization": {"mean": [1], "std": [0]}}, r"normalization\.std\.0=0"),
+        ({"normalization": {"mean": [], "std": []}}, r"normalization\.mean=\[\]: .*at least 1"),
+        (
+            {"normalization": {"mean": [1] * 5, "std": [1] * 5}},
+            "normalization of 5 channels does not fit 36 inputs",
+        ),
+        (
+            {
+                "layers": [{"neurons": 4, "theta": 1, "alpha_rate": 0.1}],
+                "phases": {"updates": "continual"},
+            },
+            "alpha_rate needs phases.updates=two-phase",
+        ),
+        ({"phases": {"updates": "never"}}, "updates='never'.*'two-phase' or 'continual'"),
+        (
+            {"layers": [{"neurons": 4, "theta": 1}], "feedback_angle": 10},
+            "feedback_angle is for real weights",
+        ),
+        ({"feedback_angle": 181}, "feedback_angle=181"),
+        ({"feedback_angle": -1}, "feedback_angle=-1"),
+    ],
+)
+def test_impossible_members_of_the_family_are_refused(change, message):
+    family = {
+        "inputs": 36,
+        "image_shape": [6, 6, 1],
+        "layers": [{"channels": 2, "kernel": 3, **REAL}, {"neurons": 4, **REAL}],
+        "neuron": {"kind": "graded"},
+    }
+    assert parse(NetworkSpec, minimal(**family), source="test").sizes == (36, 32, 4)
+    with pytest.raises(InputError, match=f"^test: .*{message}"):
+        parse(NetworkSpec, minimal(**{**family, **change}), source="test")
+
+
+def test_kinds_of_layers():
+    binary = LayerSpec(neurons=3, theta=0.2, gamma=0.1)
+    real = LayerSpec(channels=3, weights="real", rate=0.3)
+    assert (binary.binary, real.binary) == (True, False)
+    assert (binary.scale, real.scale) == (0.5, 1.0)
+    assert LayerSpec(neurons=3, scale=0.7, **REAL).scale == 0.7
+    assert binary.rule(0.9, 7) == BOP(0.1, 0.2, 0.9, 7)
+    assert real.rule(0.9, 7) == SGD(0.3, 0.9, 7)
+    for layer in (binary, real):
+        assert layer.model_copy(update={"frozen": True}).rule() is None
+
+
+def test_connections_and_sizes_of_a_convolutional_network():
+    network = load_preset("ep-conv").network
+    assert network.connections == (
+        Convolution((28, 28, 1), 32, 5, 0, 2, Pooling.MAX),
+        Convolution((12, 12, 32), 64, 5, 0, 2, Pooling.MAX),
+        Dense(4 * 4 * 64, 10),
+    )
+    assert network.sizes == (784, 12 * 12 * 32, 1024, 10)
+    assert str(network) == "784-32c5-64c5-10"
+    assert network.layer_names == ("hidden1", "hidden2", "output")
+    gray = network.model_copy(update={"image_shape": (28, 28)})
+    assert gray.connections == network.connections
+
+
+def test_what_is_counted_in_a_layer():
+    layers = [{"neurons": 8, "theta": 0.1}, {"neurons": 4, **REAL}]
+    network = NetworkSpec.model_validate(minimal(layers=layers))
+    assert network.counters("hidden1") == ("events", "synaptic_operations", "flips")
+    assert network.counters("output") == ("events", "synaptic_operations")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"neuron": {"kind": "graded"}},
+        {"layers": [{"neurons": 4, **REAL}]},
+        {"layers": [{"channels": 2, "kernel": 2, "theta": 1}, {"neurons": 4, "theta": 1}]},
+        {"phases": {"updates": "continual"}},
+        {"normalization": {"mean": [0.5], "std": [0.2]}},
+    ],
+)
+def test_bits_suffice_for_dense_binary_networks_only(change):
+    plain = minimal(inputs=4, image_shape=[2, 2, 1])
+    assert NetworkSpec.model_validate(plain).bits_suffice
+    assert not NetworkSpec.model_validate({**plain, **change}).bits_suffice
+
+
+def test_the_kind_of_neurons_is_binary_unless_said_otherwise():
+    assert NetworkSpec.model_validate(minimal()).neuron == NeuronSpec()
+    binary = minimal(neuron={"filter_rate": 0.3})
+    assert NetworkSpec.model_validate(binary).neuron == NeuronSpec(filter_rate=0.3)
+    graded = minimal(neuron={"kind": "graded", "activation": "tanh"})
+    found = NetworkSpec.model_validate(graded).neuron
+    assert found == GradedNeuronSpec(activation=Activation.TANH)
+    assert found.nudge == "state"
+    assert found.time_step is None
 
 
 @pytest.mark.parametrize(
@@ -167,7 +409,7 @@ def test_impossible_thresholds_are_refused(layer, message):
         ({"neuron": {"filter_rate": 0}}, r"neuron\.filter_rate=0"),
         ({"neuron": {"initial_state": 1.5}}, r"neuron\.initial_state=1\.5"),
         ({"phases": {"beta": -1}}, r"phases\.beta=-1"),
-        ({"phases": {"nudging": "up"}}, r"'positive', 'random-sign' or 'symmetric'"),
+        ({"phases": {"nudging": "up"}}, r"'positive', 'random-sign', 'symmetric' or 'swing'"),
         ({"phases": {"free_step": 3}}, r"phases\.free_step=3: Extra inputs"),
         ({"colour": "red"}, r"colour='red': Extra inputs"),
     ],
@@ -201,6 +443,10 @@ def test_names_and_sizes_of_layers():
 def test_a_spec_makes_its_schedule():
     spec = PhaseSpec(free_steps=3, nudged_steps=2, beta=1.5, nudging=Nudging.SYMMETRIC)
     assert spec.schedule(7) == PhaseSchedule(3, 2, 1.5, Nudging.SYMMETRIC, seed=7)
+    continual = spec.model_copy(update={"updates": Updates.CONTINUAL})
+    assert continual.schedule(7) == PhaseSchedule(
+        3, 2, 1.5, Nudging.SYMMETRIC, seed=7, updates=Updates.CONTINUAL
+    )
 
 
 def test_override_changes_the_named_fields_only():

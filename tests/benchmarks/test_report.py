@@ -4,9 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
-from contenders import DENSE, FUSED, MESSAGES, STOCK
+from contenders import DENSE, FUSED, MESSAGES, STOCK, THRESHOLDED
 from figure import by_hidden, draw_all
-from report import Report, pairwise_ratios, with_spread
+from report import (
+    BINARY,
+    FAMILY,
+    FamilyReport,
+    Measurements,
+    Report,
+    pairwise_ratios,
+    with_spread,
+    write_results,
+)
 from rich.console import Console
 from roofline import evaluate
 from turns import Turns
@@ -38,6 +47,21 @@ def fill(foreign_cores: float = 0.0) -> Report:
     sizes = turns(**{"512": 1e-6, "1024": 1.8e-6})
     report.add_sizes("hidden_between_H_and_100", sizes, "doubling_hidden_free_phase")
     report.add_sizes("hidden_between_H_and_H", sizes, "doubling_square_population")
+    return report
+
+
+def fill_family() -> FamilyReport:
+    presets = {"one": {"batch": 20}, "two": {"batch": 4}}
+    report = FamilyReport({"images": "MNIST", "presets": presets})
+    report.add_torch("2.0")
+    for task in ("train", "infer"):
+        report.add_network(f"{task}_one", turns(**{FUSED: 0.02, DENSE: 0.6}), {"a": 1})
+        three = {FUSED: 0.02, THRESHOLDED: 0.01, DENSE: 0.8}
+        report.add_network(f"{task}_two", turns(**three), {"a": 2})
+    report.add_agreement(
+        "one", {"exactly_equal": [FUSED], "different_weight_changes": [1e-6, 2e-6]}
+    )
+    report.add_agreement("two", {"double_precision": {"different_weight_changes": [3e-13]}})
     return report
 
 
@@ -73,13 +97,25 @@ def test_content() -> None:
 
 
 def test_file_is_what_figures_are_drawn_from(tmp_path: Path) -> None:
-    report = fill()
-    report.write(tmp_path / "new" / "results.json")
-    content = json.loads((tmp_path / "new" / "results.json").read_text(encoding="utf-8"))
-    assert content == report.content
-    figures = draw_all(content, tmp_path / "figures")
-    assert [path.name for path in figures] == ["bench.png", "bench-scaling.png"]
+    report, family = fill(), fill_family()
+    path = tmp_path / "new" / "results.json"
+    assert write_results(path, BINARY, report.content) == report.content
+    both = write_results(path, FAMILY, family.content)
+    assert both == {**report.content, FAMILY: family.content}
+    assert json.loads(path.read_text(encoding="utf-8")) == both
+    figures = draw_all(both, tmp_path / "figures")
+    assert [path.name for path in figures] == ["bench.png", "bench-scaling.png", "bench-family.png"]
     assert all(path.stat().st_size > 10_000 for path in figures)
+
+
+def test_parts_keep_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    family = fill_family().content
+    assert write_results(path, FAMILY, family) == {FAMILY: family}
+    assert [one.name for one in draw_all({FAMILY: family}, tmp_path)] == ["bench-family.png"]
+    assert write_results(path, BINARY, {"old": 1}) == {"old": 1, FAMILY: family}
+    assert write_results(path, BINARY, {"new": 1}) == {"new": 1, FAMILY: family}
+    assert write_results(path, FAMILY, {"later": 1}) == {"new": 1, FAMILY: {"later": 1}}
 
 
 def test_sizes_are_read_from_names() -> None:
@@ -88,15 +124,28 @@ def test_sizes_are_read_from_names() -> None:
     assert list(by_hidden(times, "train", DENSE)) == [512]
 
 
-@pytest.mark.parametrize(("foreign_cores", "warned"), [(0.0, False), (0.9, True)])
-def test_printed_table(foreign_cores: float, warned: bool) -> None:
+def printed(report: Measurements) -> str:
     console = Console(width=160)
     with console.capture() as capture:
-        fill(foreign_cores).print(console)
-    text = capture.get()
+        report.print(console)
+    return capture.get()
+
+
+@pytest.mark.parametrize(("foreign_cores", "warned"), [(0.0, False), (0.9, True)])
+def test_printed_table(foreign_cores: float, warned: bool) -> None:
+    text = printed(fill(foreign_cores))
     assert "784-1024-100" in text
     assert "30 (30 – 30)" in text
+    assert "threshold" not in text
     assert ("Do not quote" in text) == warned
+
+
+def test_printed_family() -> None:
+    text = printed(fill_family())
+    assert "message passing" not in text
+    assert "80 (80 – 80)" in text
+    assert "one: different_weight_changes 2e-06" in text
+    assert "two: double_precision (different_weight_changes 3e-13)" in text
 
 
 def test_three_digits() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lava_ep.dynamics import BOP, SignMatrix, alpha_gradient, bop_update
+from lava_ep.dynamics import BOP, SignMatrix, alpha_gradient, bop_contrast_update, bop_update
 from lava_ep.errors import InputError
 
 F32 = np.float32
@@ -63,6 +63,37 @@ def test_an_update_is_the_dense_contrast(drawn, gain, threshold):
     np.testing.assert_array_equal(signs.forward, anew.forward)
     np.testing.assert_array_equal(signs.backward, anew.backward)
     assert flips == flip.sum()
+
+
+@settings(max_examples=40, deadline=None)
+@given(contrasts(), st.floats(-4, 4, width=32), st.floats(0.25, 40, width=32))
+def test_a_given_contrast_does_what_counting_bits_does(drawn, gain, threshold):
+    weights, momentum, first, second = drawn
+    signs, own = SignMatrix.from_signs(weights), momentum.copy()
+    flips = bop_update(signs, own, *first, *second, F32(gain), F32(threshold))
+    reals = weights.astype(F32)
+    contrast = dense_contrast(first, second).astype(F32)
+    assert bop_contrast_update(reals, momentum, contrast, gain, threshold) == flips
+    np.testing.assert_array_equal(reals, signs.signs())
+    np.testing.assert_array_equal(momentum, own)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([F32, np.float64]), st.floats(0.25, 2))
+def test_contrasts_of_graded_states_have_any_shape_and_order(seed, kind, threshold):
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 5, 4))
+    signs = rng.choice([-1.0, 1.0], shape).astype(kind)
+    momentum = rng.normal(size=shape).astype(kind)
+    # As gradients of convolutions come: transposed, so that they are not contiguous.
+    contrast = rng.normal(size=(shape[0], *shape[2:], shape[1])).astype(kind).transpose(0, 3, 1, 2)
+    contrast *= rng.random(shape) < 0.7
+    expected = momentum + kind(0.7) * contrast
+    flip = (contrast != 0) & (-signs * expected > kind(threshold))
+    expected_signs = np.where(flip, -signs, signs)
+    assert bop_contrast_update(signs, momentum, contrast, 0.7, threshold) == flip.sum()
+    np.testing.assert_array_equal(momentum, expected)
+    np.testing.assert_array_equal(signs, expected_signs)
 
 
 def test_untouched_synapses_never_flip():

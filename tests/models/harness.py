@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import strategies as st
 
 from lava_ep.dynamics import PhaseSchedule
 from lava_ep.models import run_config
@@ -45,12 +46,69 @@ def make_spec(
     )
 
 
+def binary_convolution(**changes):
+    """Binary neurons with binary convolutions, pooling and learned scaling factors."""
+    layer = {
+        "bias_offset": 0.2,
+        "gamma": 0.05,
+        "theta": 0.0031,
+        "bias_rate": 0.02,
+        "alpha_rate": 0.05,
+        "scale": 0.6,
+    }
+    values = {
+        "inputs": 64,
+        "image_shape": (8, 8, 1),
+        "input_levels": 16,
+        "classes": 3,
+        "layers": [
+            {"channels": 4, "kernel": 3, "padding": 1, "pool": 2, **layer},
+            {"channels": 3, "kernel": 2, "pool": 2, **layer},
+            {"neurons": 6, **layer},
+        ],
+        "neuron": {"filter_rate": 0.45},
+        "phases": {"free_steps": 6, "nudged_steps": 4, "beta": 2.5, "nudging": "symmetric"},
+    }
+    return NetworkSpec.model_validate({**values, **changes})
+
+
 def make_samples(spec: NetworkSpec, samples: int, *, seed: int = 0):
     """Random images, about half of the pixels 0, and labels."""
     rng = np.random.default_rng(seed)
     images = rng.integers(1, spec.input_levels + 1, (samples, spec.inputs))
     images *= rng.random(images.shape) < 0.5
     return images, rng.integers(0, spec.classes, samples)
+
+
+@st.composite
+def binary_networks(draw):
+    """A random network, samples for two batches, and options of its learning rules."""
+    hidden = draw(st.lists(st.sampled_from([1, 5, 33, 70, 300]), min_size=0, max_size=3))
+    inputs, outputs = draw(st.sampled_from([1, 12, 70])), draw(st.sampled_from([3, 6, 36]))
+    # Thresholds are such that no contrast lies on them, where rounding would decide.
+    layer = {
+        "gamma": draw(st.sampled_from([0.0, 0.01, 0.98])),
+        "theta": draw(st.sampled_from([0.00531, 0.0203, 0.103])),
+        "bias_rate": draw(st.sampled_from([0.0, 0.03])),
+        "alpha_rate": draw(st.sampled_from([0.0, 0.05])),
+        "bias_offset": draw(st.sampled_from([-0.2, 0.1, 0.3])),
+        "frozen": draw(st.booleans()) and draw(st.booleans()),
+    }
+    spec = make_spec(
+        (inputs, *hidden, outputs),
+        nudging=draw(st.sampled_from(["positive", "random-sign", "symmetric", "swing"])),
+        levels=draw(st.sampled_from([1, 16, 255])),
+        free_steps=draw(st.integers(1, 14)),
+        nudged_steps=draw(st.integers(1, 8)),
+        beta=draw(st.sampled_from([0.7, 2.5])),
+        filter_rate=draw(st.sampled_from([0.2, 0.45, 1.0])),
+        initial_state=draw(st.sampled_from([0.0, 0.3, 1.0])),
+        **layer,
+    )
+    batch = draw(st.sampled_from([1, 3, 17, 70]))
+    seed = draw(st.integers(0, 1000))
+    options = {"decay": draw(st.sampled_from([1.0, 0.8])), "epoch_batches": 1}
+    return spec, batch, seed, options, make_samples(spec, 2 * batch, seed=seed)
 
 
 @dataclass

@@ -56,12 +56,12 @@ class ReferenceNetwork:
         parameters: NetworkParameters,
         *,
         seed: int,
-        bop_decay: float = 1.0,
+        decay: float = 1.0,
         epoch_batches: int = 1,
     ) -> None:
         self.spec = spec
         self.seed = seed
-        self.bop_decay = bop_decay
+        self.decay = decay
         self.epoch_batches = epoch_batches
         self.batches = parameters.batch
         self.signs = [layer.weights.astype(np.float64) for layer in parameters.layers]
@@ -93,10 +93,13 @@ class ReferenceNetwork:
         trace.scores = np.cumsum(groups, axis=2, dtype=F32)[..., -1] / F32(groups.shape[2])
         if not learning:
             return trace
-        if phases.nudging.value == "symmetric":
+        if phases.nudging.value in ("symmetric", "swing"):
             plus = self._settle(trace, free, x, y, beta, phases.nudged_steps)
-            self._note(trace, free, nudged=True)
-            minus = self._settle(trace, free, x, y, -beta, phases.nudged_steps)
+            start = plus
+            if phases.nudging.value == "symmetric":
+                start = free
+                self._note(trace, free, nudged=True)
+            minus = self._settle(trace, start, x, y, -beta, phases.nudged_steps)
             self._learn(x, plus, minus, 2 * beta)
         else:
             signed = self.beta_sign() * beta
@@ -147,7 +150,7 @@ class ReferenceNetwork:
 
     def _learn(self, x, high, low, beta):
         """Update from the states at the two ends of ``beta``, their distance in nudging."""
-        epoch_factor = self.bop_decay ** (self.batches // self.epoch_batches)
+        epoch_factor = self.decay ** (self.batches // self.epoch_batches)
         high, low = [x, *map(self.binary, high)], [x, *map(self.binary, low)]
         size = len(x)
         for layer, spec in enumerate(self.spec.layers):

@@ -13,7 +13,7 @@ from lava_ep.parameters import initial_parameters
 CASES = {
     "one hidden layer, random sign, everything learns, from ones": {
         "spec": make_spec((12, 10, 6), bias_rate=0.02, alpha_rate=0.05),
-        "options": {"bop_decay": 0.9, "epoch_batches": 2},
+        "options": {"decay": 0.9, "epoch_batches": 2},
     },
     "two hidden layers, symmetric, from zeros, counting BOP": {
         "spec": make_spec(
@@ -25,13 +25,19 @@ CASES = {
             gamma=0.0,
             bias_rate=0.03,
         ),
-        "options": {"bop_decay": 0.8, "epoch_batches": 1},
+        "options": {"decay": 0.8, "epoch_batches": 1},
     },
     "three hidden layers, positive, learned alpha, rescaled momenta": {
         "spec": make_spec(
             (10, 9, 8, 7, 6), nudging="positive", gamma=0.98, alpha_rate=0.05, free_steps=7
         ),
         "options": {},
+    },
+    "one hidden layer, swing, everything learns": {
+        "spec": make_spec(
+            (12, 10, 6), nudging="swing", theta=0.0103, bias_rate=0.02, alpha_rate=0.05
+        ),
+        "options": {"decay": 0.9, "epoch_batches": 2},
     },
     "no hidden layer, symmetric, unfiltered, learned alpha": {
         "spec": make_spec(
@@ -52,7 +58,7 @@ def stored(reference, layer, batch, options):
     """Momenta of the reference in the units that synapses keep them in, after an update."""
     spec = reference.spec.layers[layer]
     phases = reference.spec.phases
-    rule = BOP(spec.gamma, spec.theta, options.get("bop_decay", 1.0))
+    rule = BOP(spec.gamma, spec.theta, options.get("decay", 1.0))
     unit = phases.schedule(0).contrast_span * batch * reference.levels(layer)
     _, _, threshold = rule.coefficients(reference.batches - 1, unit=unit)
     return reference.momenta[layer] * threshold / (spec.theta * (spec.gamma or 1.0))
@@ -120,7 +126,7 @@ def test_a_short_training_run_equals_the_published_equations(case, backend):
 def test_a_run_that_goes_on_from_parameters_is_the_one_that_was_not_interrupted(backend):
     spec = make_spec(gamma=0.2, alpha_rate=0.05, bias_rate=0.02)
     images, labels = make_samples(spec, 24)
-    options = {"batch": 4, "seed": 2, "bop_decay": 0.9, "epoch_batches": 2}
+    options = {"batch": 4, "seed": 2, "decay": 0.9, "epoch_batches": 2}
 
     def learned(built, batches):
         with built.running() as run:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from harness import make_samples, make_spec
+from harness import binary_networks, make_samples, make_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import ReferenceNetwork
@@ -14,38 +14,17 @@ from reference import ReferenceNetwork
 from lava_ep.dynamics import group_mean
 from lava_ep.models.fused import settle
 from lava_ep.models.fused.engine import Engine
-from lava_ep.parameters import LayerParameters, initial_parameters
+from lava_ep.parameters import initial_parameters
 
-
-@st.composite
-def networks(draw):
-    """A random network, samples for two batches, and options of its learning rules."""
-    hidden = draw(st.lists(st.sampled_from([1, 5, 33, 70, 300]), min_size=0, max_size=3))
-    inputs, outputs = draw(st.sampled_from([1, 12, 70])), draw(st.sampled_from([3, 6, 36]))
-    # Thresholds are such that no contrast lies on them, where rounding would decide.
-    layer = {
-        "gamma": draw(st.sampled_from([0.0, 0.01, 0.98])),
-        "theta": draw(st.sampled_from([0.00531, 0.0203, 0.103])),
-        "bias_rate": draw(st.sampled_from([0.0, 0.03])),
-        "alpha_rate": draw(st.sampled_from([0.0, 0.05])),
-        "bias_offset": draw(st.sampled_from([-0.2, 0.1, 0.3])),
-        "frozen": draw(st.booleans()) and draw(st.booleans()),
-    }
-    spec = make_spec(
-        (inputs, *hidden, outputs),
-        nudging=draw(st.sampled_from(["positive", "random-sign", "symmetric"])),
-        levels=draw(st.sampled_from([1, 16, 255])),
-        free_steps=draw(st.integers(1, 14)),
-        nudged_steps=draw(st.integers(1, 8)),
-        beta=draw(st.sampled_from([0.7, 2.5])),
-        filter_rate=draw(st.sampled_from([0.2, 0.45, 1.0])),
-        initial_state=draw(st.sampled_from([0.0, 0.3, 1.0])),
-        **layer,
-    )
-    batch = draw(st.sampled_from([1, 3, 17, 70]))
-    seed = draw(st.integers(0, 1000))
-    options = {"bop_decay": draw(st.sampled_from([1.0, 0.8])), "epoch_batches": 1}
-    return spec, batch, seed, options, make_samples(spec, 2 * batch, seed=seed)
+LEARNED_OR_COUNTED = (
+    "weights",
+    "bias",
+    "momentum",
+    "alpha",
+    "events",
+    "synaptic_operations",
+    "flips",
+)
 
 
 def make_engine(spec, batch, seed, **options):
@@ -54,8 +33,8 @@ def make_engine(spec, batch, seed, **options):
         spec, batch=batch, schedule=spec.phases.schedule(seed), learning=True, **options
     )
     for index, layer in enumerate(initial_parameters(spec, seed=seed).layers):
-        for field in LayerParameters.FIELDS:
-            engine.set(index, field, getattr(layer, field).copy())
+        for field, value in layer.arrays.items():
+            engine.set(index, field, value.copy())
     return engine
 
 
@@ -70,9 +49,10 @@ def show(engine, images, labels, cuts):
 
 def learned(engine):
     """Everything that is learned or counted."""
-    fields = (*LayerParameters.FIELDS, "events", "synaptic_operations", "flips")
     layers = range(len(engine.spec.layers))
-    return {(k, field): np.array(engine.get(k, field)) for k in layers for field in fields}
+    return {
+        (k, field): np.array(engine.get(k, field)) for k in layers for field in LEARNED_OR_COUNTED
+    }
 
 
 def assert_equal(found, expected):
@@ -82,7 +62,7 @@ def assert_equal(found, expected):
 
 
 @settings(max_examples=60, deadline=None)
-@given(networks(), st.sampled_from([1, 2, 3]), st.data())
+@given(binary_networks(), st.sampled_from([1, 2, 3]), st.data())
 def test_random_networks_equal_the_published_equations(drawn, threads, data):
     spec, batch, seed, options, (images, labels) = drawn
     engine = make_engine(spec, batch, seed, threads=threads, **options)
@@ -114,7 +94,7 @@ def test_random_networks_equal_the_published_equations(drawn, threads, data):
 
 
 @settings(max_examples=25, deadline=None)
-@given(networks(), st.sampled_from([2, 3, 8]))
+@given(binary_networks(), st.sampled_from([2, 3, 8]))
 def test_nothing_depends_on_threads_or_on_the_order_of_samples(drawn, threads):
     spec, batch, seed, options, (images, labels) = drawn
     one = make_engine(spec, batch, seed, threads=1, **options)
@@ -189,6 +169,6 @@ def test_the_footprint_is_one_bit_a_direction_and_the_momentum():
     neurons = 3048
     assert found["samples"] < 64 * 16 * (neurons + 784)
     for index, layer in enumerate(initial_parameters(spec, seed=0).layers):
-        for field in LayerParameters.FIELDS:
-            engine.set(index, field, getattr(layer, field))
+        for field, value in layer.arrays.items():
+            engine.set(index, field, value)
     assert sum(momentum.nbytes for momentum in engine.momentum) == found["momenta"]

@@ -14,13 +14,13 @@ from lava.proc.io.source import RingBuffer as Source
 from lava_ep.errors import InputError
 from lava_ep.models import find_backend, run_config
 from lava_ep.models.fused import PyEPNetworkModelFused
-from lava_ep.parameters import LayerParameters
 from lava_ep.processes import EPNetwork
 from lava_ep.runtime import ProcessFailure, supervised
 
 pytestmark = pytest.mark.timeout(60)
 
 SEED = 4
+LEARNED = ("weights", "bias", "momentum", "alpha")
 COUNTERS = ("events", "synaptic_operations", "flips")
 
 
@@ -29,7 +29,7 @@ def results(built, batches):
     steps = built.period if built.stepwise or built.backend == "message-passing" else 1
     with built.running() as run:
         run.run(batches * steps)
-        fields = (*LayerParameters.FIELDS, *COUNTERS, "state", "activation")
+        fields = (*LEARNED, *COUNTERS, "state", "activation")
         found = {field: built.values(run, field) for field in fields}
         found["scores"] = [run.get(built.readout.scores)]
         found["pixel events"] = [run.get(built.source.events)]
@@ -48,7 +48,7 @@ def assert_equal(found, expected):
 )
 @given(
     hidden=st.lists(st.sampled_from([4, 9, 33]), min_size=0, max_size=3),
-    nudging=st.sampled_from(["positive", "random-sign", "symmetric"]),
+    nudging=st.sampled_from(["positive", "random-sign", "symmetric", "swing"]),
     alpha_rate=st.sampled_from([0.0, 0.05]),
     initial_state=st.sampled_from([0.0, 1.0]),
     learning=st.booleans(),
@@ -63,7 +63,7 @@ def test_whole_batches_equal_message_passing(hidden, nudging, alpha_rate, initia
         theta=0.0103,
     )
     images, labels = make_samples(spec, 12)
-    options = {"batch": 4, "seed": SEED, "learning": learning, "bop_decay": 0.9}
+    options = {"batch": 4, "seed": SEED, "learning": learning, "decay": 0.9}
     expected = results(connect(spec, images, labels, **options), 3)
     for stepwise in (False, True):
         built = connect(
@@ -118,7 +118,7 @@ def test_what_is_sent_tells_of_the_end_of_the_free_phase():
         assert not np.array_equal(run.get(built.network.output_state), expected)
 
 
-@pytest.mark.parametrize("nudging", ["random-sign", "symmetric"])
+@pytest.mark.parametrize("nudging", ["random-sign", "symmetric", "swing"])
 def test_images_that_change_while_they_are_shown_are_learned_alike(nudging):
     spec = make_spec(nudging=nudging, alpha_rate=0.05, bias_rate=0.02, theta=0.0103)
     steps = spec.phases.schedule(SEED).period(learning=True)
@@ -136,7 +136,7 @@ def test_images_that_change_while_they_are_shown_are_learned_alike(nudging):
             run.run(2 * steps)
             found[backend] = {
                 field: [run.get(network.layer_var(name, field)) for name in spec.layer_names]
-                for field in (*LayerParameters.FIELDS, *COUNTERS, "state", "activation")
+                for field in (*LEARNED, *COUNTERS, "state", "activation")
             }
     assert_equal(found["fused"], found["message-passing"])
     assert all(flips > 0 for flips in found["fused"]["flips"])
@@ -147,7 +147,7 @@ def test_vars_can_be_replaced_while_it_runs():
     images, labels = make_samples(spec, 4)
     built = connect(spec, images, labels, batch=4, backend="fused", stepwise=False)
     with built.running() as run:
-        for field in LayerParameters.FIELDS:
+        for field in LEARNED:
             var = built.network.layer_var("hidden1", field)
             value = run.get(var)
             changed = -value if field == "weights" else value + 1

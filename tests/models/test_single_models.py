@@ -5,19 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lava_ep.dynamics import BOP, Nudging, PhaseSchedule
+from lava_ep.dynamics import BOP, SGD, Activation, Convolution, Nudging, PhaseSchedule, Updates
 from lava_ep.processes import (
     BinaryNeuron,
     BinarySynapse,
+    ConvSynapse,
+    GradedNeuron,
     ImageInjector,
     ImageSource,
     Readout,
+    RealSynapse,
     Target,
 )
 from lava_ep.runtime import ProcessTester
 
 SYMMETRIC = PhaseSchedule(2, 1, 3.0, Nudging.SYMMETRIC)
 POSITIVE = PhaseSchedule(2, 1, 3.0, Nudging.POSITIVE)
+CONTINUAL = PhaseSchedule(2, 2, 3.0, Nudging.POSITIVE, updates=Updates.CONTINUAL)
 PERIOD = 6  # of SYMMETRIC: load, free, free, nudged, restore, nudged
 
 
@@ -147,6 +151,169 @@ def test_a_synapse_contrasts_the_ends_of_its_phases(schedule, first, second, sig
     flip = -before * sign * contrast > 0.2 * unit
     np.testing.assert_array_equal(tester.model.weights, np.where(flip, -before, before))
     assert tester.model.flips == flip.sum()
+
+
+def graded(schedule=SYMMETRIC, **options):
+    settings = {"activation": Activation.HARD_SIGMOID, **options}
+    return GradedNeuron(shape=(1, 1), schedule=schedule, **settings)
+
+
+def test_a_graded_neuron_sends_its_changes_and_goes_back_to_the_free_state():
+    tester = ProcessTester(graded(initial_state=0.125), inputs=["a_in", "target_in"])
+    steps = [
+        {**step, "target_in": np.ones((1, 1), np.int8)}
+        for step in currents([9.0, 0.25, 0.5, 0.5, 9.0, 0.5])
+    ]
+    sent = tester.run(steps)
+    # load; free; free; 0.5 + 3 (1 - 0.5), clipped; free state; 0.5 - 3 (1 - 0.5), clipped
+    assert sent["state_out"].ravel().tolist() == [0.125, 0.25, 0.5, 1.0, 0.5, 0.0]
+    assert sent["s_out"].ravel().tolist() == [0.125, 0.125, 0.25, 0.5, -0.5, -0.5]
+    assert sent["s_out"].dtype == np.float32
+    assert tester.model.events.tolist() == [3, 3]
+
+
+def test_an_energy_based_neuron_sends_its_activation():
+    neuron = graded(POSITIVE, activation="relu", time_step=0.5, initial_state=1.0)
+    tester = ProcessTester(neuron, inputs=["a_in", "target_in"])
+    steps = [
+        {**step, "target_in": np.ones((1, 1), np.int8)} for step in currents([9.0, 0.5, -2.0, 1.0])
+    ]
+    sent = tester.run(steps)
+    # 1 + (0.5 - 1) / 2; 0.75 + (-2 - 0.75) / 2; there the slope is 0: s + (-s + 3 (1 - s)) / 2
+    assert sent["state_out"].ravel().tolist() == [1.0, 0.75, -0.625, -0.625 + (0.625 + 4.875) / 2]
+    assert sent["s_out"].ravel().tolist() == [1.0, -0.25, -0.75, 2.125]
+
+
+def test_a_graded_bias_learns_in_every_nudged_step():
+    tester = ProcessTester(graded(CONTINUAL, bias_rate=0.75), inputs=["a_in"])
+    biases = []
+    for step in currents([9.0, 0.25, 0.5, 0.75, 0.25]):
+        tester.step(step)
+        biases.append(float(tester.model.bias[0]))
+    # 0.75 / 3 of the change of the activation; the last one has the bias of the step before.
+    first = 0.25 * (0.75 - 0.5)
+    assert biases == [0, 0, 0, first, first + 0.25 * (0.25 + first - 0.75)]
+
+
+def reals(schedule=POSITIVE, **options):
+    weights = np.array([[1, -2, 3], [-4, 5, 6]], np.float32)
+    return RealSynapse(weights=weights, batch=1, schedule=schedule, **options)
+
+
+def values(pre=(0, 0, 0), post=(0, 0)):
+    return {"s_in_pre": np.array([pre], np.float32), "s_in_post": np.array([post], np.float32)}
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_real_synapses_listen_to_events_of_any_type(kind):
+    tester = ProcessTester(reals())
+    tester.step({"s_in_pre": np.array([[1, 0, 2]], kind), "s_in_post": np.array([[0, 1]], kind)})
+    sent = tester.step()
+    assert sent["a_out_post"][0].tolist() == [7, 8]
+    assert sent["a_out_pre"][0].tolist() == [-4, 5, 6]
+
+
+@pytest.mark.parametrize("untied", [False, True])
+def test_real_synapses_carry_events_both_ways_one_step_later(untied):
+    feedback = np.array([[1, 1, 0], [0, 2, 0]], np.float32) if untied else None
+    tester = ProcessTester(reals(feedback=feedback))
+    sent = tester.run([values((0.5, 1, 0), (0, 2)), values((0, -1, 1), (1, 0)), values()])
+    assert sent["a_out_post"][:, 0].tolist() == [[0, 0], [-1.5, 3], [3.5, 4]]
+    back = [[0, 0, 0], [-8, 10, 12], [-7, 8, 15]]
+    if untied:
+        back = [[0, 0, 0], [0, 4, 0], [1, 5, 0]]
+    assert sent["a_out_pre"][:, 0].tolist() == back
+    assert tester.model.synaptic_operations.tolist() == [4 * 2 + 2 * 3, 0]
+
+
+def test_real_synapses_move_along_the_contrast_at_the_end():
+    tester = ProcessTester(reals(learning_rule=SGD(0.3)))
+    before = tester.model.weights.copy()
+    tester.run([values((1, 0, 2), (1, 1)), values((1, 0, 0)), values((0, 1, 0), (0, 1))])
+    np.testing.assert_array_equal(tester.model.weights, before)
+    tester.step(values((0, 0, 1), (-1, 0)))
+    # (0, 2) x (2, 1, 3) - (1, 2) x (2, 1, 2), times 0.3 / 3
+    contrast = np.outer([0, 2], [2, 1, 3]) - np.outer([1, 2], [2, 1, 2])
+    np.testing.assert_allclose(tester.model.weights, before + 0.1 * contrast, rtol=1e-6)
+
+
+def test_feedback_of_its_own_learns_as_far_as_the_sources_move():
+    feedback = np.zeros((2, 3), np.float32)
+    tester = ProcessTester(reals(learning_rule=SGD(0.3), feedback=feedback))
+    before = tester.model.weights.copy()
+    tester.run([values((2, 1, 2), (1, 2)), values(), values(), values((0, 0, 1), (-1, 0))])
+    forward, backward = np.outer([-1, 0], [2, 1, 2]), np.outer([1, 2], [0, 0, 1])
+    np.testing.assert_allclose(tester.model.weights, before + 0.1 * forward, rtol=1e-6)
+    np.testing.assert_allclose(tester.model.feedback, 0.1 * backward, rtol=1e-6)
+
+
+def test_continual_synapses_learn_in_every_nudged_step_and_use_it_in_the_next():
+    tester = ProcessTester(reals(CONTINUAL, learning_rule=SGD(0.3)))
+    expected = tester.model.weights.copy()
+    steps = [values((1, 0, 2), (1, 1)), values(), values(), values((0, 1, 0)), values((1, 0, 0))]
+    pre, post = np.zeros(3), np.zeros(2)
+    for position, step in enumerate(steps):
+        before = np.outer(post, pre)
+        current = expected @ pre
+        sent = tester.step(step)
+        np.testing.assert_allclose(sent["a_out_post"][0], current, rtol=1e-6)
+        pre, post = pre + step["s_in_pre"][0], post + step["s_in_post"][0]
+        if position > 2:
+            expected = expected + 0.1 * (np.outer(post, pre) - before)
+        np.testing.assert_allclose(tester.model.weights, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float64], ids=["our pixels", "stock Processes"])
+def test_normalized_pixels_are_compared_with_the_mean(kind):
+    normalization = np.array([0.5]), np.array([0.25])
+    tester = ProcessTester(reals(levels=10, normalization=normalization), outputs=["a_out_post"])
+    tester.step({"s_in_pre": np.array([[10, 0, 5]], kind)})
+    sent = tester.step({"s_in_pre": np.array([[0, 5, 0]], kind)})
+    assert sent["a_out_post"][0].tolist() == [2 + 4, -8 - 10]
+    # The second pixel has become 0 after normalization.
+    assert tester.step()["a_out_post"][0].tolist() == [2, -8]
+
+
+def convolution(**options):
+    connection = Convolution((2, 3, 1), channels=2, kernel=2, pool=1)
+    weights = np.arange(8, dtype=np.float32).reshape(2, 1, 2, 2)
+    defaults = {"connection": connection, "weights": weights, "batch": 1, "schedule": POSITIVE}
+    return ConvSynapse(**{**defaults, **options})
+
+
+def image(*pre, post=(0, 0, 0, 0)):
+    return {"s_in_pre": np.array([pre], np.float32), "s_in_post": np.array([post], np.float32)}
+
+
+def test_a_convolution_carries_events_both_ways_one_step_later():
+    tester = ProcessTester(convolution())
+    tester.step(image(0, 1, 0, 0, 0, 2, post=(1, 0, 0, 1)))
+    sent = tester.step(image(*[0] * 6))
+    # Pixel (0, 1) lies under taps 1 and 0 of the two positions, pixel (1, 2) under tap 3 of one.
+    assert sent["a_out_post"][0].tolist() == [1, 5, 2 * 3, 4 + 2 * 7]
+    assert sent["a_out_pre"][0].tolist() == [0, 1 + 4, 5, 2, 3 + 6, 7]
+    # Two positions x two channels, and one x two; forth, and 4 taps for each target, back.
+    assert tester.model.synaptic_operations.tolist() == [4 + 2 + 4 + 4, 0]
+
+
+def test_a_convolution_without_a_listener_below_computes_nothing_backward():
+    tester = ProcessTester(convolution(), outputs=["a_out_post"])
+    tester.step(image(0, 1, 0, 0, 0, 2, post=(1, 0, 0, 1)))
+    assert tester.model.synaptic_operations.tolist() == [4 + 2, 0]
+
+
+def test_a_binary_convolution_flips_the_signs_that_insist():
+    signs = np.array([1, -1, 1, -1, 1, -1, 1, -1], np.int8).reshape(2, 1, 2, 2)
+    synapse = convolution(weights=signs, alpha=0.5, learning_rule=BOP(0.0, theta=0.2))
+    tester = ProcessTester(synapse)
+    tester.run([image(1, 2, 0, 0, 0, 0), image(*[0] * 6), image(*[0] * 6)])
+    tester.step(image(*[0] * 6, post=(1, 0, 0, -1)))
+    # Channel 0 was active over pixels (1, 2; 0, 0), channel 1 turned around over (2, 0; 0, 0).
+    contrast = np.array([[1, 2, 0, 0], [-2, 0, 0, 0]]).reshape(signs.shape)
+    np.testing.assert_array_equal(tester.model.momentum, contrast)
+    flip = -signs * contrast > 0.2 * 3
+    np.testing.assert_array_equal(tester.model.weights, np.where(flip, -signs, signs))
+    assert tester.model.flips.tolist() == [flip.sum()] == [2]
 
 
 def test_a_target_repeats_the_class_in_every_step():

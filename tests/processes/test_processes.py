@@ -10,16 +10,19 @@ import pytest
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.variable import Var
 
-from lava_ep.dynamics import PhaseSchedule
+from lava_ep.dynamics import BOP, SGD, Activation, Convolution, PhaseSchedule
 from lava_ep.errors import InputError
 from lava_ep.parameters import initial_parameters
 from lava_ep.processes import (
     BinaryNeuron,
     BinarySynapse,
+    ConvSynapse,
     EPNetwork,
+    GradedNeuron,
     ImageInjector,
     ImageSource,
     Readout,
+    RealSynapse,
     Target,
 )
 from lava_ep.spec import LayerSpec, NetworkSpec
@@ -42,6 +45,28 @@ def synapse(**options):
     return BinarySynapse(**{"weights": SIGNS, "batch": 2, "schedule": SCHEDULE, **options})
 
 
+CONTINUAL = PhaseSchedule(3, 2, 1.0, updates="continual")
+CONVOLUTION = Convolution((4, 4, 2), channels=3, kernel=3, padding=1, pool=2)
+TAPS, KERNEL_SIGNS = np.full((3, 2, 3, 3), 0.5), np.ones((3, 2, 3, 3), np.int8)
+
+
+def graded(**options):
+    return GradedNeuron(**{"shape": (2, 4), "schedule": SCHEDULE, **options})
+
+
+def real(**options):
+    return RealSynapse(**{"weights": np.zeros((4, 3)), "batch": 2, "schedule": SCHEDULE, **options})
+
+
+def conv(**options):
+    defaults = {"connection": CONVOLUTION, "weights": TAPS, "batch": 2, "schedule": SCHEDULE}
+    return ConvSynapse(**{**defaults, **options})
+
+
+def binary_conv(**options):
+    return conv(**{"weights": KERNEL_SIGNS, "alpha": 0.5, **options})
+
+
 def source(**options):
     defaults = {"images": IMAGES, "labels": LABELS, "batch": 2, "schedule": SCHEDULE}
     return ImageSource(**{**defaults, **options})
@@ -56,6 +81,40 @@ PROCESSES = {
     "synapse": (
         synapse,
         {"s_in_pre": (2, 3), "s_in_post": (2, 4), "a_out_post": (2, 4), "a_out_pre": (2, 3)},
+    ),
+    "graded neuron": (
+        graded,
+        {"a_in": (2, 4), "target_in": (2, 4), "s_out": (2, 4), "state": (2, 4), "bias": (4,)},
+    ),
+    "graded neuron with channels": (lambda: graded(bias=np.zeros(2)), {"bias": (2,)}),
+    "binary neuron with channels": (lambda: neuron(bias=np.zeros(2)), {"bias": (2,)}),
+    "real synapse": (
+        lambda: real(feedback=np.ones((4, 3))),
+        {
+            "s_in_pre": (2, 3),
+            "s_in_post": (2, 4),
+            "a_out_post": (2, 4),
+            "a_out_pre": (2, 3),
+            "weights": (4, 3),
+            "feedback": (4, 3),
+            "synaptic_operations": (2,),
+        },
+    ),
+    "convolution": (
+        lambda: conv(feedback=TAPS),
+        {
+            "s_in_pre": (2, 32),
+            "s_in_post": (2, 12),
+            "a_out_post": (2, 12),
+            "a_out_pre": (2, 32),
+            "weights": (3, 2, 3, 3),
+            "feedback": (3, 2, 3, 3),
+            "synaptic_operations": (2,),
+        },
+    ),
+    "binary convolution": (
+        binary_conv,
+        {"weights": (3, 2, 3, 3), "momentum": (3, 2, 3, 3), "alpha": (1,), "flips": (1,)},
     ),
     "source": (source, {"s_out": (2, 3), "label_out": (2,), "events": (2,)}),
     "injector": (
@@ -117,6 +176,52 @@ REFUSED = {
     "momentum": (synapse, {"momentum": np.zeros((3, 4))}, r"momentum has shape \(3, 4\)"),
     "synapse batch": (synapse, {"batch": 0}, "batch=0: expected at least 1"),
     "levels": (synapse, {"levels": 0}, "levels=0: expected at least 1"),
+    "continual alpha": (
+        synapse,
+        {"alpha_rate": 0.1, "schedule": CONTINUAL},
+        "alpha_rate=0.1: expected 0 with continual updates",
+    ),
+    "graded bias": (graded, {"bias": np.zeros(3)}, r"bias has shape \(3,\): expected \(4,\)"),
+    "no bias": (graded, {"bias": np.zeros(0)}, r"bias has shape \(0,\): expected \(4,\)"),
+    "bias matrix": (graded, {"bias": np.zeros((2, 2))}, r"bias has shape \(2, 2\)"),
+    "activation": (graded, {"activation": "cube"}, "'cube': expected one of hard-sigmoid, shifted"),
+    "time step 0": (graded, {"time_step": 0.0}, r"time_step=0.0: expected a value in \(0, 1\]"),
+    "time step 2": (graded, {"time_step": 2.0}, "time_step=2.0"),
+    "nudged current": (
+        graded,
+        {"nudge_current": True, "time_step": 0.5},
+        "nudge_current is for discrete time: leave out time_step",
+    ),
+    "event threshold": (graded, {"event_threshold": -1.0}, "event_threshold=-1.0: expected 0 or"),
+    "no threshold": (graded, {"event_threshold": np.nan}, "event_threshold=nan"),
+    "flat reals": (real, {"weights": np.zeros(3)}, r"shape \(3,\): expected a \(n_post, n_pre\)"),
+    "infinite": (real, {"weights": np.full((4, 3), np.inf)}, "expected finite numbers"),
+    "feedback": (
+        real,
+        {"feedback": np.zeros((3, 4))},
+        r"feedback has shape \(3, 4\): expected \(4",
+    ),
+    "real batch": (real, {"batch": 0}, "batch=0: expected at least 1"),
+    "real levels": (real, {"levels": 0}, "levels=0: expected at least 1"),
+    "taps": (conv, {"weights": TAPS[:2]}, r"shape \(2, 2, 3, 3\): expected \(3, 2, 3, 3\)"),
+    "infinite taps": (conv, {"weights": TAPS * np.nan}, "expected finite numbers"),
+    "taps as signs": (binary_conv, {"weights": TAPS}, r"expected only -1 and \+1"),
+    "momenta": (
+        binary_conv,
+        {"momentum": np.zeros(3)},
+        r"momentum has shape \(3,\): expected \(3,",
+    ),
+    "BOP of reals": (conv, {"learning_rule": BOP(0.0, 1.0)}, "expected BOP with alpha"),
+    "SGD of signs": (binary_conv, {"learning_rule": SGD(0.1)}, "or SGD without"),
+    "binary feedback": (binary_conv, {"feedback": TAPS}, "feedback is for real weights"),
+    "conv feedback": (conv, {"feedback": np.zeros((3, 4))}, r"feedback has shape \(3, 4\)"),
+    "conv batch": (conv, {"batch": 0}, "batch=0: expected at least 1"),
+    "conv levels": (conv, {"levels": 0}, "levels=0: expected at least 1"),
+    "conv alpha": (
+        binary_conv,
+        {"alpha_rate": 0.1, "schedule": CONTINUAL},
+        "alpha_rate=0.1: expected 0 with continual updates",
+    ),
     "labels": (source, {"labels": LABELS[:5]}, r"\(6, 3\) and labels \(5,\): expected"),
     "flat images": (source, {"images": IMAGES.ravel()}, r"images \(18,\)"),
     "half batch": (source, {"batch": 4}, "6 images for batch 4: expected a positive multiple"),
@@ -145,6 +250,46 @@ REFUSED = {
 def test_unusable_arguments_are_refused(build, options, message):
     with pytest.raises(InputError, match=message):
         build(**options)
+
+
+def test_vars_are_there_only_if_they_mean_something():
+    names = {"weights", "synaptic_operations"}
+    of_signs = {"momentum", "alpha", "flips"}
+    for build, expected in (
+        (real, names),
+        (conv, names),
+        (binary_conv, names | of_signs),
+        (synapse, names | of_signs),
+        (lambda: real(feedback=np.zeros((4, 3))), names | {"feedback"}),
+        (lambda: conv(feedback=TAPS), names | {"feedback"}),
+    ):
+        assert set(build().vars.member_names) == expected
+
+
+def test_activations_may_be_given_by_their_values():
+    for activation in Activation:
+        graded(activation=activation)
+        assert graded(activation=activation.value).proc_params["activation"] == activation
+
+
+def test_a_network_of_the_family_has_the_vars_of_its_layers():
+    layers = [
+        {"channels": 3, "kernel": 3, "theta": 0.1},
+        {"neurons": 5, "weights": "real", "rate": 0.1},
+        {"neurons": 4, "weights": "real", "rate": 0.1},
+    ]
+    family = NetworkSpec(inputs=32, image_shape=(4, 4, 2), classes=2, layers=layers)
+    built = EPNetwork(spec=family, batch=2)
+    common = {"weights", "bias", "state", "activation", "events", "synaptic_operations"}
+    expected = {f"{name}_{field}" for name in family.layer_names for field in common}
+    expected |= {f"hidden1_{field}" for field in ("momentum", "alpha", "flips")}
+    assert set(built.vars.member_names) == expected
+    assert built.hidden1_weights.shape == (3, 2, 3, 3)
+    assert built.hidden1_bias.shape == (3,)
+    assert built.hidden1_state.shape == (2, 12)
+    untied = NetworkSpec(inputs=32, classes=2, layers=layers[1:], feedback_angle=45)
+    names = set(EPNetwork(spec=untied, batch=2).vars.member_names)
+    assert {name for name in names if "feedback" in name} == {"output_feedback"}
 
 
 @pytest.mark.timeout(60)

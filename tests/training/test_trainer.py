@@ -1,12 +1,15 @@
+import dataclasses
 import hashlib
 
 import numpy as np
 import pytest
 
+from lava_ep.data import crop_and_flip
+from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import override
-from lava_ep.training import RunFolder, Trainer, describe_run, open_run
+from lava_ep.training import RunFolder, Trainer, check_fit, describe_run, open_run
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -138,11 +141,68 @@ def test_progress_reports_every_batch(spec, dataset):
         ("network.input_levels=255", "set network.input_levels=16"),
         ("network.classes=2", "digits has 10"),
         ("training.batch_size=151", "only 150 training samples"),
+        (
+            "network.image_shape=[4,16]",
+            r"image_shape=\[4, 16\]: images of digits are 8 x 8 x 1; .*=\[8,8,1\]",
+        ),
+        ("network.image_shape=[8,4,2]", "images of digits are 8 x 8 x 1"),
+        (
+            'network.normalization={"mean":[0.5,0.5],"std":[1,1]}',
+            r"mean=\[0.5, 0.5\]: expected as many numbers as images of digits have channels, 1",
+        ),
     ],
 )
 def test_a_spec_that_does_not_fit_the_data_is_refused(spec, dataset, change, message):
     with pytest.raises(InputError, match=message):
         Trainer(override(spec, [change]), dataset)
+
+
+@pytest.mark.parametrize("shape", [[8, 8], [8, 8, 1]])
+def test_gray_images_may_be_given_with_their_one_channel(spec, dataset, shape):
+    check_fit(override(spec, [f"network.image_shape={shape}"]), dataset)
+    gray = dataclasses.replace(dataset, image_shape=(8, 8, 1))
+    check_fit(override(spec, [f"network.image_shape={shape}"]), gray)
+
+
+def test_without_augmentation_an_epoch_shows_the_images_as_they_are(spec, dataset):
+    images, labels = Trainer(spec, dataset).samples(0)
+    assert len(images) == 128
+    rows = {
+        row.tobytes(): label for row, label in zip(dataset.x_train, dataset.y_train, strict=True)
+    }
+    assert [rows[row.tobytes()] for row in images] == labels.tolist()
+
+
+def test_augmentation_crops_and_flips_the_images_of_every_epoch_anew(spec, dataset, monkeypatch):
+    monkeypatch.setattr("lava_ep.training.trainer.AUGMENTED_SAMPLES", 50)
+    spec = override(spec, ["training.augmentation=crop-and-flip"])
+    before = dataset.x_train.copy()
+    shown = [Trainer(spec, dataset).samples(epoch) for epoch in (0, 1, 1)]
+    np.testing.assert_array_equal(dataset.x_train, before)
+    np.testing.assert_array_equal(shown[1][0], shown[2][0])
+    plain = override(spec, ["training.augmentation=none"])
+    for epoch, (images, labels) in enumerate(shown[:2]):
+        originals, expected = Trainer(plain, dataset).samples(epoch)
+        np.testing.assert_array_equal(labels, expected)
+        rng = generator(0, Stream.AUGMENTATION, epoch)
+        chunks = [crop_and_flip(originals[k : k + 50], (8, 8), rng) for k in (0, 50, 100)]
+        np.testing.assert_array_equal(images, np.concatenate(chunks))
+        assert np.any(images != originals, axis=1).mean() > 0.9
+
+
+def test_a_resumed_run_goes_on_with_the_same_augmentation(tmp_path, spec, dataset):
+    spec = override(spec, ["training.augmentation=crop-and-flip"])
+    whole = new_folder(tmp_path / "whole", spec, dataset)
+    metrics = Trainer(spec, dataset, folder=whole).fit()
+    short = override(spec, ["training.epochs=1"])
+    folder = new_folder(tmp_path / "parts", spec, dataset)
+    Trainer(short, dataset, folder=folder).fit()
+    again = Trainer(spec, dataset, folder=folder)
+    assert again.resume() == 1
+    assert without_times(again.fit()) == without_times(metrics)
+    assert digest(folder, 3) == digest(whole, 3)
+    plain = override(spec, ["training.augmentation=none", "training.epochs=1"])
+    assert without_times(Trainer(plain, dataset).fit()) != without_times(metrics[:1])
 
 
 def test_digits_are_learned_and_the_hidden_layer_matters():
