@@ -14,16 +14,15 @@ from lava_ep.dynamics import Activation, PhaseSchedule
 from lava_ep.errors import InputError
 
 
-def _check_biases(bias: NDArray[np.float32] | float, shape: tuple[int, int]) -> tuple[int]:
-    """Return the shape of the biases of neurons of ``shape`` (batch, n)."""
+def _check_biases(bias: NDArray[np.float32] | float, shape: tuple[int, int]) -> None:
+    """Check that biases fit neurons of ``shape`` (batch, n)."""
     if np.ndim(bias) == 0:
-        return (shape[1],)
+        return
     if np.ndim(bias) != 1 or np.size(bias) < 1 or shape[1] % np.size(bias):
         raise InputError(
             f"bias has shape {np.shape(bias)}: expected ({shape[1]},), one for each channel of "
             "convolutional layers, or a number"
         )
-    return (int(np.size(bias)),)
 
 
 class BinaryNeuron(AbstractProcess):
@@ -100,10 +99,11 @@ class BinaryNeuron(AbstractProcess):
             initial_state=initial_state,
             bias_rate=bias_rate,
             first_batch=first_batch,
-            biases=_check_biases(bias, shape)[0],
+            biases=int(np.size(bias)) if np.ndim(bias) else shape[1],
             name=name,
             **kwargs,
         )
+        _check_biases(bias, shape)
         for value, what in ((filter_rate, "filter_rate"), (threshold, "threshold")):
             if not 0 < value <= 1:
                 raise InputError(f"{what}={value}: expected a value in (0, 1]")
@@ -115,7 +115,7 @@ class BinaryNeuron(AbstractProcess):
         self.state_out = OutPort(shape=shape)
         self.state = Var(shape=shape, init=initial_state)
         self.activation = Var(shape=shape, init=0)
-        self.bias = Var(shape=_check_biases(bias, shape), init=bias)
+        self.bias = Var(shape=(self.proc_params["biases"],), init=bias)
         self.events = Var(shape=(2,), init=0)
 
 
@@ -201,10 +201,11 @@ class GradedNeuron(AbstractProcess):
             initial_state=initial_state,
             bias_rate=bias_rate,
             first_batch=first_batch,
-            biases=_check_biases(bias, shape)[0],
+            biases=int(np.size(bias)) if np.ndim(bias) else shape[1],
             name=name,
             **kwargs,
         )
+        _check_biases(bias, shape)
         if activation not in tuple(Activation):
             choices = ", ".join(choice.value for choice in Activation)
             raise InputError(f"activation={activation!r}: expected one of {choices}")
@@ -220,5 +221,5 @@ class GradedNeuron(AbstractProcess):
         self.state_out = OutPort(shape=shape)
         self.state = Var(shape=shape, init=initial_state)
         self.activation = Var(shape=shape, init=0)
-        self.bias = Var(shape=_check_biases(bias, shape), init=bias)
+        self.bias = Var(shape=(self.proc_params["biases"],), init=bias)
         self.events = Var(shape=(2,), init=0)

@@ -212,6 +212,9 @@ class DenseEngine:
             if pixel_events is not None:
                 self._show(pixel_events)
                 pixel_events = None
+            elif clock.phase is Phase.LOAD and self._normalization is not None:
+                # Black pixels send nothing, but are something else once they are normalized.
+                self._show(np.zeros_like(self._pixels))
             if clock.learning:
                 self._remember()
             if clock.position >= last - 1:
@@ -243,7 +246,11 @@ class DenseEngine:
         weights = self.weights[0]
         self._pixel_events[self._clock.counter] += count_events(pixel_events)
         self._pixels += pixel_events
+        before = self._inputs
         self._inputs = normalized(self._pixels, weights.pixel_levels, self._normalization)
+        if rate := self._rates()[0][0]:
+            # What the synapses learned in this step was so far told from the image before.
+            self._first_layer += rate * (self._sent.views[0].T @ (self._inputs - before))
         with self._blas(limits=self._threads):
             np.matmul(self._inputs, self._first_layer.T, out=self._below)
             if self.schedule.continual:

@@ -85,6 +85,7 @@ class SynapsePart:
         self.current_pre = np.zeros((batch, connection.n_pre), dtype)
         self._version = -1
         self._silent = True
+        self._unseen = False
 
     def step(self, clock: Clock, pre: Array, post: Array) -> None:
         """Take in the events of both ends of this step; `reset` comes before every sample.
@@ -164,6 +165,7 @@ class SynapsePart:
         self._post.fill(0)
         if self._pixels is not None:
             self._pixels.fill(0)
+            self._unseen = True
         self._currents.reset()
         self.current_post[...] = 0
         self.current_pre[...] = 0
@@ -183,7 +185,10 @@ class SynapsePart:
     def _receive(self, clock: Clock, pre: Array, post: Array) -> None:
         currents = self._currents
         operations = 0
-        changed_pre, changed_post = count_events(pre) > 0, count_events(post) > 0
+        # Black pixels send nothing, but are something else once they are normalized.
+        changed_pre = count_events(pre) > 0 or self._unseen
+        changed_post = count_events(post) > 0
+        self._unseen = False
         self._silent &= not (changed_pre or changed_post)
         if changed_pre:
             change = self._as_change(pre)
