@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 
 from lava_ep.training import RunFolder
@@ -17,12 +18,24 @@ FOLDER = Path(__file__).resolve().parent.parent / "reproductions"
 CURVES = ("train_accuracy", "test_accuracy", "seconds", "events_per_sample")
 
 
+def without_paths(command: str) -> str:
+    """Return a command without the options that name places on somebody's machine."""
+    words, kept = shlex.split(command), []
+    while words:
+        word = words.pop(0)
+        if word in ("--out", "--data-dir"):
+            words.pop(0)
+        else:
+            kept.append(word)
+    return shlex.join(kept)
+
+
 def keep(path: Path) -> Path:
     """Write the spec, the seed, the versions and the curves of a run; return the file."""
     run = RunFolder.open(path)
     spec, about, metrics = run.spec(), run.about(), run.metrics()
     content = {
-        "command": f"lava-ep {about['command'].partition(' ')[2]}",
+        "command": without_paths(about["command"]),
         "started": about["started"],
         "backend": about["backend"],
         "seed": about["seed"],
