@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.parameters import NetworkParameters
-from lava_ep.spec import NetworkSpec
+from lava_ep.dynamics import Activation, Convolution
+from lava_ep.parameters import LayerParameters, NetworkParameters
+from lava_ep.spec import NetworkSpec, NeuronSpec
 from lava_ep.training.session import NetworkSession
 
 FUSED, MESSAGES, DENSE, STOCK = "fused", "message-passing", "dense_torch", "lava_stock"
 """Names of the contenders; the first two are those of our backends."""
+THRESHOLDED = "fused_event_threshold"
+"""The fused backend once more, with neurons that do not send small changes."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,61 @@ class Batches:
         return slice(first * self.size, last * self.size)
 
 
+def dense_settings(spec: NetworkSpec, parameters: NetworkParameters, batch: int) -> dict[str, Any]:
+    """Return what makes a dense implementation do what a network of ours does, in its words."""
+    layers, connections = spec.layers, spec.connections
+    settings: dict[str, Any] = {
+        "batch": batch,
+        "levels": spec.input_levels,
+        "classes": spec.classes,
+        "initial_state": spec.neuron.initial_state,
+        "free_steps": spec.phases.free_steps,
+        "nudged_steps": spec.phases.nudged_steps,
+        "beta": spec.phases.beta,
+        "bias_rate": [layer.bias_rate for layer in layers],
+        "shapes": [connection.weight_shape for connection in connections],
+    }
+    if isinstance(spec.neuron, NeuronSpec):
+        settings |= {"filter_rate": spec.neuron.filter_rate, "threshold": spec.neuron.threshold}
+    else:
+        settings["clips_nudge"] = spec.neuron.activation is Activation.HARD_SIGMOID
+    if layers[0].binary:
+        settings |= {
+            "alpha": [float(layer.alpha[0]) for layer in parameters.layers],
+            "gamma": [layer.gamma for layer in layers],
+            "tau": [layer.theta * layer.gamma for layer in layers],
+        }
+    else:
+        settings["rate"] = [layer.rate for layer in layers]
+    if isinstance(connections[0], Convolution):
+        height, width, channels = connections[0].in_shape
+        ((padding, pool),) = {(x.padding, x.pool) for x in layers if x.channels is not None}
+        settings |= {"image": (channels, height, width), "padding": padding, "pool": pool}
+        settings["final_switches"] = True
+    else:
+        settings["image"] = (spec.inputs,)
+    return settings
+
+
+def _swap_channels(
+    spec: NetworkSpec, layer: int, weights: NDArray[Any], *, last: bool
+) -> NDArray[Any]:
+    """Move channels of the sources to the end or to the front, where these are a flat image.
+
+    Ours have the channels of a position side by side, (height, width, channels); PyTorch has the
+    positions of a channel side by side, (channels, height, width).
+    """
+    below = spec.connections[layer - 1] if layer else None
+    if weights.ndim > 2 or not isinstance(below, Convolution):
+        return weights
+    height, width, channels = below.out_shape
+    shape, axes = (height, width, channels), (0, 3, 1, 2)
+    if last:
+        shape, axes = (channels, height, width), (0, 2, 3, 1)
+    found = weights.reshape(-1, *shape).transpose(axes)
+    return np.ascontiguousarray(found.reshape(weights.shape))
+
+
 def write_problem(
     path: Path,
     spec: NetworkSpec,
@@ -42,30 +100,17 @@ def write_problem(
     batches: Batches,
     beta_signs: Sequence[int],
 ) -> None:
-    """Write what `dense_torch.py` reads."""
-    settings = {
-        "batch": batches.size,
-        "levels": spec.input_levels,
-        "classes": spec.classes,
-        "filter_rate": spec.neuron.filter_rate,
-        "threshold": spec.neuron.threshold,
-        "initial_state": spec.neuron.initial_state,
-        "free_steps": spec.phases.free_steps,
-        "nudged_steps": spec.phases.nudged_steps,
-        "beta": spec.phases.beta,
-        "alpha": [float(layer.alpha[0]) for layer in parameters.layers],
-        "gamma": [layer.gamma for layer in spec.layers],
-        "tau": [layer.theta * layer.gamma for layer in spec.layers],
-        "bias_rate": [layer.bias_rate for layer in spec.layers],
-    }
+    """Write what `dense_torch.py` or `dense_torch_family.py` reads."""
     arrays: dict[str, Any] = {
-        "settings": json.dumps(settings),
+        "settings": json.dumps(dense_settings(spec, parameters, batches.size)),
         "images": batches.images,
         "labels": batches.labels,
         "beta_signs": np.array(beta_signs, np.int64),
     }
     for index, layer in enumerate(parameters.layers):
-        arrays |= {f"signs{index}": layer.weights, f"bias{index}": layer.bias}
+        kind = "signs" if spec.layers[index].binary else "weights"
+        arrays[f"{kind}{index}"] = _swap_channels(spec, index, layer.weights, last=False)
+        arrays[f"bias{index}"] = layer.bias
     np.savez(path, **arrays)
 
 
@@ -91,16 +136,20 @@ class Ours:
 
 
 class DenseTorch:
-    """`dense_torch.py` in a process of its own, idle between the calls.
+    """A dense implementation in a process of its own, idle between the calls.
 
     Parameters
     ----------
     python
         Interpreter of the environment that has PyTorch.
+    system
+        What is implemented, a name in `dense_torch_family.py`; ``None`` for `dense_torch.py`.
     problem
         See `write_problem`.
     threads
         Threads that PyTorch may use.
+    dtype
+        Type that a system computes with.
 
     Attributes
     ----------
@@ -110,10 +159,19 @@ class DenseTorch:
         Version of PyTorch.
     """
 
-    def __init__(self, python: Path, problem: Path, threads: int) -> None:
-        script = Path(__file__).with_name("dense_torch.py")
+    def __init__(
+        self,
+        python: Path,
+        system: str | None,
+        problem: Path,
+        threads: int,
+        dtype: str = "float32",
+    ) -> None:
+        self._script = "dense_torch_family.py" if system else "dense_torch.py"
+        script = Path(__file__).with_name(self._script)
+        command = [str(python), str(script), str(problem), "--threads", str(threads)]
         self._process = subprocess.Popen(
-            [str(python), str(script), str(problem), "--threads", str(threads)],
+            [*command, "--system", system, "--dtype", dtype] if system else command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -145,11 +203,16 @@ class DenseTorch:
         self.predictions += found["predictions"]
         return float(np.mean(found["seconds"]))
 
-    def signs(self, path: Path) -> list[NDArray[np.int8]]:
-        """Return the signs of the weights, by way of a file."""
+    def learned(self, spec: NetworkSpec, path: Path) -> NetworkParameters:
+        """Return the weights and biases of the network that the problem is about, by a file."""
         self._ask({"save": str(path)})
+        layers = []
         with np.load(path) as arrays:
-            return [arrays[key] for key in sorted(arrays) if key.startswith("signs")]
+            for index, layer in enumerate(spec.layers):
+                weights = arrays[f"{'signs' if layer.binary else 'weights'}{index}"]
+                weights = _swap_channels(spec, index, weights, last=True)
+                layers.append(LayerParameters(weights=weights, bias=arrays[f"bias{index}"]))
+        return NetworkParameters(tuple(layers))
 
     def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -162,6 +225,6 @@ class DenseTorch:
         line = self._process.stdout.readline()
         if not line:
             code = self._process.wait()
-            raise RuntimeError(f"dense_torch.py ended with exit code {code}; see its message above")
+            raise RuntimeError(f"{self._script} ended with exit code {code}; see its message above")
         answer: dict[str, Any] = json.loads(line)
         return answer

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from contenders import DENSE, FUSED, MESSAGES
+from contenders import DENSE, FUSED, MESSAGES, THRESHOLDED
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
+from report import FAMILY
 from scaling import EVENTS, OUTPUTS
 
 from lava_ep.report.theme import LIGHT, applied, new_figure
@@ -26,6 +27,11 @@ LINES = {
     DENSE: ("dense PyTorch", LIGHT.orange, "s"),
     MESSAGES: ("message passing (Lava)", LIGHT.blue, "o"),
     FUSED: ("fused (Lava)", LIGHT.green, "D"),
+}
+FAMILY_LINES = {
+    DENSE: LINES[DENSE],
+    FUSED: LINES[FUSED],
+    THRESHOLDED: ("fused, small changes not sent", LIGHT.blue, "o"),
 }
 Series = dict[int, Mapping[str, float]]
 """Summaries by what is varied."""
@@ -43,7 +49,9 @@ def by_hidden(summaries: Mapping[str, Mapping[str, float]], task: str, end: str)
     return by_number({match[1]: summary for match, summary in matches.items() if match})
 
 
-def _plot(panel: Axes, series: Series, label: str, color: str, marker: str) -> None:
+def _plot(
+    panel: Axes, series: Series, label: str, color: str, marker: str, linestyle: str = "-"
+) -> None:
     """Plot medians and their spread."""
     medians = [one["median"] for one in series.values()]
     spread = [
@@ -51,7 +59,14 @@ def _plot(panel: Axes, series: Series, label: str, color: str, marker: str) -> N
         [one["max"] - one["median"] for one in series.values()],
     ]
     panel.errorbar(
-        list(series), medians, spread, color=color, marker=marker, capsize=3, label=label
+        list(series),
+        medians,
+        spread,
+        color=color,
+        marker=marker,
+        linestyle=linestyle,
+        capsize=3,
+        label=label,
     )
 
 
@@ -198,13 +213,67 @@ def draw_scaling(content: Mapping[str, Any], path: Path) -> None:
         figure.savefig(path)
 
 
+def a_sample(content: Mapping[str, Any], task: str, contender: str) -> Series:
+    """Return milliseconds a sample, by the place of the preset."""
+    found: Series = {}
+    for place, (preset, settings) in enumerate(content["settings"]["presets"].items()):
+        if summary := content["milliseconds_per_batch"].get(f"{task}_{preset}_{contender}"):
+            extremes = ("min", "median", "max")
+            found[place] = {key: summary[key] / settings["batch"] for key in extremes}
+    return found
+
+
+def draw_family(content: Mapping[str, Any], path: Path) -> None:
+    """Plot milliseconds a sample of the systems that have a preset each."""
+    presets = content["settings"]["presets"]
+    with applied(LIGHT):
+        figure = new_figure(9.0, 4.6)
+        panels = figure.subplots(1, len(TITLES), sharey=True)
+        shown: list[Series] = []
+        for panel, (task, title) in zip(panels, TITLES.items(), strict=True):
+            panel.set(title=title, yscale="log", xlim=(-0.5, len(presets) - 0.5))
+            panel.set_xticks(range(len(presets)), [name.replace("-", "-\n", 1) for name in presets])
+            panel.yaxis.set_major_formatter("{x:g}")
+            panel.grid(axis="y")
+            points = {name: a_sample(content, task, name) for name in FAMILY_LINES}
+            for name, series in points.items():
+                _plot(panel, series, *FAMILY_LINES[name], linestyle="none")
+            for place, preset in enumerate(presets):
+                ratio = content["ratios"][f"{task}_{preset}_{FUSED}_vs_{DENSE}"]
+                panel.annotate(
+                    f"{ratio['median']:.3g}×",
+                    (place, max(s[place]["max"] for s in points.values() if place in s)),
+                    textcoords="offset points",
+                    xytext=(0, 7),
+                    ha="center",
+                )
+            shown += points.values()
+        _fit(panels[0], shown, above=3.0)
+        panels[0].set_ylabel("milliseconds a sample")
+        handles = panels[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside upper center", ncols=len(FAMILY_LINES))
+        batches = ", ".join(str(settings["batch"]) for settings in presets.values())
+        figure.supxlabel(
+            f"Batches of {batches}, {_machine(content)}, PyTorch {content['machine']['torch']};\n"
+            "medians and extremes of repeats in turns; ×: fused, all changes sent, against dense",
+            fontsize=9,
+            color=LIGHT.muted,
+        )
+        figure.savefig(path)
+
+
 def draw_all(content: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Draw all figures into a folder; return where they are."""
+    """Draw figures of all that was measured into a folder; return where they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {"bench.png": draw_networks, "bench-scaling.png": draw_scaling}
-    for name, draw in figures.items():
-        draw(content, folder / name)
-    return [folder / name for name in figures]
+    found = []
+    if "ratios" in content:
+        found += [folder / "bench.png", folder / "bench-scaling.png"]
+        draw_networks(content, found[0])
+        draw_scaling(content, found[1])
+    if FAMILY in content:
+        found.append(folder / "bench-family.png")
+        draw_family(content[FAMILY], found[-1])
+    return found
 
 
 def main() -> None:

@@ -9,14 +9,26 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from contenders import DENSE, FUSED, MESSAGES
+from contenders import DENSE, FUSED, MESSAGES, THRESHOLDED
 from rich.console import Console
 from rich.table import Table
 from summary import describe_machine, summarize, summarize_ratio
 from turns import QUIET, Turns
 
-COLUMNS = {DENSE: "dense PyTorch", MESSAGES: "message passing", FUSED: "fused"}
-QUOTED = {f"{FUSED}_vs_{DENSE}": "fused : dense", f"{FUSED}_vs_{MESSAGES}": "fused : messages"}
+COLUMNS = {
+    DENSE: "dense PyTorch",
+    MESSAGES: "message passing",
+    FUSED: "fused",
+    THRESHOLDED: "threshold",
+}
+QUOTED = {
+    f"{FUSED}_vs_{DENSE}": "fused : dense",
+    f"{FUSED}_vs_{MESSAGES}": "fused : messages",
+    f"{THRESHOLDED}_vs_{DENSE}": "threshold : dense",
+}
+
+BINARY, FAMILY = "binary", "family"
+"""Parts of the benchmark: the dense binary networks, and the other systems."""
 
 
 def scaled(values: Sequence[float], factor: float) -> dict[str, Any]:
@@ -38,14 +50,31 @@ def three_digits(value: float) -> str:
     return f"{float(f'{value:.3g}'):g}"
 
 
+def _median(summary: Mapping[str, float]) -> str:
+    return three_digits(summary["median"])
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    """Write numbers, and the largest of lists of them."""
+    told = []
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            told.append(f"{name} ({_told(value)})")
+        elif not isinstance(value, list):
+            told.append(f"{name} {value:.6g}")
+        elif value and not isinstance(value[0], str):
+            told.append(f"{name} {max(value):.2g}")
+    return ", ".join(told)
+
+
 def with_spread(summary: Mapping[str, float]) -> str:
     """Write a summary."""
     median, low, high = (three_digits(summary[key]) for key in ("median", "min", "max"))
     return f"{median} ({low} – {high})"
 
 
-class Report:
-    """Collects measurements.
+class Measurements:
+    """Collects what was measured of whole networks.
 
     Parameters
     ----------
@@ -55,7 +84,7 @@ class Report:
     Attributes
     ----------
     content : dict
-        What the JSON file holds.
+        For the JSON file.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -65,13 +94,6 @@ class Report:
             "settings": dict(settings),
             "ratios": {},
             "milliseconds_per_batch": {},
-            "milliseconds_per_sample": {},
-            "steps_per_second": {},
-            "microseconds_per_sample_and_step": {},
-            "nanoseconds_per_event": {},
-            "doubling_hidden_free_phase": {},
-            "doubling_square_population": {},
-            "roofline": {},
             "cores_used_by_other_programs": {},
             "activity": {},
             "agreement": {},
@@ -93,6 +115,72 @@ class Report:
     def add_agreement(self, network: str, found: Mapping[str, Any]) -> None:
         """Enter how far the contenders learned the same."""
         self.content["agreement"][network] = dict(found)
+
+    def _add_load(self, name: str, turns: Turns) -> None:
+        self.content["cores_used_by_other_programs"][name] = summarize(turns.foreign_cores)
+
+    def print(self, console: Console) -> None:
+        """Show the most important results, and whether they may be believed."""
+        networks = list(self.content["activity"])
+        times, ratios = self.content["milliseconds_per_batch"], self.content["ratios"]
+        columns = {
+            heading: [times.get(f"{network}_{name}") for network in networks]
+            for name, heading in COLUMNS.items()
+        }
+        quoted = {
+            heading: [ratios.get(f"{network}_{pair}") for network in networks]
+            for pair, heading in QUOTED.items()
+        }
+        cells = {
+            heading: [write(one) if one else "" for one in found]
+            for written, write in ((columns, _median), (quoted, with_spread))
+            for heading, found in written.items()
+            if any(found)
+        }
+        table = Table(title="Median milliseconds a batch, and times faster (from – to)")
+        for heading in ("task", "network"):
+            table.add_column(heading, no_wrap=True)
+        for heading in cells:
+            table.add_column(heading, justify="right")
+        for network, *row in zip(networks, *cells.values(), strict=True):
+            table.add_row(*network.split("_", 1), *row)
+        console.print(table)
+        self._print_more(console)
+        loads = self.content["cores_used_by_other_programs"].values()
+        foreign = max((load["max"] for load in loads), default=0.0)
+        if foreign > QUIET:
+            console.print(
+                f"[bold]Do not quote these times:[/bold] other programs kept up to {foreign:.1f} "
+                "cores busy meanwhile, which slows threads that wait for each other most. Run the "
+                "benchmark again when the machine is quiet."
+            )
+
+    def _print_more(self, console: Console) -> None:
+        """Show what is left to tell."""
+
+
+class FamilyReport(Measurements):
+    """The measurements of the systems that have a preset each."""
+
+    def _print_more(self, console: Console) -> None:
+        for preset, found in self.content["agreement"].items():
+            console.print(f"{preset}: {_told(found)}", soft_wrap=True)
+
+
+class Report(Measurements):
+    """The measurements of dense binary networks, and of all that explains them."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self.content |= {
+            "milliseconds_per_sample": {},
+            "steps_per_second": {},
+            "microseconds_per_sample_and_step": {},
+            "nanoseconds_per_event": {},
+            "doubling_hidden_free_phase": {},
+            "doubling_square_population": {},
+            "roofline": {},
+        }
 
     def add_steps(self, network: str, turns: Turns) -> None:
         """Enter the seconds that a time step of one sample takes."""
@@ -140,27 +228,7 @@ class Report:
         self.content["roofline"] |= found
         self._add_load("roofline", turns)
 
-    def _add_load(self, name: str, turns: Turns) -> None:
-        self.content["cores_used_by_other_programs"][name] = summarize(turns.foreign_cores)
-
-    def print(self, console: Console) -> None:
-        """Show the most important results, and whether they may be believed."""
-        times, ratios = self.content["milliseconds_per_batch"], self.content["ratios"]
-        batch = self.content["settings"]["batch"]
-        table = Table(title=f"Median milliseconds a batch of {batch}, and times faster (from – to)")
-        for heading in ("task", "network"):
-            table.add_column(heading, no_wrap=True)
-        for heading in (*COLUMNS.values(), *QUOTED.values()):
-            table.add_column(heading, justify="right")
-        for network in self.content["activity"]:
-            medians = [times.get(f"{network}_{name}") for name in COLUMNS]
-            faster = [ratios.get(f"{network}_{pair}") for pair in QUOTED]
-            table.add_row(
-                *network.split("_", 1),
-                *("" if one is None else three_digits(one["median"]) for one in medians),
-                *("" if one is None else with_spread(one) for one in faster),
-            )
-        console.print(table)
+    def _print_more(self, console: Console) -> None:
         for name, steps in self.content["steps_per_second"].items():
             console.print(f"{name}: {with_spread(steps)} time steps a second")
         for demand in ("doubling_hidden_free_phase", "doubling_square_population"):
@@ -168,16 +236,19 @@ class Report:
                 console.print(f"{demand}, {step}: {with_spread(ratio)} times the time")
         if remark := self.content["roofline"].get("remark"):
             console.print(remark)
-        loads = self.content["cores_used_by_other_programs"].values()
-        foreign = max((load["max"] for load in loads), default=0.0)
-        if foreign > QUIET:
-            console.print(
-                f"[bold]Do not quote these times:[/bold] other programs kept up to {foreign:.1f} "
-                "cores busy meanwhile, which slows threads that wait for each other most. Run the "
-                "benchmark again when the machine is quiet."
-            )
 
-    def write(self, path: Path) -> None:
-        """Write the JSON file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.content, indent=2) + "\n", encoding="utf-8")
+
+def write_results(path: Path, part: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what one part of the benchmark has measured; return what the JSON file then holds.
+
+    The other part stays as it was, with its own date and machine.
+    """
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if part == FAMILY:
+        found[FAMILY] = dict(content)
+    else:
+        family = {FAMILY: found[FAMILY]} if FAMILY in found else {}
+        found = {**content, **family}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found

@@ -34,7 +34,8 @@ from turns import Contender, Patience, Turns, seconds_per_call, take_turns
 
 from lava_ep.dynamics.events import SIGN_BITS, event_lists, list_signs
 from lava_ep.dynamics.synapse import integrate_lists, make_room
-from lava_ep.models.fused.engine import Engine, available_cores
+from lava_ep.models.fused.engine import Engine
+from lava_ep.models.fused.threads import available_cores
 from lava_ep.parameters import LayerParameters, initial_parameters
 from lava_ep.spec import NetworkSpec
 

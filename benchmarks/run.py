@@ -5,7 +5,9 @@ turns (A B C A B C …) and never at the same time, so that each has all cores; 
 weights are compared. A round that other programs disturbed is measured again, as long as patience
 lasts. Run it with ``make bench``, which makes the environment for PyTorch, or directly::
 
-    python benchmarks/run.py [--quick]
+    python benchmarks/run.py [--quick] [--only family]
+
+The results of the other part then stay as they are.
 """
 
 from __future__ import annotations
@@ -18,16 +20,17 @@ from typing import Any
 
 import numpy as np
 from contenders import FUSED, MESSAGES, Batches
+from family import Member, all_members, measure_family
 from figure import draw_all
 from lava_stock import measure_steps
 from networks import NetworkBenchmark
-from report import Report
+from report import BINARY, FAMILY, FamilyReport, Measurements, Report, write_results
 from roofline import measure_roofline
 from scaling import ScalingPlan, measure_batch_sizes, measure_events
 from turns import MOST_ROUNDS, Patience, Rounds, console
 
 from lava_ep.data import load_dataset
-from lava_ep.models.fused.engine import available_cores
+from lava_ep.models.fused.threads import available_cores
 from lava_ep.spec import ExperimentSpec, NetworkSpec, load_preset, override
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +58,7 @@ class Plan:
     """Of the comparison with stock Processes, in samples."""
     batch_sizes: tuple[int, ...]
     scaling: ScalingPlan
+    family: tuple[Member, ...]
     repeats: int = 5
     """Of everything that is not shown batches of a fixed size."""
     patience: float = 120.0
@@ -69,7 +73,8 @@ class Plan:
         """Return how many samples may be shown altogether."""
         shown = (self.rounds, self.two_hidden_rounds)
         most = max(rounds.most_batches for rounds in shown) * batch
-        return max(most, (1 + MOST_ROUNDS * self.repeats) * max(self.batch_sizes))
+        most = max(most, (1 + MOST_ROUNDS * self.repeats) * max(self.batch_sizes))
+        return max(most, *(member.samples for member in self.family))
 
 
 FULL = Plan(
@@ -86,6 +91,12 @@ FULL = Plan(
         events=(1, 4, 16, 64, 256, 1024, 4096),
         repeats=7,
     ),
+    family=all_members(
+        connected=Rounds(repeats=7, batches=5, warm_up=2),
+        convolutional=Rounds(repeats=5),
+        binary=Rounds(repeats=3),
+        binary_batch=16,
+    ),
 )
 QUICK = Plan(
     compared=(512, 2048),
@@ -97,6 +108,12 @@ QUICK = Plan(
     batch_sizes=(1, 16, 64),
     scaling=ScalingPlan(
         hidden=(512, 1024, 2048, 4096), busiest=2048, events=(1, 16, 256, 1024), repeats=2
+    ),
+    family=all_members(
+        connected=Rounds(repeats=2),
+        convolutional=Rounds(repeats=2),
+        binary=Rounds(repeats=2),
+        binary_batch=2,
     ),
     repeats=2,
     patience=10.0,
@@ -127,10 +144,10 @@ def with_neurons(preset: str, *neurons: int) -> ExperimentSpec:
     return override(load_preset(preset), changes)
 
 
-def measure(
+def measure_binary(
     plan: Plan, batches: Batches, torch_python: Path, report: Report, patience: Patience
 ) -> None:
-    """Measure everything."""
+    """Measure dense binary networks, and everything that explains their times."""
     for hidden in sorted({*plan.compared, *plan.fused_only}):
         experiment = with_neurons(ONE_HIDDEN, hidden)
         compared = hidden in plan.compared
@@ -166,6 +183,12 @@ def main() -> None:
         "--quick", action="store_true", help="few and small networks, to try the script out"
     )
     parser.add_argument(
+        "--only",
+        choices=(BINARY, FAMILY),
+        help=f"measure only the dense binary networks ({BINARY}) or only the other systems "
+        f"({FAMILY}), and keep the results of the rest",
+    )
+    parser.add_argument(
         "--patience",
         type=float,
         help="seconds to wait, in all, for other programs to pause "
@@ -188,24 +211,32 @@ def main() -> None:
     experiment = load_preset(ONE_HIDDEN)
     size = experiment.training.batch_size
     data, images, labels = mnist_or_synthetic(plan.samples(size), experiment.network)
-    report = Report(
-        {
-            "presets": [ONE_HIDDEN, TWO_HIDDEN],
-            "images": data,
-            "batch": size,
-            "repeats": plan.rounds.repeats,
-            "batches_per_repeat": plan.rounds.batches,
-            "warm_up_batches": plan.rounds.warm_up,
-            "repeats_two_hidden_layers": plan.two_hidden_rounds.repeats,
-            "dense_torch_threads": available_cores(),
-        }
-    )
     batches = Batches(images, labels, size)
-    measure(plan, batches, arguments.torch_python, report, patience)
     target = RESULTS / ("quick.json" if arguments.quick else "latest.json")
-    report.write(target)
-    report.print(console)
-    figures = draw_all(report.content, RESULTS if arguments.quick else FIGURES)
+    common = {"images": data, "dense_torch_threads": available_cores()}
+    report: Measurements
+    content: dict[str, Any] = {}
+    for part in (BINARY, FAMILY) if arguments.only is None else (arguments.only,):
+        if part == BINARY:
+            report = binary = Report(
+                {
+                    **common,
+                    "presets": [ONE_HIDDEN, TWO_HIDDEN],
+                    "batch": size,
+                    "repeats": plan.rounds.repeats,
+                    "batches_per_repeat": plan.rounds.batches,
+                    "warm_up_batches": plan.rounds.warm_up,
+                    "repeats_two_hidden_layers": plan.two_hidden_rounds.repeats,
+                }
+            )
+            measure_binary(plan, batches, arguments.torch_python, binary, patience)
+        else:
+            presets = {member.preset: member.describe() for member in plan.family}
+            report = FamilyReport({**common, "presets": presets})
+            measure_family(plan.family, batches, arguments.torch_python, report, patience)
+        content = write_results(target, part, report.content)
+        report.print(console)
+    figures = draw_all(content, RESULTS if arguments.quick else FIGURES)
     pictures = ", ".join(str(path) for path in figures)
     console.print(f"Images: {data}. Results: {target}. Figures: {pictures}.", soft_wrap=True)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from lava_ep.models.fused.engine import available_cores
+from lava_ep.models.fused.threads import available_cores
 
 PACKAGES = ("lava-ep", "lava-nc", "numpy", "numba")
 
