@@ -422,9 +422,10 @@ def bop_update(
     "int64(f4[::1], f4[::1], f4[::1], f4, f4)",
     "int64(f8[::1], f8[::1], f8[::1], f8, f8)",
 )
-def _apply_contrast(
+def apply_contrast(
     signs: Reals, momentum: Reals, contrast: Reals, gain: float, threshold: float
 ) -> int:
+    """Do what `bop_contrast_update` does, with flat arrays."""
     flips = 0
     for n in range(signs.size):
         m = momentum[n] + gain * contrast[n]
@@ -458,7 +459,7 @@ def bop_contrast_update(
     """
     real = signs.dtype.type
     flat = signs.reshape(-1), momentum.reshape(-1), np.ascontiguousarray(contrast).reshape(-1)
-    return _apply_contrast(*flat, real(gain), real(threshold))
+    return apply_contrast(*flat, real(gain), real(threshold))
 
 
 def alpha_gradient(

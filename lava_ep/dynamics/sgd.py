@@ -50,7 +50,8 @@ class SGD:
 
 
 @kernel("void(f4[::1], f4, f4[::1])", "void(f8[::1], f8, f8[::1])")
-def _add_multiple(weights: Reals, factor: float, contrast: Reals) -> None:
+def add_multiple_flat(weights: Reals, factor: float, contrast: Reals) -> None:
+    """Do what `add_multiple` does, with flat arrays."""
     for n in range(weights.size):
         weights[n] += factor * contrast[n]
 
@@ -58,4 +59,4 @@ def _add_multiple(weights: Reals, factor: float, contrast: Reals) -> None:
 def add_multiple(weights: Reals, factor: float, contrast: Reals) -> None:
     """Add ``factor`` times the contrasts to weights of the same shape and type, in place."""
     flat = np.ascontiguousarray(contrast).reshape(-1)
-    _add_multiple(weights.reshape(-1), weights.dtype.type(factor), flat)
+    add_multiple_flat(weights.reshape(-1), weights.dtype.type(factor), flat)

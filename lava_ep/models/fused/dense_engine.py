@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from threadpoolctl import ThreadpoolController
 from lava_ep.dynamics import SGD, Dense, Phase, PhaseSchedule, activate, expand_target, update_bias
 from lava_ep.dynamics.activation import CODES
 from lava_ep.dynamics.events import count_events
-from lava_ep.models.fused.settle_graded import settle_graded
+from lava_ep.models.fused.pixels import PIXELS, TARGETS, learn_from_pixels, project
+from lava_ep.models.fused.products import ROWS
+from lava_ep.models.fused.settle_graded import pack_layers, panels_size, settle_graded
 from lava_ep.models.fused.threads import Team, available_cores, blocks
 from lava_ep.models.parts import Clock, Contrast, Weights, normalized
 from lava_ep.spec import GradedNeuronSpec, NetworkSpec
@@ -36,7 +39,7 @@ def suits(spec: NetworkSpec) -> bool:
 ARRAYS = 6
 """Arrays of the size of the states that a step goes through."""
 
-CACHE_BYTES = 1 << 18
+CACHE_BYTES = 1 << 19
 """What a core has at hand without going to memory that it shares."""
 
 
@@ -84,11 +87,12 @@ class DenseEngine:
         self._clock = Clock(schedule, learning=learning, batch=first_batch)
         self._normalization = spec.normalization.arrays if spec.normalization else None
         self._untied = spec.feedback_angle is not None
+        self._sizes = np.array(spec.sizes)
         self._make_parameters(decay, epoch_batches)
         self._make_samples()
         threads = threads or available_cores()
         self._rows = list(self._blocks_of_rows(threads))
-        self._team = Team(min(threads, len(self._rows)))
+        self._team = Team(threads)
         self._threads = threads
         self._blas = ThreadpoolController().limit
 
@@ -97,7 +101,11 @@ class DenseEngine:
         shapes = [connection.weight_shape for connection in spec.connections]
         self._forward = _Blocks(shapes[1:])
         self._feedback = _Blocks(shapes[1:]) if untied else self._forward
-        self._first_layer = np.zeros(shapes[0], np.float32)
+        # Transposed, (pixels, n): what a pixel reaches lies side by side.
+        self._first_layer = np.zeros(shapes[0][::-1], np.float32)
+        sizes = self._sizes
+        self._upward = np.zeros(panels_size(sizes, False), np.float32)
+        self._downward = np.zeros(panels_size(sizes, True), np.float32)
         self._bias = _Blocks([shape[:1] for shape in shapes])
         self._gains = np.ones(len(shapes), np.float32)
         storages = [
@@ -112,7 +120,7 @@ class DenseEngine:
                 alpha_rate=layer.alpha_rate,
                 levels=1 if index else spec.input_levels,
                 normalized=index == 0 and spec.normalization is not None,
-                storage=storages[index - 1] if index else (self._first_layer, None),
+                storage=storages[index - 1] if index else (self._first_layer.T, None),
             )
             for index, (layer, connection) in enumerate(
                 zip(spec.layers, spec.connections, strict=True)
@@ -122,7 +130,6 @@ class DenseEngine:
     def _make_samples(self) -> None:
         batch, sizes = self.batch, self.spec.sizes
         shapes = [(batch, n) for n in sizes[1:]]
-        self._sizes = np.array(sizes)
         self._state, self._sent, self._events = _Blocks(shapes), _Blocks(shapes), _Blocks(shapes)
         self._target = np.zeros((batch, sizes[-1]), np.int8)
         self._pixels = np.zeros((batch, sizes[0]), np.int32)
@@ -134,15 +141,11 @@ class DenseEngine:
         self._pixel_events = np.zeros(2, np.int64)
 
     def _blocks_of_rows(self, threads: int) -> Iterator[tuple[int, int]]:
-        """Cut the batch into samples that go through a phase together.
-
-        When every step changes the weights that is all of them; else as many as fit the cache.
-        """
-        if self.schedule.continual:
-            return blocks(self.batch, 1)
+        """Cut the batch into samples that go through a phase together: as many as fit the cache."""
         bytes_a_sample = self._state.flat.nbytes // self.batch * ARRAYS
-        parts = max(min(threads, self.batch), -(-bytes_a_sample * self.batch // CACHE_BYTES))
-        return blocks(self.batch, min(parts, self.batch))
+        most = min(-(-self.batch // threads), max(CACHE_BYTES // bytes_a_sample, 1))
+        parts = -(-self.batch // (max(most // ROWS, 1) * ROWS))
+        return blocks(self.batch, max(parts, 1), min(ROWS, most))
 
     @property
     def batches_learned(self) -> int:
@@ -182,6 +185,9 @@ class DenseEngine:
     def changed(self) -> None:
         """Derive anew what follows from the parameters; call it after changing them."""
         self._gains[:] = [weights.gain[0] for weights in self.weights]
+        pack_layers(
+            self._sizes, self._forward.flat, self._feedback.flat, self._upward, self._downward
+        )
 
     def outputs(self, field: str) -> Array:
         """Return what the samples have at the output neurons, (batch, outputs)."""
@@ -250,16 +256,22 @@ class DenseEngine:
         self._inputs = normalized(self._pixels, weights.pixel_levels, self._normalization)
         if rate := self._rates()[0][0]:
             # What the synapses learned in this step was so far told from the image before.
-            self._first_layer += rate * (self._sent.views[0].T @ (self._inputs - before))
-        with self._blas(limits=self._threads):
-            np.matmul(self._inputs, self._first_layer.T, out=self._below)
-            if self.schedule.continual:
+            self._learn_from_pixels(self._inputs - before, self._sent.views[0], rate)
+
+        def task(targets: tuple[int, int]) -> None:
+            project(self._inputs, self._first_layer, *targets, self._below)
+
+        targets = self.spec.sizes[1]
+        self._team.map(task, list(blocks(targets, -(-targets // TARGETS))))
+        if self.schedule.continual:
+            with self._blas(limits=self._threads):
                 self._similarity = self._inputs @ self._inputs.T
 
     def _settle(self, steps: int) -> None:
         """Take steps of the same phase."""
         neuron, clock = self._neuron, self._clock
         rates, bias_rates = self._rates()
+        learns = bool(rates.any() or bias_rates.any())
         self._moved.fill(0)
 
         def task(rows: tuple[int, int]) -> NDArray[np.int64]:
@@ -272,6 +284,8 @@ class DenseEngine:
                 self._forward.flat,
                 self._feedback.flat,
                 self._untied,
+                self._upward,
+                self._downward,
                 self._bias.flat,
                 self._below,
                 self._gains,
@@ -292,11 +306,27 @@ class DenseEngine:
             )
             return counts
 
-        # The threads that share the samples shall not share the cores with those of BLAS.
-        with self._blas(limits=1):
-            self._counts[clock.counter] += sum(self._team.map(task, self._rows))
+        # All samples change the weights together. The only products of BLAS are those of learning.
+        rows = [(0, self.batch)] if learns else self._rows
+        with self._blas(limits=1) if learns else nullcontext():
+            self._counts[clock.counter] += sum(self._team.map(task, rows))
         if rates[0]:
-            self._first_layer += rates[0] * (self._moved.T @ self._inputs)
+            self._learn_from_pixels(self._inputs, self._moved, rates[0])
+
+    def _learn_from_pixels(
+        self, inputs: Array, moved: Array, rate: float, threshold: float = math.inf
+    ) -> int:
+        """Let the synapses of the pixels learn; see `learn_from_pixels`."""
+        momentum = self.weights[0].momentum
+        momenta = np.zeros((0, 0), np.float32) if momentum is None else momentum.T
+
+        def task(pixels: tuple[int, int]) -> int:
+            return learn_from_pixels(
+                inputs, moved, *pixels, self._first_layer, momenta, rate, threshold
+            )
+
+        pixels = inputs.shape[1]
+        return sum(self._team.map(task, list(blocks(pixels, -(-pixels // PIXELS)))))
 
     def _rates(self) -> tuple[Array, Array]:
         """Return what contrasts summed over samples are multiplied by in this step, by layer."""
@@ -352,22 +382,34 @@ class DenseEngine:
                     sign=clock.contrast_sign,
                     span=self.schedule.contrast_span,
                 )
-            if weights.rule is not None:
+            energy = energies[index] - self._first_energies[index]
+            if weights.rule is not None and index == 0:
+                weights.learn_alpha(energy, batch=self.batch, clock=clock)
+                self._learn_first_layer(now)
+            elif weights.rule is not None:
                 weights.learn(
                     lambda rows, index=index: self._contrast(index, now, rows),  # type: ignore[misc]
-                    energies[index] - self._first_energies[index],
+                    energy,
                     batch=self.batch,
                     clock=clock,
                 )
 
+    def _learn_first_layer(self, now: list[Array]) -> None:
+        clock, weights = self._clock, self.weights[0]
+        inputs, moved = now[0], now[1] - self._first[1]
+        if inputs is not self._first[0]:
+            # The image has changed between the two moments.
+            moved = np.concatenate([moved, self._first[1]])
+            inputs = np.concatenate([inputs, inputs - self._first[0]])
+        sign = clock.contrast_sign
+        rate, threshold = weights.coefficients(batch=self.batch, sign=sign, clock=clock)
+        weights.flips += self._learn_from_pixels(inputs, moved, rate, threshold)
+
     def _contrast(self, index: int, now: list[Array], rows: slice) -> Contrast:
-        """Return what the synapses into some neurons of a layer learn from; see `SynapsePart`."""
+        """Return what synapses between neurons learn from, those into some; see `SynapsePart`."""
         source_before, source = self._first[index], now[index]
         before = self._first[index + 1][:, rows]
         moved = now[index + 1][:, rows] - before
         if self.weights[index].untied:
             return Contrast(moved.T @ source_before, before.T @ (source - source_before))
-        contrast = moved.T @ source
-        if source is not source_before:
-            contrast += before.T @ (source - source_before)
-        return Contrast(contrast)
+        return Contrast(moved.T @ source + before.T @ (source - source_before))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics.graded import graded_batch
+from lava_ep.models.fused.products import MARGIN, multiply, pack, panel_size
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
@@ -18,8 +19,42 @@ def _matrix(flat: Float32, begin: int, rows: int, columns: int) -> Float32:
     return flat[begin : begin + rows * columns].reshape(rows, columns)
 
 
+@kernel("int64(i8[::1], boolean)")
+def panels_size(sizes: Int64, back: bool) -> int:
+    """Return how many numbers the panels of all layers but the first are; see `pack_layers`."""
+    size = 0
+    for layer in range(2, sizes.size):
+        n, n_below = sizes[layer], sizes[layer - 1]
+        size += panel_size(n, n_below) if back else panel_size(n_below, n)
+    return size
+
+
+@kernel("void(i8[::1], f4[::1], f4[::1], f4[::1], f4[::1])", allocates=True)
+def pack_layers(
+    sizes: Int64, forward: Float32, feedback: Float32, upward: Float32, downward: Float32
+) -> None:
+    """Put the weights of all layers but the first in panels, as they have to be after a change.
+
+    Parameters
+    ----------
+    sizes, forward, feedback
+        See `settle_graded`.
+    upward, downward
+        Receive the panels of the forward and of the feedback weights, one layer after the other.
+    """
+    weights_at, up, down = 0, 0, 0
+    for layer in range(2, sizes.size):
+        n, n_below = sizes[layer], sizes[layer - 1]
+        up_end, down_end = up + panel_size(n_below, n), down + panel_size(n, n_below)
+        pack(_matrix(forward, weights_at, n, n_below), True, upward[up:up_end])
+        pack(_matrix(feedback, weights_at, n, n_below), False, downward[down:down_end])
+        up, down = up_end, down_end
+        weights_at += n * n_below
+
+
 @kernel(
-    "void(i8[::1], int64, int64, int64, f4[::1], f4[::1], f4[:,::1], f4[::1], f4[::1], f4[::1])",
+    "void(i8[::1], int64, int64, int64, f4[::1], f4[::1], f4[:,::1], f4[::1], f4[::1], f4[::1],"
+    "f4[:,::1])",
     allocates=True,
 )
 def _currents(
@@ -27,44 +62,40 @@ def _currents(
     batch: int,
     first: int,
     last: int,
-    forward: Float32,
-    feedback: Float32,
+    upward: Float32,
+    downward: Float32,
     below: Float32,
     gains: Float32,
     sent: Float32,
     currents: Float32,
+    sums: Float32,
 ) -> None:
-    """Compute what all neurons receive; the arguments are those of `settle_graded`."""
+    """Compute what all neurons receive; ``sums`` is memory, the rest as in `settle_graded`."""
     samples = last - first
-    at, current_at, weights_at = 0, 0, 0
+    at, current_at, up, down = 0, 0, 0, 0
+    from_below, from_above, margin = sums[0], sums[1], sums[2]
     for layer in range(1, sizes.size):
         n, n_below = sizes[layer], sizes[layer - 1]
-        current = _matrix(currents, current_at, samples, n)
         if layer > 1:
-            under = _matrix(sent, at + (first - batch) * n_below, samples, n_below)
-            np.dot(under, _matrix(forward, weights_at, n, n_below).T, current)
-            weights_at += n * n_below
-        if layer + 1 == sizes.size:
-            for row in range(samples):
+            begin = at + (first - batch) * n_below
+            multiply(sent, begin, samples, n_below, upward[up:], n, from_below, 0, margin)
+            up += panel_size(n_below, n)
+        top = layer + 1 == sizes.size
+        if not top:
+            n_above = sizes[layer + 1]
+            begin = at + batch * n + first * n_above
+            multiply(sent, begin, samples, n_above, downward[down:], n, from_above, 0, margin)
+            down += panel_size(n_above, n)
+        for row in range(samples):
+            received = below[first + row] if layer == 1 else from_below[row * n : (row + 1) * n]
+            returned = from_above[row * n : (row + 1) * n]
+            current = currents[current_at + row * n : current_at + (row + 1) * n]
+            if top:
                 for k in range(n):
-                    received = below[first + row, k] if layer == 1 else current[row, k]
-                    current[row, k] = gains[layer - 1] * received
-            return
-        n_above = sizes[layer + 1]
-        above = _matrix(sent, at + batch * n + first * n_above, samples, n_above)
-        weights = _matrix(feedback, weights_at, n_above, n)
-        if layer == 1:
-            np.dot(above, weights, current)
-            for row in range(samples):
+                    current[k] = gains[layer - 1] * received[k]
+            else:
                 for k in range(n):
-                    received = gains[0] * below[first + row, k]
-                    current[row, k] = received + gains[1] * current[row, k]
-        else:
-            back = np.dot(above, weights)
-            for row in range(samples):
-                for k in range(n):
-                    received = gains[layer - 1] * current[row, k]
-                    current[row, k] = received + gains[layer] * back[row, k]
+                    current[k] = gains[layer - 1] * received[k] + gains[layer] * returned[k]
         at += batch * n
         current_at += samples * n
 
@@ -118,9 +149,9 @@ def _learn_step(
 
 
 @kernel(
-    "void(int64, i8[::1], int64, int64, int64, f4[::1], f4[::1], boolean, f4[::1], f4[:,::1],"
-    "f4[::1], f4[::1], f4[::1], f4[::1], int64, f4, boolean, i1[:,::1], f4, f4, f4[::1], f4[::1],"
-    "f4[:,::1], f4[:,::1], i8[::1])",
+    "void(int64, i8[::1], int64, int64, int64, f4[::1], f4[::1], boolean, f4[::1], f4[::1],"
+    "f4[::1], f4[:,::1], f4[::1], f4[::1], f4[::1], f4[::1], int64, f4, boolean, i1[:,::1], f4, f4,"
+    "f4[::1], f4[::1], f4[:,::1], f4[:,::1], i8[::1])",
     allocates=True,
 )
 def settle_graded(
@@ -132,6 +163,8 @@ def settle_graded(
     forward: Float32,
     feedback: Float32,
     untied: bool,
+    upward: Float32,
+    downward: Float32,
     biases: Float32,
     below: Float32,
     gains: Float32,
@@ -173,6 +206,8 @@ def settle_graded(
         unless ``untied``; updated when learning.
     untied
         Whether feedback weights are apart.
+    upward, downward
+        The weights once more, see `pack_layers`; updated when learning.
     biases
         Of all layers, one after the other; updated when learning.
     below
@@ -194,13 +229,14 @@ def settle_graded(
     """
     samples = last - first
     currents = np.empty(samples * sizes[1:].sum(), np.float32)
+    sums = np.empty((3, max(samples * sizes[1:].max(), MARGIN)), np.float32)
     learns = rates.any() or bias_rates.any()
     before = np.empty_like(currents)
     nudges = np.zeros(sizes.size - 1, np.float32)
     nudges[-1] = beta
     quiet = False
     for _ in range(steps):
-        _currents(sizes, batch, first, last, forward, feedback, below, gains, sent, currents)
+        _currents(sizes, batch, first, last, upward, downward, below, gains, sent, currents, sums)
         at, current_at, biases_at, total = 0, 0, 0, 0
         changed = False
         for layer in range(1, sizes.size):
@@ -234,6 +270,8 @@ def settle_graded(
             _learn_step(
                 sizes, batch, forward, feedback, untied, biases, sent, events, rates, bias_rates
             )
+            if rates[1:].any():
+                pack_layers(sizes, forward, feedback, upward, downward)
             if rates[0] != 0:
                 change = _matrix(events, 0, batch, sizes[1])
                 moved += change

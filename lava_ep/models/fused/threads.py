@@ -39,15 +39,20 @@ class Team:
         self._pool: ThreadPoolExecutor | None = None
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Call a function for all items, on all threads."""
+        """Call a function for all items; every thread takes the next one when it has time."""
+        order = iter(enumerate(items))
+        found: dict[int, Result] = {}
 
-        def some(first: int) -> list[Result]:
-            return [function(item) for item in items[first :: self.threads]]
+        def some() -> None:
+            # One bytecode takes an item, so no two threads take the same.
+            for index, item in order:
+                found[index] = function(item)
 
-        if self.threads == 1:
-            return some(0)
-        if self._pool is None:
+        helpers = min(self.threads, len(items)) - 1
+        if helpers > 0 and self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads - 1)
-        futures = [self._pool.submit(some, first) for first in range(1, self.threads)]
-        results = [some(0), *(future.result() for future in futures)]
-        return [results[k % self.threads][k // self.threads] for k in range(len(items))]
+        futures = [self._pool.submit(some) for _ in range(helpers)] if self._pool else []
+        some()
+        for future in futures:
+            future.result()
+        return [found[index] for index in range(len(items))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -101,7 +102,7 @@ class Weights:
         shape = connection.weight_shape
         feedback = np.zeros(shape, dtype) if untied else None
         self._forward, self._feedback = storage or (np.zeros(shape, dtype), feedback)
-        self.momentum = np.zeros(shape, dtype) if binary else None
+        self.momentum = np.zeros_like(self._forward) if binary else None
         self.alpha = np.ones(1) if binary else None
         self.flips = np.zeros(1, np.int64)
         self.version = 0
@@ -160,9 +161,7 @@ class Weights:
         batch, clock
             See `apply`.
         """
-        if self.alpha is not None and self.alpha_rate:
-            gradient = self._alpha_gradient(energy, batch=batch, clock=clock)
-            self.alpha += self.alpha_rate * gradient
+        self.learn_alpha(energy, batch=batch, clock=clock)
         sign, targets = clock.contrast_sign, len(self._forward)
         for first in range(0, targets, TILE):
             rows = slice(first, min(first + TILE, targets))
@@ -192,22 +191,49 @@ class Weights:
         rows
             The targets that the contrast belongs to.
         """
-        unit = clock.schedule.contrast_span * batch * self.levels
-        real: Any = self.dtype.type
-        if isinstance(self.rule, SGD):
-            rate = real(sign * self.rule.step(clock.batch) / unit)
+        rate, threshold = self.coefficients(batch=batch, sign=sign, clock=clock)
+        if self.momentum is not None:
+            self.flips += bop_contrast_update(
+                self._forward[rows], self.momentum[rows], contrast.forward, rate, threshold
+            )
+        else:
             add_multiple(self._forward[rows], rate, contrast.forward)
             if self._feedback is not None and contrast.feedback is not None:
                 add_multiple(self._feedback[rows], rate, contrast.feedback)
-        elif self.rule is not None and self.momentum is not None:
-            rescale, gain, threshold = self.rule.coefficients(clock.batch, unit=unit)
-            if rescale != 1.0 and self._rescaled != clock.batch:
-                self.momentum *= real(rescale)
-            self._rescaled = clock.batch
-            self.flips += bop_contrast_update(
-                self._forward[rows], self.momentum[rows], contrast.forward, sign * gain, threshold
-            )
         self.version += 1
+
+    def coefficients(self, *, batch: int, sign: int, clock: Clock) -> tuple[float, float]:
+        """Tell how contrasts change the weights, and let the momenta decay if they are to.
+
+        Parameters
+        ----------
+        batch, sign, clock
+            See `apply`.
+
+        Returns
+        -------
+        rate
+            What contrasts are multiplied by.
+        threshold
+            Of the momenta, see `BOP.coefficients`; infinite for real weights.
+        """
+        unit = clock.schedule.contrast_span * batch * self.levels
+        if isinstance(self.rule, SGD):
+            return sign * self.rule.step(clock.batch) / unit, math.inf
+        if self.rule is None or self.momentum is None:
+            return 0.0, math.inf
+        rescale, gain, threshold = self.rule.coefficients(clock.batch, unit=unit)
+        if rescale != 1.0 and self._rescaled != clock.batch:
+            real: Any = self.dtype.type
+            self.momentum *= real(rescale)
+        self._rescaled = clock.batch
+        return sign * gain, threshold
+
+    def learn_alpha(self, energy: float, *, batch: int, clock: Clock) -> None:
+        """Let the scaling factor learn, if there is one that does; see `learn`."""
+        if self.alpha is not None and self.alpha_rate:
+            gradient = self._alpha_gradient(energy, batch=batch, clock=clock)
+            self.alpha += self.alpha_rate * gradient
 
     def _alpha_gradient(self, energy: float, *, batch: int, clock: Clock) -> float:
         """See `lava_ep.dynamics.alpha_gradient`."""
