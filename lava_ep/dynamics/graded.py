@@ -19,6 +19,9 @@ from lava_ep.errors import InputError
 
 Int8 = NDArray[np.int8]
 
+CHUNK = 512
+"""Neurons that take a step together, so that all they have fits the nearest cache."""
+
 
 @kernel(
     "int64(f4[::1], f4[::1], f4, f4[::1])",
@@ -26,14 +29,15 @@ Int8 = NDArray[np.int8]
 )
 def send_row(activation: Reals, sent: Reals, threshold: float, events: Reals) -> int:
     """Send the changes of one sample that are large enough; see `graded_step`."""
-    count = 0
+    count = np.int32(0)
     for n in range(activation.size):
         change = activation[n] - sent[n]
         change = change if abs(change) > threshold else activation.dtype.type(0)
         events[n] = change
         sent[n] += change
-        count += change != 0
-    return count
+        # 32 bits, as many as the numbers have: else the loop is vectorized badly.
+        count = np.int32(count + np.int32(change != 0))
+    return int(count)
 
 
 def _signature(real: str) -> str:
@@ -60,37 +64,47 @@ def graded_batch(
 ) -> int:
     """Do `graded_step` with numbers in place of names; ``time_step`` 0 means discrete time."""
     neurons, channels = state.shape[1], bias.size
-    drive = np.empty(neurons, state.dtype)
-    response = np.empty(neurons, state.dtype)
+    biases = bias
+    if channels != neurons:
+        biases = np.empty(neurons, state.dtype)
+        for first in range(0, neurons, channels):
+            biases[first : first + channels] = bias
+    drives = np.empty(min(CHUNK, neurons), state.dtype)
+    responses = np.empty_like(drives)
     zero = state.dtype.type(0)
     count = 0
     for row in range(state.shape[0]):
-        s = state[row]
-        for first in range(0, neurons, channels):
-            for k in range(channels):
-                drive[first + k] = current[row, first + k] + bias[k]
-        if beta != 0 and nudge_current:
-            for n in range(neurons):
-                drive[n] += beta * (state.dtype.type(target[row, n]) - s[n])
-        if time_step == 0:
-            # Never from an array to itself: such loops are not vectorized.
-            activate_row(code, drive, response)
-            if beta != 0 and not nudge_current:
-                for n in range(neurons):
-                    drive[n] = response[n] + beta * (state.dtype.type(target[row, n]) - s[n])
-                activate_row(HARD_SIGMOID if code == HARD_SIGMOID else IDENTITY, drive, response)
-            for n in range(neurons):
-                s[n] = response[n]
-        else:
-            derivative_row(code, s, response)
-            for n in range(neurons):
-                force = response[n] * drive[n] - s[n]
-                nudge = zero
-                if beta != 0:
-                    nudge = beta * (state.dtype.type(target[row, n]) - s[n])
-                s[n] += time_step * (force + nudge)
-            activate_row(code, s, response)
-        count += send_row(response, sent[row], threshold, events[row])
+        for first in range(0, neurons, CHUNK):
+            last = min(first + CHUNK, neurons)
+            size = last - first
+            s, drive, response = state[row, first:last], drives[:size], responses[:size]
+            received, local = current[row, first:last], biases[first:last]
+            for n in range(size):
+                drive[n] = received[n] + local[n]
+            if beta != 0 and nudge_current:
+                for n in range(size):
+                    drive[n] += beta * (state.dtype.type(target[row, first + n]) - s[n])
+            if time_step == 0:
+                # Never from an array to itself: such loops are not vectorized.
+                activate_row(code, drive, response)
+                if beta != 0 and not nudge_current:
+                    for n in range(size):
+                        pull = beta * (state.dtype.type(target[row, first + n]) - s[n])
+                        drive[n] = response[n] + pull
+                    clip = HARD_SIGMOID if code == HARD_SIGMOID else IDENTITY
+                    activate_row(clip, drive, response)
+                for n in range(size):
+                    s[n] = response[n]
+            else:
+                derivative_row(code, s, response)
+                for n in range(size):
+                    force = response[n] * drive[n] - s[n]
+                    nudge = zero
+                    if beta != 0:
+                        nudge = beta * (state.dtype.type(target[row, first + n]) - s[n])
+                    s[n] += time_step * (force + nudge)
+                activate_row(code, s, response)
+            count += send_row(response, sent[row, first:last], threshold, events[row, first:last])
     return count
 
 

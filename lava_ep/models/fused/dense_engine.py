@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,11 @@ from threadpoolctl import ThreadpoolController
 from lava_ep.dynamics import SGD, Dense, Phase, PhaseSchedule, activate, expand_target, update_bias
 from lava_ep.dynamics.activation import CODES
 from lava_ep.dynamics.events import count_events
-from lava_ep.models.fused.pixels import PIXELS, TARGETS, learn_from_pixels, project
 from lava_ep.models.fused.products import ROWS
+from lava_ep.models.fused.rows import ROWS_A_TASK, TARGETS, learn_rows, project
 from lava_ep.models.fused.settle_graded import pack_layers, panels_size, settle_graded
 from lava_ep.models.fused.threads import Team, available_cores, blocks
-from lava_ep.models.parts import Clock, Contrast, Weights, normalized
+from lava_ep.models.parts import Clock, Weights, normalized
 from lava_ep.spec import GradedNeuronSpec, NetworkSpec
 
 Array = NDArray[Any]
@@ -41,6 +40,9 @@ ARRAYS = 6
 
 CACHE_BYTES = 1 << 19
 """What a core has at hand without going to memory that it shares."""
+
+
+_NO_MOMENTA = np.zeros((0, 0), np.float32)
 
 
 class _Blocks:
@@ -256,7 +258,7 @@ class DenseEngine:
         self._inputs = normalized(self._pixels, weights.pixel_levels, self._normalization)
         if rate := self._rates()[0][0]:
             # What the synapses learned in this step was so far told from the image before.
-            self._learn_from_pixels(self._inputs - before, self._sent.views[0], rate)
+            self._learn_rows(0, self._inputs - before, self._sent.views[0], rate)
 
         def task(targets: tuple[int, int]) -> None:
             project(self._inputs, self._first_layer, *targets, self._below)
@@ -264,7 +266,7 @@ class DenseEngine:
         targets = self.spec.sizes[1]
         self._team.map(task, list(blocks(targets, -(-targets // TARGETS))))
         if self.schedule.continual:
-            with self._blas(limits=self._threads):
+            with self._blas(limits=1):
                 self._similarity = self._inputs @ self._inputs.T
 
     def _settle(self, steps: int) -> None:
@@ -306,27 +308,40 @@ class DenseEngine:
             )
             return counts
 
-        # All samples change the weights together. The only products of BLAS are those of learning.
+        # All samples change the weights together.
         rows = [(0, self.batch)] if learns else self._rows
-        with self._blas(limits=1) if learns else nullcontext():
-            self._counts[clock.counter] += sum(self._team.map(task, rows))
+        self._counts[clock.counter] += sum(self._team.map(task, rows))
         if rates[0]:
-            self._learn_from_pixels(self._inputs, self._moved, rates[0])
+            self._learn_rows(0, self._inputs, self._moved, rates[0])
 
-    def _learn_from_pixels(
-        self, inputs: Array, moved: Array, rate: float, threshold: float = math.inf
+    def _learn_rows(
+        self,
+        index: int,
+        sources: Array,
+        targets: Array,
+        rate: float,
+        threshold: float = math.inf,
+        *,
+        feedback: bool = False,
     ) -> int:
-        """Let the synapses of the pixels learn; see `learn_from_pixels`."""
-        momentum = self.weights[0].momentum
-        momenta = np.zeros((0, 0), np.float32) if momentum is None else momentum.T
+        """Let synapses of a layer learn from the contrast of sources and targets.
 
-        def task(pixels: tuple[int, int]) -> int:
-            return learn_from_pixels(
-                inputs, moved, *pixels, self._first_layer, momenta, rate, threshold
-            )
+        Returns how many weights have flipped; see `lava_ep.models.fused.rows.learn_rows`.
+        """
+        momentum = self.weights[index].momentum
+        momenta = _NO_MOMENTA if momentum is None else momentum
+        if index == 0:
+            ends, others, weights, momenta = sources, targets, self._first_layer, momenta.T
+        else:
+            weights = (self._feedback if feedback else self._forward).views[index - 1]
+            ends, others = targets, sources
 
-        pixels = inputs.shape[1]
-        return sum(self._team.map(task, list(blocks(pixels, -(-pixels // PIXELS)))))
+        def task(rows: tuple[int, int]) -> int:
+            return learn_rows(ends, others, *rows, weights, momenta, rate, threshold)
+
+        number = len(weights)
+        parts = max(-(-number // ROWS_A_TASK), self._threads)
+        return sum(self._team.map(task, list(blocks(number, parts))))
 
     def _rates(self) -> tuple[Array, Array]:
         """Return what contrasts summed over samples are multiplied by in this step, by layer."""
@@ -364,8 +379,7 @@ class DenseEngine:
     def learn(self) -> None:
         """Learn from the states at the ends of the two contrasted phases, unless every step did."""
         if not self.schedule.continual:
-            with self._blas(limits=self._threads):
-                self._learn()
+            self._learn()
         self._clock.batch += 1
         self.changed()
 
@@ -382,34 +396,25 @@ class DenseEngine:
                     sign=clock.contrast_sign,
                     span=self.schedule.contrast_span,
                 )
-            energy = energies[index] - self._first_energies[index]
-            if weights.rule is not None and index == 0:
+            if weights.rule is not None:
+                energy = energies[index] - self._first_energies[index]
                 weights.learn_alpha(energy, batch=self.batch, clock=clock)
-                self._learn_first_layer(now)
-            elif weights.rule is not None:
-                weights.learn(
-                    lambda rows, index=index: self._contrast(index, now, rows),  # type: ignore[misc]
-                    energy,
-                    batch=self.batch,
-                    clock=clock,
-                )
+                self._learn_layer(index, now)
 
-    def _learn_first_layer(self, now: list[Array]) -> None:
-        clock, weights = self._clock, self.weights[0]
-        inputs, moved = now[0], now[1] - self._first[1]
-        if inputs is not self._first[0]:
-            # The image has changed between the two moments.
-            moved = np.concatenate([moved, self._first[1]])
-            inputs = np.concatenate([inputs, inputs - self._first[0]])
+    def _learn_layer(self, index: int, now: list[Array]) -> None:
+        """Let the synapses of a layer learn; for the contrasts see `SynapsePart`."""
+        clock, weights = self._clock, self.weights[index]
         sign = clock.contrast_sign
         rate, threshold = weights.coefficients(batch=self.batch, sign=sign, clock=clock)
-        weights.flips += self._learn_from_pixels(inputs, moved, rate, threshold)
-
-    def _contrast(self, index: int, now: list[Array], rows: slice) -> Contrast:
-        """Return what synapses between neurons learn from, those into some; see `SynapsePart`."""
         source_before, source = self._first[index], now[index]
-        before = self._first[index + 1][:, rows]
-        moved = now[index + 1][:, rows] - before
-        if self.weights[index].untied:
-            return Contrast(moved.T @ source_before, before.T @ (source - source_before))
-        return Contrast(moved.T @ source + before.T @ (source - source_before))
+        before, after = self._first[index + 1], now[index + 1]
+        if weights.untied:
+            self._learn_rows(index, source_before, after - before, rate)
+            self._learn_rows(index, source - source_before, before, rate, feedback=True)
+            return
+        moved = after - before
+        if source is not source_before:
+            # In one go, as it is the whole contrast that decides what flips.
+            moved = np.concatenate([moved, before])
+            source = np.concatenate([source, source - source_before])
+        weights.flips += self._learn_rows(index, source, moved, rate, threshold)

@@ -20,12 +20,10 @@ from numpy.typing import NDArray
 from lava_ep.dynamics._jit import kernel
 
 Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
 
 ROWS, LANES = 5, 16
 """Of the part of a result that is computed at a time: what fits 16 registers of 8 numbers."""
-
-MARGIN = ROWS * LANES
-"""Numbers that `multiply` needs to work with."""
 
 _tools: Any = cgutils
 """Numba's, which have no types."""
@@ -40,6 +38,8 @@ def _multiply_tile(
     rows: Any,
     first: Any,
     stride: Any,
+    chosen: Any,
+    start: Any,
     number: Any,
     depth: Any,
     panel: Any,
@@ -50,25 +50,27 @@ def _multiply_tile(
 ) -> Any:
     """Multiply up to `ROWS` rows with a panel, where all arrays are flat.
 
-    Row r begins at ``rows[first + r * stride]``, its result at ``out[place + r * out_stride]``.
+    They are the rows r = ``chosen[start]``, ``chosen[start + 1]``, …: row r begins at
+    ``rows[first + r * stride]``, its result at ``out[place + r * out_stride]``.
     """
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         def data(index: int) -> Any:
             return context.make_array(sig.args[index])(context, builder, args[index]).data
 
-        source, panels, result = data(0), data(5), data(7)
-        _, first, stride, number, depth, _, begin, _, place, out_stride = args
+        source, indices, panels, result = data(0), data(3), data(7), data(9)
+        _, first, stride, _, start, number, depth, _, begin, _, place, out_stride = args
         last = builder.sub(number, ir.Constant(_WORD, 1))
         kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
         name = f"llvm.fmuladd.v{LANES}f32"
         multiply_add = _tools.get_or_insert_function(builder.module, kind, name)
-        chosen = []
+        taken = []
         for r in range(ROWS):
             row = ir.Constant(_WORD, r)
             # Rows beyond the last one repeat it, and write the same result.
-            chosen.append(builder.select(builder.icmp_signed("<", row, last), row, last))
-        begins = [builder.add(first, builder.mul(row, stride)) for row in chosen]
+            row = builder.select(builder.icmp_signed("<", row, last), row, last)
+            taken.append(builder.load(builder.gep(indices, [builder.add(start, row)])))
+        begins = [builder.add(first, builder.mul(row, stride)) for row in taken]
         zero = ir.Constant(_VECTOR, [0.0] * LANES)
         sums = [_tools.alloca_once_value(builder, zero) for _ in range(ROWS)]
         lanes = ir.Constant(ir.VectorType(_INT, LANES), [0] * LANES)
@@ -77,20 +79,25 @@ def _multiply_tile(
             at = builder.add(begin, builder.mul(loop.index, ir.Constant(_WORD, LANES)))
             weights = builder.bitcast(builder.gep(panels, [at]), _VECTOR.as_pointer())
             weights = builder.load(weights, align=4)
-            for total, start in zip(sums, begins, strict=True):
-                value = builder.load(builder.gep(source, [builder.add(start, loop.index)]))
+            for total, row in zip(sums, begins, strict=True):
+                value = builder.load(builder.gep(source, [builder.add(row, loop.index)]))
                 single = builder.insert_element(undefined, value, ir.Constant(_INT, 0))
                 value = builder.shuffle_vector(single, single, lanes)
                 added = builder.call(multiply_add, [value, weights, builder.load(total)])
                 builder.store(added, total)
-        for total, row in zip(sums, chosen, strict=True):
+        for total, row in zip(sums, taken, strict=True):
             at = builder.add(place, builder.mul(row, out_stride))
             target = builder.bitcast(builder.gep(result, [at]), _VECTOR.as_pointer())
             builder.store(builder.load(total), target, align=4)
         return context.get_dummy_value()
 
     index = types.intp
-    return types.void(rows, *[index] * 4, panel, index, out, index, index), generate
+    return (
+        types.void(
+            rows, index, index, chosen, index, index, index, panel, index, out, index, index
+        ),
+        generate,
+    )
 
 
 @kernel("int64(int64, int64)")
@@ -128,11 +135,11 @@ def pack(weights: Float32, transposed: bool, panels: Float32) -> None:
                     panels[begin + k * LANES + lane] = weights[k, first + lane]
 
 
-@kernel("void(f4[::1], int64, int64, int64, f4[::1], int64, f4[::1], int64, f4[::1])")
+@kernel("void(f4[::1], int64, i8[::1], int64, f4[::1], int64, f4[::1], int64, f4[::1])")
 def multiply(
     rows: Float32,
     first: int,
-    samples: int,
+    chosen: Int64,
     depth: int,
     panels: Float32,
     columns: int,
@@ -145,29 +152,43 @@ def multiply(
     Parameters
     ----------
     rows, first
-        Flat; the rows, (samples, depth), begin at ``first``.
-    samples, depth, columns
-        Sizes of the factors.
+        Flat; the rows, each of size ``depth``, begin at ``first``.
+    chosen
+        Which of the rows to multiply.
+    depth, columns
+        Size of the matrix.
     panels
         The matrix, see `pack`.
     out, place
-        Flat; the results, (samples, columns), begin at ``place``.
+        Flat; the results, each of size ``columns``, begin at ``place``. Those of other rows stay.
     margin
-        `MARGIN` numbers to work with.
+        Memory to work with, `LANES` numbers for each row.
     """
     for column in range(0, columns, LANES):
-        width = min(LANES, columns - column)
-        for row in range(0, samples, ROWS):
-            number = min(ROWS, samples - row)
-            begin, target = first + row * depth, place + row * columns + column
+        width, panel = min(LANES, columns - column), column * depth
+        for start in range(0, chosen.size, ROWS):
+            number = min(ROWS, chosen.size - start)
             if width == LANES:
+                at = place + column
                 _multiply_tile(
-                    rows, begin, depth, number, depth, panels, column * depth, out, target, columns
+                    rows,
+                    first,
+                    depth,
+                    chosen,
+                    start,
+                    number,
+                    depth,
+                    panels,
+                    panel,
+                    out,
+                    at,
+                    columns,
                 )
                 continue
+            # Of the last panel only a part is wanted; rows are put aside by their numbers.
             _multiply_tile(
-                rows, begin, depth, number, depth, panels, column * depth, margin, 0, LANES
+                rows, first, depth, chosen, start, number, depth, panels, panel, margin, 0, LANES
             )
-            for r in range(number):
+            for row in chosen[start : start + number]:
                 for lane in range(width):
-                    out[target + r * columns + lane] = margin[r * LANES + lane]
+                    out[place + row * columns + column + lane] = margin[row * LANES + lane]

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics.graded import graded_batch
-from lava_ep.models.fused.products import MARGIN, multiply, pack, panel_size
+from lava_ep.models.fused.products import LANES, multiply, pack, panel_size
+from lava_ep.models.fused.rows import add_rows, learn_rows
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
@@ -53,7 +54,7 @@ def pack_layers(
 
 
 @kernel(
-    "void(i8[::1], int64, int64, int64, f4[::1], f4[::1], f4[:,::1], f4[::1], f4[::1], f4[::1],"
+    "void(i8[::1], int64, int64, i8[::1], f4[::1], f4[::1], f4[:,::1], f4[::1], f4[::1], f4[::1],"
     "f4[:,::1])",
     allocates=True,
 )
@@ -61,7 +62,7 @@ def _currents(
     sizes: Int64,
     batch: int,
     first: int,
-    last: int,
+    active: Int64,
     upward: Float32,
     downward: Float32,
     below: Float32,
@@ -70,23 +71,26 @@ def _currents(
     currents: Float32,
     sums: Float32,
 ) -> None:
-    """Compute what all neurons receive; ``sums`` is memory, the rest as in `settle_graded`."""
-    samples = last - first
+    """Compute what all neurons of the active samples receive.
+
+    These are numbered from ``first`` on; ``sums`` is memory, the rest is as in `settle_graded`.
+    """
+    samples = sums.shape[1] // max(sizes[1:].max(), LANES)
     at, current_at, up, down = 0, 0, 0, 0
     from_below, from_above, margin = sums[0], sums[1], sums[2]
     for layer in range(1, sizes.size):
         n, n_below = sizes[layer], sizes[layer - 1]
         if layer > 1:
             begin = at + (first - batch) * n_below
-            multiply(sent, begin, samples, n_below, upward[up:], n, from_below, 0, margin)
+            multiply(sent, begin, active, n_below, upward[up:], n, from_below, 0, margin)
             up += panel_size(n_below, n)
         top = layer + 1 == sizes.size
         if not top:
             n_above = sizes[layer + 1]
             begin = at + batch * n + first * n_above
-            multiply(sent, begin, samples, n_above, downward[down:], n, from_above, 0, margin)
+            multiply(sent, begin, active, n_above, downward[down:], n, from_above, 0, margin)
             down += panel_size(n_above, n)
-        for row in range(samples):
+        for row in active:
             received = below[first + row] if layer == 1 else from_below[row * n : (row + 1) * n]
             returned = from_above[row * n : (row + 1) * n]
             current = currents[current_at + row * n : current_at + (row + 1) * n]
@@ -121,6 +125,7 @@ def _learn_step(
     The contrasts are those of `lava_ep.models.parts.SynapsePart`.
     """
     at, weights_at, biases_at = 0, 0, 0
+    real = np.empty((0, 0), np.float32)
     for layer in range(1, sizes.size):
         n, n_below = sizes[layer], sizes[layer - 1]
         moved = _matrix(events, at, samples, n)
@@ -139,10 +144,11 @@ def _learn_step(
             rate = rates[layer - 1]
             if untied:
                 back = _matrix(feedback, weights_at, n, n_below)
-                back += rate * np.dot(before.T, moved_under)
-                weights += rate * np.dot(moved.T, under - moved_under)
+                learn_rows(before, moved_under, 0, n, back, real, rate, np.inf)
+                learn_rows(moved, under - moved_under, 0, n, weights, real, rate, np.inf)
             else:
-                weights += rate * (np.dot(moved.T, under) + np.dot(before.T, moved_under))
+                learn_rows(moved, under, 0, n, weights, real, rate, np.inf)
+                learn_rows(before, moved_under, 0, n, weights, real, rate, np.inf)
         if layer > 1:
             weights_at += n * n_below
         at += samples * n
@@ -185,7 +191,8 @@ def settle_graded(
 ) -> None:
     r"""Take some samples through steps of the same phase, and let the synapses learn from them.
 
-    The steps end early if neither messages nor states change any more, as none would.
+    A sample whose messages and states have stopped to change takes no more steps, as nothing would
+    change any more.
 
     Pixels are clamped, so what the synapses of the first layer learn shows in their currents
     without the weights: moving them by :math:`\eta\, \Delta^\top x` changes the currents by
@@ -229,44 +236,47 @@ def settle_graded(
     """
     samples = last - first
     currents = np.empty(samples * sizes[1:].sum(), np.float32)
-    sums = np.empty((3, max(samples * sizes[1:].max(), MARGIN)), np.float32)
+    sums = np.empty((3, samples * max(sizes[1:].max(), LANES)), np.float32)
     learns = rates.any() or bias_rates.any()
-    before = np.empty_like(currents)
+    before = np.empty(sizes[1:].max(), np.float32)
     nudges = np.zeros(sizes.size - 1, np.float32)
     nudges[-1] = beta
-    quiet = False
+    active, going = np.arange(samples), np.empty(samples, np.int64)
+    quiet, changed = np.zeros(samples, np.bool_), np.zeros(samples, np.bool_)
+    numbers = np.zeros(samples, np.int64)
     for _ in range(steps):
-        _currents(sizes, batch, first, last, upward, downward, below, gains, sent, currents, sums)
-        at, current_at, biases_at, total = 0, 0, 0, 0
-        changed = False
+        _currents(sizes, batch, first, active, upward, downward, below, gains, sent, currents, sums)
+        numbers[:], changed[:] = 0, False
+        at, current_at, biases_at = 0, 0, 0
         for layer in range(1, sizes.size):
             n = sizes[layer]
-            begin, size = at + first * n, samples * n
-            states = _matrix(state, begin, samples, n)
-            if quiet:
-                before[current_at : current_at + size] = state[begin : begin + size]
-            count = graded_batch(
-                states,
-                _matrix(sent, begin, samples, n),
-                _matrix(currents, current_at, samples, n),
-                biases[biases_at : biases_at + n],
-                code,
-                time_step,
-                nudge_current,
-                target[first:last],
-                nudges[layer - 1],
-                threshold,
-                _matrix(events, begin, samples, n),
-            )
-            counts[layer - 1] += count
-            total += count
-            if quiet:
-                for k in range(size):
-                    changed |= before[current_at + k] != state[begin + k]
+            for row in active:
+                begin = at + (first + row) * n
+                now = state[begin : begin + n]
+                if quiet[row]:
+                    before[:n] = now
+                count = graded_batch(
+                    _matrix(state, begin, 1, n),
+                    _matrix(sent, begin, 1, n),
+                    _matrix(currents, current_at + row * n, 1, n),
+                    biases[biases_at : biases_at + n],
+                    code,
+                    time_step,
+                    nudge_current,
+                    target[first + row : first + row + 1],
+                    nudges[layer - 1],
+                    threshold,
+                    _matrix(events, begin, 1, n),
+                )
+                counts[layer - 1] += count
+                numbers[row] += count
+                if quiet[row]:
+                    for k in range(n):
+                        changed[row] |= before[k] != now[k]
             at += batch * n
-            current_at += size
+            current_at += samples * n
             biases_at += n
-        if learns and total:
+        if learns and numbers.any():
             _learn_step(
                 sizes, batch, forward, feedback, untied, biases, sent, events, rates, bias_rates
             )
@@ -275,7 +285,18 @@ def settle_graded(
             if rates[0] != 0:
                 change = _matrix(events, 0, batch, sizes[1])
                 moved += change
-                below += rates[0] * np.dot(similarity, change)
-        if total == 0 and quiet and not changed:
+                for row in range(batch):
+                    factors = rates[0] * similarity[row]
+                    add_rows(change, 0, factors, active, batch, below[row])
+        count = 0
+        for row in active:
+            silent = numbers[row] == 0
+            if not (silent and quiet[row] and not changed[row]):
+                going[count] = row
+                count += 1
+            quiet[row] = silent
+        if count == 0:
             return
-        quiet = total == 0
+        # While weights change, a sample at rest may start to move again.
+        if not learns:
+            active = going[:count]

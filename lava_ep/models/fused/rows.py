@@ -1,4 +1,4 @@
-"""The synapses of the pixels: most pixels are black, and a black one neither sends nor learns."""
+"""Sums of rows times numbers many of which are 0: black pixels neither send nor learn."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ Int64 = NDArray[np.int64]
 TARGETS = 256
 """Targets whose weights fit the cache of a core."""
 
-PIXELS = 32
-"""Pixels whose synapses learn at a time."""
+COLUMNS = 1024
+"""Columns of the weights that learn at a time, so that a batch of them fits the cache."""
+
+ROWS_A_TASK = 32
+"""Rows of the weights that a thread takes at a time."""
 
 
 @kernel("int64(f4[::1], i8[::1])")
-def _find(factors: Float32, found: Int64) -> int:
+def find(factors: Float32, found: Int64) -> int:
     """Find the factors that are not 0; return how many there are."""
     count = 0
     for k in range(factors.size):
@@ -30,7 +33,7 @@ def _find(factors: Float32, found: Int64) -> int:
 
 
 @kernel("void(f4[:,::1], int64, f4[::1], i8[::1], int64, f4[::1])")
-def _add_rows(
+def add_rows(
     matrix: Float32, first: int, factors: Float32, chosen: Int64, count: int, total: Float32
 ) -> None:
     """Add chosen rows of a matrix, from a column on, each times its factor."""
@@ -68,16 +71,16 @@ def project(inputs: Float32, weights: Float32, first: int, last: int, sums: Floa
     """
     found = np.empty(inputs.shape[1] + 1, np.int64)
     for row in range(inputs.shape[0]):
-        count = _find(inputs[row], found)
+        count = find(inputs[row], found)
         total = sums[row, first:last]
         total[:] = 0
-        _add_rows(weights, first, inputs[row], found, count, total)
+        add_rows(weights, first, inputs[row], found, count, total)
 
 
 @kernel("int64(f4[:,::1], f4[:,::1], int64, int64, f4[:,::1], f4[:,::1], f4, f4)", allocates=True)
-def learn_from_pixels(
-    inputs: Float32,
-    moved: Float32,
+def learn_rows(
+    ends: Float32,
+    others: Float32,
     first: int,
     last: int,
     weights: Float32,
@@ -85,20 +88,20 @@ def learn_from_pixels(
     gain: float,
     threshold: float,
 ) -> int:
-    r"""Let the synapses of some pixels learn from the contrast :math:`\Delta^\top x`.
+    r"""Let some rows of weights learn from the contrast :math:`u^\top v`.
 
-    The contrast of a pixel is used as soon as it is known, and never stored.
+    The contrast of a row is used as soon as it is known, and never stored.
 
     Parameters
     ----------
-    inputs
-        :math:`x`, (samples, pixels).
-    moved
-        :math:`\Delta`, (samples, n).
+    ends
+        :math:`u`, (samples, rows).
+    others
+        :math:`v`, (samples, columns).
     first, last
-        The pixels, the last one not included.
+        The rows, the last one not included.
     weights
-        (pixels, n); updated.
+        (rows, columns); updated.
     momentum
         Of the same shape, updated; or (0, 0) for real weights.
     gain
@@ -111,23 +114,23 @@ def learn_from_pixels(
     int
         Number of flipped weights.
     """
-    samples, n = moved.shape
+    samples, columns = others.shape
     found = np.empty(samples + 1, np.int64)
-    factors = np.ascontiguousarray(inputs[:, first:last].T)
-    contrast = np.empty(4 * TARGETS, np.float32)
+    factors = np.ascontiguousarray(ends[:, first:last].T)
+    contrast = np.empty(COLUMNS, np.float32)
     flips = 0
-    for begin in range(0, n, contrast.size):
-        end = min(begin + contrast.size, n)
+    for begin in range(0, columns, COLUMNS):
+        end = min(begin + COLUMNS, columns)
         total = contrast[: end - begin]
-        for pixel in range(first, last):
-            count = _find(factors[pixel - first], found)
+        for row in range(first, last):
+            count = find(factors[row - first], found)
             if count == 0:
                 continue
             total[:] = 0
-            _add_rows(moved, begin, factors[pixel - first], found, count, total)
+            add_rows(others, begin, factors[row - first], found, count, total)
             if momentum.size:
-                momenta = momentum[pixel, begin:end]
-                flips += apply_contrast(weights[pixel, begin:end], momenta, total, gain, threshold)
+                momenta = momentum[row, begin:end]
+                flips += apply_contrast(weights[row, begin:end], momenta, total, gain, threshold)
             else:
-                add_multiple_flat(weights[pixel, begin:end], gain, total)
+                add_multiple_flat(weights[row, begin:end], gain, total)
     return flips
