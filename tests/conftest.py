@@ -1,5 +1,14 @@
 import signal
 
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, however busy the machine is. To search for more:
+# pytest --hypothesis-profile=search
+slow = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("always-the-same", derandomize=True, **slow)
+settings.register_profile("search", derandomize=False, print_blob=True, **slow)
+settings.load_profile("always-the-same")
+
 
 def pytest_configure():
     # A shell that starts the tests in the background has them ignore Ctrl-C, which some test.
