@@ -1,6 +1,11 @@
 import signal
+import sys
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
+
+# Makes `patience` importable.
+sys.path.insert(0, str(Path(__file__).parent))
 
 # The same examples in every run, however busy the machine is. To search for more:
 # pytest --hypothesis-profile=search
