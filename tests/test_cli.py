@@ -8,11 +8,11 @@ import sys
 import time
 
 import pytest
+from patience import patience
 from typer.testing import CliRunner
 
 from lava_ep.cli import app
-
-pytestmark = pytest.mark.timeout(180)
+from lava_ep.training import RunFolder
 
 SMALL = [
     "--preset=binary-digits",
@@ -30,7 +30,7 @@ def lava_ep(*arguments, **kwargs):
         [sys.executable, "-m", "lava_ep", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=250,
         check=False,
         **kwargs,
     )
@@ -86,8 +86,8 @@ def test_train_leaves_a_report_and_the_baseline(trained):
 
 def test_evaluate_finds_the_accuracy_of_training(trained):
     out, done = trained
-    found = lava_ep("evaluate", out, "--json")
-    assert found.returncode == 0, found.stderr
+    found = invoke("evaluate", out, "--json")
+    assert found.exit_code == 0, found.output
     result = json.loads(found.stdout)
     assert result["test_accuracy"] == json.loads(done.stdout)["test_accuracy"]
     assert result["test_samples"] == 60
@@ -191,8 +191,8 @@ def test_flips_are_told_of_binary_weights_only(tmp_path, binary):
     spec.write_text(json.dumps({"network": network, "training": training, "data": data}))
     out = tmp_path / "run"
     options = ["--backend=fused", "--json", "--out", out]
-    done = lava_ep("train", "--spec", spec, *options)
-    assert done.returncode == 0, done.stderr
+    done = invoke("train", "--spec", spec, *options)
+    assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
     assert ("weight_flips" in result) == binary
     if binary:
@@ -203,7 +203,7 @@ def test_flips_are_told_of_binary_weights_only(tmp_path, binary):
     assert all("events/sample" in line for line in epochs)
     figures = {path.stem for path in (out / "figures").iterdir()}
     assert ("weight-flips" in figures) == binary
-    found = json.loads(lava_ep("evaluate", out, "--json").stdout)
+    found = json.loads(invoke("evaluate", out, "--json").stdout)
     assert found["test_accuracy"] == result["test_accuracy"]
 
 
@@ -243,7 +243,7 @@ def start_training(out):
             "lava_ep",
             "train",
             *SMALL,
-            "--epochs=12",
+            "--epochs=6",
             "--no-report",
             "--out",
             out,
@@ -255,8 +255,9 @@ def start_training(out):
     )
 
 
-def wait_for(path, process):
-    while not path.exists():
+def wait_for(epochs, out, process):
+    """Wait for the checkpoint of an epoch or of a later one; only the newest are kept."""
+    while not (out / "spec.json").exists() or max(RunFolder(out).checkpoints(), default=0) < epochs:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
 
@@ -264,31 +265,28 @@ def wait_for(path, process):
 def test_interrupt_exits_with_130_within_seconds_and_keeps_the_checkpoint(tmp_path):
     out = tmp_path / "run"
     process = start_training(out)
-    wait_for(out / "checkpoint-00002.safetensors", process)
+    wait_for(1, out, process)
     interrupted = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=250)
     assert process.returncode == 130, output
-    assert time.monotonic() - interrupted < 5
+    assert time.monotonic() - interrupted < patience(5)
     assert "Traceback" not in output
-    assert (out / "checkpoint-00002.safetensors").exists()
+    assert RunFolder(out).checkpoints()
     with pytest.raises(ProcessLookupError):  # no worker is left in the group
         os.killpg(process.pid, 0)
 
 
 def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
-    whole = tmp_path / "whole"
-    process = start_training(whole)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
-    out = tmp_path / "killed"
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    result = invoke("train", *SMALL, "--epochs=6", "--no-report", "--out", whole)
+    assert result.exit_code == 0, result.output
     process = start_training(out)
-    wait_for(out / "spec.json", process)
     moments = random.Random(0)
-    for _ in range(3):
-        time.sleep(moments.uniform(0.5, 4.0))
-        if process.poll() is not None:
-            break
+    # Before there is anything to go on from, and somewhere in the epochs after two checkpoints.
+    for epochs in (0, 1, 3):
+        wait_for(epochs, out, process)
+        time.sleep(moments.uniform(0, 0.3))
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
         process.communicate()
@@ -298,7 +296,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
             stderr=subprocess.STDOUT,
             text=True,
         )
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=250)
     assert process.returncode == 0, output
-    name = "checkpoint-00012.safetensors"
+    name = "checkpoint-00006.safetensors"
     assert (out / name).read_bytes() == (whole / name).read_bytes()

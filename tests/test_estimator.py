@@ -21,7 +21,8 @@ from lava_ep.estimator import EPClassifier, thermometer
 from lava_ep.spec import DataSpec, TrainingSpec, load_preset, override
 from lava_ep.training import Trainer
 
-SMALL = EPClassifier(hidden_layer_sizes=(64,), max_iter=2)
+# The backend that starts fewer processes: these tests start hundreds of networks.
+SMALL = EPClassifier(hidden_layer_sizes=(64,), max_iter=2, backend="fused")
 NAMES = np.array(["cat", "dog", "eel"])
 
 
@@ -57,7 +58,6 @@ def fitted(blobs):
 
 # Some checks start 40 networks. The iterator that `parametrize_with_checks` of scikit-learn 1.7
 # hands to pytest 9 is deprecated there, hence the list.
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("estimator", "check"), list(estimator_checks_generator(SMALL)), ids=check_name
 )
@@ -67,7 +67,8 @@ def test_follows_the_conventions_of_scikit_learn(estimator, check):
 
 def test_learns_digits_in_a_few_epochs():
     digits = load_dataset("digits")
-    classifier = EPClassifier(max_iter=4, random_state=0).fit(digits.x_train, digits.y_train)
+    classifier = EPClassifier(max_iter=4, random_state=0, backend="fused")
+    classifier.fit(digits.x_train, digits.y_train)
     assert classifier.score(digits.x_test, digits.y_test) >= 0.93
     assert classifier.n_iter_ == len(classifier.train_accuracy_) == 4
     assert classifier.train_accuracy_[0] < 0.9 < classifier.train_accuracy_[-1]
@@ -76,7 +77,7 @@ def test_learns_digits_in_a_few_epochs():
 
 def test_learns_tables_of_few_features():
     x, y = make_blobs(400, n_features=2, centers=4, cluster_std=0.8, random_state=3)
-    classifier = EPClassifier(hidden_layer_sizes=(128,), max_iter=4, random_state=0)
+    classifier = small(hidden_layer_sizes=(128,), max_iter=4)
     assert classifier.fit(x[:300], y[:300]).score(x[300:], y[300:]) >= 0.95
 
 
@@ -90,6 +91,7 @@ def test_learns_the_same_bytes_as_the_trainer():
     spec = preset.model_copy(update={"training": training, "data": DataSpec()})
     trainer = Trainer(spec, digits)
     metrics = trainer.fit()
+    # With the backend that is the default of both.
     classifier = EPClassifier(
         nudged_steps=8,
         levels=16,
@@ -195,7 +197,10 @@ def test_many_samples_are_predicted_in_portions(blobs, fitted):
     np.testing.assert_array_equal(decision, np.tile(expected, (repeats, 1)))
 
 
-def test_no_process_outlives_a_call(fitted):
+@pytest.mark.parametrize("backend", ["message-passing", "fused"])
+def test_no_process_outlives_a_call(blobs, backend):
+    x, y = blobs
+    small(backend=backend, max_iter=1).fit(x, y).predict(x[:3])
     assert multiprocessing.active_children() == []
 
 

@@ -109,7 +109,7 @@ def families(draw):
         if real
         else {"theta": draw(positive), "gamma": draw(st.floats(0, 1, exclude_max=True))}
     )
-    side, channels = draw(st.integers(8, 12)), draw(st.sampled_from([None, 1, 3]))
+    side, channels = draw(st.integers(10, 13)), draw(st.sampled_from([None, 1, 3]))
     shape = (side, side) if channels is None else (side, side, channels)
     convolutions = [
         LayerSpec(

@@ -145,7 +145,8 @@ class RealSynapse(AbstractProcess):
     levels
         Source value that means 1.0: 1 for neurons, e.g. 255 for pixels.
     normalization
-        For pixels: what they are normalized by.
+        For pixels: what they are normalized by. Black ones, too, become something else, and count
+        as synaptic operations.
     first_batch
         Number of batches learned from before this run.
 
@@ -239,7 +240,8 @@ class ConvSynapse(AbstractProcess):
     levels
         Source value that means 1.0: 1 for neurons, e.g. 255 for pixels.
     normalization
-        For pixels: what they are normalized by.
+        For pixels: what they are normalized by. Black ones, too, become something else, and count
+        as synaptic operations.
     momentum
         Initial BOP momenta of binary weights, of their shape, or 0.
     first_batch

@@ -16,8 +16,6 @@ from lava_ep.parameters import initial_parameters
 from lava_ep.processes import EPNetwork
 from lava_ep.spec import load_preset, override
 
-pytestmark = pytest.mark.timeout(60)
-
 
 @pytest.fixture(scope="module")
 def experiment():

@@ -15,8 +15,6 @@ from lava_ep.parameters import initial_parameters
 from lava_ep.spec import NetworkSpec
 from lava_ep.training import NetworkSession
 
-pytestmark = pytest.mark.timeout(120)
-
 REAL = {"weights": "real", "rate": 0.1}
 CONVOLUTION = {"channels": 4, "kernel": 3, "pool": 2}
 

@@ -17,8 +17,6 @@ from lava_ep.data.download import download
 from lava_ep.data.mnist import FILES, SOURCES
 from lava_ep.errors import InputError
 
-pytestmark = pytest.mark.timeout(60)
-
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Serves a folder silently; a name that holds ``half`` is cut off in the middle."""

@@ -64,7 +64,6 @@ def stored(reference, layer, batch, options):
     return reference.momenta[layer] * threshold / (spec.theta * (spec.gamma or 1.0))
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_a_short_training_run_equals_the_published_equations(case, backend):
     spec, options = case["spec"], case["options"]
@@ -122,7 +121,6 @@ def test_a_short_training_run_equals_the_published_equations(case, backend):
         assert (reference.alphas[layer] == before.alpha[0]) == (not spec.layers[layer].alpha_rate)
 
 
-@pytest.mark.timeout(60)
 def test_a_run_that_goes_on_from_parameters_is_the_one_that_was_not_interrupted(backend):
     spec = make_spec(gamma=0.2, alpha_rate=0.05, bias_rate=0.02)
     images, labels = make_samples(spec, 24)

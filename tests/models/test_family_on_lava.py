@@ -11,8 +11,6 @@ from lava_ep.models.fused.network import engine_for
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import NetworkSpec
 
-pytestmark = pytest.mark.timeout(60)
-
 SEED, BATCH, BATCHES = 4, 4, 3
 BINARY = {"gamma": 0.05, "theta": 0.0103, "scale": 0.6, "bias_rate": 0.02, "bias_offset": 0.2}
 REAL = {"weights": "real", "rate": 0.1, "bias_rate": 0.1, "bias_offset": 0.1}

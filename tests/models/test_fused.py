@@ -17,8 +17,6 @@ from lava_ep.models.fused import PyEPNetworkModelFused
 from lava_ep.processes import EPNetwork
 from lava_ep.runtime import ProcessFailure, supervised
 
-pytestmark = pytest.mark.timeout(60)
-
 SEED = 4
 LEARNED = ("weights", "bias", "momentum", "alpha")
 COUNTERS = ("events", "synaptic_operations", "flips")

@@ -15,8 +15,6 @@ from lava_ep.parameters import initial_parameters
 from lava_ep.processes import EPNetwork, ImageSource
 from lava_ep.runtime import ProcessFailure, supervised
 
-pytestmark = pytest.mark.timeout(60)
-
 SEED = 4
 
 

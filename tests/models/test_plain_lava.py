@@ -21,7 +21,6 @@ CONFIG = Loihi2SimCfg(select_tag="floating_pt")
 BATCH, BATCHES, SEED = 2, 3, 5
 
 pytestmark = [
-    pytest.mark.timeout(60),
     # Lava's own runtime leaves semaphores and sockets to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]

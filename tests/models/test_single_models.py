@@ -272,6 +272,8 @@ def test_normalized_pixels_are_compared_with_the_mean(kind):
     assert sent["a_out_post"][0].tolist() == [2 + 4, -8 - 10]
     # The second pixel has become 0 after normalization.
     assert tester.step()["a_out_post"][0].tolist() == [2, -8]
+    # What reached the two targets: a white and a black pixel, not a mean one; then the black one.
+    assert tester.model.synaptic_operations.tolist() == [2 * 2 + 2, 0]
 
 
 def convolution(**options):

@@ -22,7 +22,6 @@ from lava_ep.report.gallery import PLATES
 from lava_ep.report.theme import DARK, LIGHT, Theme, new_figure
 
 pytestmark = [
-    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("error::UserWarning:matplotlib"),
 ]
 

@@ -25,6 +25,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from patience import patience
 
 LEFTOVER_PATIENCE = 3.0
 
@@ -233,7 +234,7 @@ def nothing_left_behind() -> Iterator[None]:
     resource_tracker.ensure_running()
     before = _present()
     yield
-    deadline = time.monotonic() + LEFTOVER_PATIENCE
+    deadline = time.monotonic() + patience(LEFTOVER_PATIENCE)
     while (found := _left_over(before)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not found, f"before: {before}"

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from patience import patience
 
 from lava_ep.runtime import ProcessFailure, WorkerDied, supervised
 
-pytestmark = pytest.mark.timeout(30)
-
 PATIENCE = 5.0
+PAUSE = 1000
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def soon():
     """Check that the block ends soon after its last call of what it is given."""
     times = [time.monotonic()]
     yield lambda: times.append(time.monotonic())
-    assert time.monotonic() - times[-1] < PATIENCE
+    assert time.monotonic() - times[-1] < patience(PATIENCE)
 
 
 def blow_up():
@@ -230,7 +230,7 @@ def test_killed_while_paused(toys, name, call, dead):
 
 
 def test_killed_while_the_host_waits_to_put(toys):
-    relay = toys.Relay(pause=10, name="relay")
+    relay = toys.Relay(pause=PAUSE, name="relay")
     relay.a_in.flag_external_pipe(1)
     with (
         soon() as event,
@@ -244,9 +244,9 @@ def test_killed_while_the_host_waits_to_put(toys):
     works(toys)
 
 
-@pytest.mark.parametrize("timeout", [None, 20])
+@pytest.mark.parametrize("timeout", [None, PAUSE])
 def test_killed_while_the_host_waits_for_a_message(toys, timeout):
-    relay = toys.Relay(listening=False, pause=10, name="relay")
+    relay = toys.Relay(listening=False, pause=PAUSE, name="relay")
     relay.s_out.flag_external_pipe(1)
     with (
         soon() as event,
@@ -302,9 +302,10 @@ def test_ctrl_c_in_this_interpreter(toys):
     works(toys)
 
 
+FOLDERS = [str(folder) for folder in Path(__file__).parents[:2]]
 SCRIPT = """\
 import sys, time
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 import conftest as toys
 from lava_ep.runtime import supervised
 
@@ -319,7 +320,7 @@ run = supervised(relay, toys.toy_config())
 def host_script(body):
     """Run a script in a process group of its own, up to the line that it prints."""
     host = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(folder=str(Path(__file__).parent)) + body],
+        [sys.executable, "-c", SCRIPT.format(folders=FOLDERS) + body],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -345,7 +346,7 @@ def group_members(group):
 
 
 def assert_group_ends(group):
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience(PATIENCE)
     while group_members(group) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert group_members(group) == []
@@ -363,7 +364,7 @@ def test_ctrl_c_for_the_whole_process_group():
         time.sleep(0.3)
         with soon():
             os.killpg(host.pid, signal.SIGINT)
-            _, errors = host.communicate(timeout=10)
+            _, errors = host.communicate(timeout=200)
         assert host.returncode == -signal.SIGINT
         assert errors.rstrip().endswith("KeyboardInterrupt")
         assert errors.count("Traceback") == 1
@@ -396,6 +397,8 @@ sys.exit(7)
 """
     with host_script(body) as host:
         with soon():
-            _, errors = host.communicate(timeout=20)
-        assert (host.returncode, errors) == (7, "")
+            _, errors = host.communicate(timeout=200)
+        # A busy machine takes a while to import, and a line then tells of compilation.
+        told = [line for line in errors.splitlines() if "compiling its kernels" not in line]
+        assert (host.returncode, told) == (7, [])
         assert_group_ends(host.pid)

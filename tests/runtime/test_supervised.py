@@ -18,12 +18,11 @@ from lava.proc.io.sink import RingBuffer
 from lava.proc.lif.process import LIF
 from lava.proc.monitor.process import Monitor
 from lava.proc.sparse.process import Sparse
+from patience import patience
 from scipy.sparse import csr_matrix
 
 from lava_ep.errors import InputError
 from lava_ep.runtime import RunStateError, supervised
-
-pytestmark = pytest.mark.timeout(30)
 
 
 def stock_network():
@@ -180,8 +179,8 @@ def test_ten_million_elements_in_two_seconds(toys, dtype):
         read = time.monotonic()
         assert back.dtype == dtype
         np.testing.assert_array_equal(back, value)
-        assert written - start < 2
-        assert read - written < 2
+        assert written - start < patience(2)
+        assert read - written < patience(2)
         assert run.get(relay.updates) == [1]
 
 

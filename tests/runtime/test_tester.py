@@ -21,8 +21,6 @@ from lava.proc.lif.process import LIF
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime import ProcessTester, supervised
 
-pytestmark = pytest.mark.timeout(30)
-
 
 class Recorder(AbstractProcess):
     """Notes its phases and sends one, several or no messages."""

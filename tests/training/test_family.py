@@ -12,8 +12,6 @@ from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import ExperimentSpec, NetworkSpec, override
 from lava_ep.training import NetworkSession, RunFolder, Trainer, describe_run, evaluate
 
-pytestmark = pytest.mark.timeout(120)
-
 REAL = {"weights": "real"}
 
 

@@ -9,8 +9,6 @@ from lava_ep.parameters import initial_parameters
 from lava_ep.runtime import WorkerDied
 from lava_ep.training import NetworkSession, evaluate
 
-pytestmark = pytest.mark.timeout(60)
-
 
 def session_of(spec, **kwargs):
     return NetworkSession(
@@ -21,7 +19,7 @@ def session_of(spec, **kwargs):
 def test_scores_do_not_depend_on_the_batch(spec, dataset):
     found = []
     for batch in (1, 7, 32):
-        with session_of(spec, batch=batch, learning=False) as session:
+        with session_of(spec, batch=batch, backend="fused", learning=False) as session:
             found.append(session.scores(dataset.x_test[:20]))
     assert found[0].shape == (20, 10)
     np.testing.assert_array_equal(found[1], found[0])
@@ -60,14 +58,15 @@ def test_learning_refuses_an_incomplete_batch_before_anything_runs(spec, dataset
 
 
 def test_parameters_move_between_sessions(spec, dataset):
-    with session_of(spec, batch=32) as learner:
+    options = {"batch": 32, "backend": "fused"}
+    with session_of(spec, **options) as learner:
         list(learner.stream(dataset.x_train[:96], dataset.y_train[:96]))
         learned = learner.parameters()
-    with session_of(spec, batch=32, learning=False) as tester:
+    with session_of(spec, **options, learning=False) as tester:
         before = tester.scores(dataset.x_test)
         tester.set_parameters(learned)
         after = tester.scores(dataset.x_test)
-    with NetworkSession(spec.network, batch=32, parameters=learned, learning=False) as fresh:
+    with NetworkSession(spec.network, parameters=learned, learning=False, **options) as fresh:
         np.testing.assert_array_equal(fresh.scores(dataset.x_test), after)
     assert np.any(before != after)
 

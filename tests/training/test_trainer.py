@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import hashlib
 
 import numpy as np
@@ -11,11 +12,12 @@ from lava_ep.parameters import initial_parameters
 from lava_ep.spec import override
 from lava_ep.training import RunFolder, Trainer, check_fit, describe_run, open_run
 
-pytestmark = pytest.mark.timeout(120)
+# Starts fewer processes than the default; that backends learn the same is tested elsewhere.
+fused = functools.partial(Trainer, backend="fused")
 
 
 def new_folder(path, spec, dataset):
-    about = describe_run(spec, dataset, backend="message-passing", command="test")
+    about = describe_run(spec, dataset, backend="fused", command="test")
     return RunFolder.create(path, spec, about)
 
 
@@ -35,13 +37,14 @@ def test_same_seed_same_bytes_and_another_seed_others(tmp_path, spec, dataset):
         "c": override(spec, ["training.seed=1"]),
     }.items():
         folder = new_folder(tmp_path / name, variant, dataset)
-        metrics.append(without_times(Trainer(variant, dataset, folder=folder).fit()))
+        metrics.append(without_times(fused(variant, dataset, folder=folder).fit()))
         digests.append(digest(folder, 3))
     assert digests[0] == digests[1] != digests[2]
     assert metrics[0] == metrics[1] != metrics[2]
 
 
 def test_a_stopped_and_resumed_run_ends_with_the_same_bytes(tmp_path, spec, dataset):
+    # Where every Process is an OS process, more is lost when a run is stopped.
     whole = new_folder(tmp_path / "whole", spec, dataset)
     metrics = Trainer(spec, dataset, folder=whole).fit()
 
@@ -67,9 +70,9 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bytes(tmp_path, spec, data
 
 def test_resume_after_the_last_epoch_changes_nothing(tmp_path, spec, dataset):
     folder = new_folder(tmp_path / "run", spec, dataset)
-    first = Trainer(spec, dataset, folder=folder).fit()
+    first = fused(spec, dataset, folder=folder).fit()
     before = digest(folder, 3)
-    again = Trainer(spec, dataset, folder=folder)
+    again = fused(spec, dataset, folder=folder)
     assert again.resume() == 3
     assert again.fit() == first
     assert digest(folder, 3) == before
@@ -77,9 +80,9 @@ def test_resume_after_the_last_epoch_changes_nothing(tmp_path, spec, dataset):
 
 def test_more_epochs_can_be_added(tmp_path, spec, dataset):
     folder = new_folder(tmp_path / "run", spec, dataset)
-    Trainer(spec, dataset, folder=folder).fit()
+    fused(spec, dataset, folder=folder).fit()
     folder, longer, data = open_run(folder.path, epochs=4)
-    trainer = Trainer(longer, data, folder=folder)
+    trainer = fused(longer, data, folder=folder)
     trainer.resume()
     assert [entry["epoch"] for entry in trainer.fit()] == [1, 2, 3, 4]
     assert folder.spec().training.epochs == 4
@@ -93,7 +96,7 @@ def test_an_impossible_number_of_epochs_leaves_the_run_as_it_was(tmp_path, spec,
 
 
 def test_other_samples_than_before_are_refused(tmp_path, spec, dataset):
-    about = describe_run(spec, dataset, backend="message-passing", command="test")
+    about = describe_run(spec, dataset, backend="fused", command="test")
     folder = RunFolder.create(tmp_path / "run", spec, {**about, "data_sha256": "0" * 64})
     with pytest.raises(InputError, match="other samples than digits"):
         open_run(folder.path)
@@ -111,12 +114,12 @@ def test_training_stops_when_patience_is_over(spec, dataset):
             "network.layers.1.frozen=true",
         ],
     )
-    assert len(Trainer(still, dataset).fit()) == 3
+    assert len(fused(still, dataset).fit()) == 3
 
 
 def test_a_frozen_input_layer_stays_and_the_output_learns(spec, dataset):
     frozen = spec.with_frozen_input_layer()
-    trainer = Trainer(frozen, dataset)
+    trainer = fused(frozen, dataset)
     metrics = trainer.fit()
     start = initial_parameters(spec.network, seed=0)
     np.testing.assert_array_equal(trainer.parameters.layers[0].weights, start.layers[0].weights)
@@ -126,7 +129,7 @@ def test_a_frozen_input_layer_stays_and_the_output_learns(spec, dataset):
 
 def test_progress_reports_every_batch(spec, dataset):
     seen = []
-    Trainer(
+    fused(
         override(spec, ["training.epochs=1"]),
         dataset,
         on_progress=lambda p: seen.append((p.epoch, p.batch, p.samples)),
@@ -154,7 +157,7 @@ def test_progress_reports_every_batch(spec, dataset):
 )
 def test_a_spec_that_does_not_fit_the_data_is_refused(spec, dataset, change, message):
     with pytest.raises(InputError, match=message):
-        Trainer(override(spec, [change]), dataset)
+        fused(override(spec, [change]), dataset)
 
 
 @pytest.mark.parametrize("shape", [[8, 8], [8, 8, 1]])
@@ -165,7 +168,7 @@ def test_gray_images_may_be_given_with_their_one_channel(spec, dataset, shape):
 
 
 def test_without_augmentation_an_epoch_shows_the_images_as_they_are(spec, dataset):
-    images, labels = Trainer(spec, dataset).samples(0)
+    images, labels = fused(spec, dataset).samples(0)
     assert len(images) == 128
     rows = {
         row.tobytes(): label for row, label in zip(dataset.x_train, dataset.y_train, strict=True)
@@ -177,12 +180,12 @@ def test_augmentation_crops_and_flips_the_images_of_every_epoch_anew(spec, datas
     monkeypatch.setattr("lava_ep.training.trainer.AUGMENTED_SAMPLES", 50)
     spec = override(spec, ["training.augmentation=crop-and-flip"])
     before = dataset.x_train.copy()
-    shown = [Trainer(spec, dataset).samples(epoch) for epoch in (0, 1, 1)]
+    shown = [fused(spec, dataset).samples(epoch) for epoch in (0, 1, 1)]
     np.testing.assert_array_equal(dataset.x_train, before)
     np.testing.assert_array_equal(shown[1][0], shown[2][0])
     plain = override(spec, ["training.augmentation=none"])
     for epoch, (images, labels) in enumerate(shown[:2]):
-        originals, expected = Trainer(plain, dataset).samples(epoch)
+        originals, expected = fused(plain, dataset).samples(epoch)
         np.testing.assert_array_equal(labels, expected)
         rng = generator(0, Stream.AUGMENTATION, epoch)
         chunks = [crop_and_flip(originals[k : k + 50], (8, 8), rng) for k in (0, 50, 100)]
@@ -193,16 +196,16 @@ def test_augmentation_crops_and_flips_the_images_of_every_epoch_anew(spec, datas
 def test_a_resumed_run_goes_on_with_the_same_augmentation(tmp_path, spec, dataset):
     spec = override(spec, ["training.augmentation=crop-and-flip"])
     whole = new_folder(tmp_path / "whole", spec, dataset)
-    metrics = Trainer(spec, dataset, folder=whole).fit()
+    metrics = fused(spec, dataset, folder=whole).fit()
     short = override(spec, ["training.epochs=1"])
     folder = new_folder(tmp_path / "parts", spec, dataset)
-    Trainer(short, dataset, folder=folder).fit()
-    again = Trainer(spec, dataset, folder=folder)
+    fused(short, dataset, folder=folder).fit()
+    again = fused(spec, dataset, folder=folder)
     assert again.resume() == 1
     assert without_times(again.fit()) == without_times(metrics)
     assert digest(folder, 3) == digest(whole, 3)
     plain = override(spec, ["training.augmentation=none", "training.epochs=1"])
-    assert without_times(Trainer(plain, dataset).fit()) != without_times(metrics[:1])
+    assert without_times(fused(plain, dataset).fit()) != without_times(metrics[:1])
 
 
 def test_digits_are_learned_and_the_hidden_layer_matters():
@@ -211,7 +214,7 @@ def test_digits_are_learned_and_the_hidden_layer_matters():
 
     preset = override(load_preset("binary-digits"), ["training.epochs=2"])
     digits = load_dataset("digits")
-    learned = Trainer(preset, digits).fit()[-1]["test_accuracy"]
-    frozen = Trainer(preset.with_frozen_input_layer(), digits).fit()[-1]["test_accuracy"]
+    learned = fused(preset, digits).fit()[-1]["test_accuracy"]
+    frozen = fused(preset.with_frozen_input_layer(), digits).fit()[-1]["test_accuracy"]
     assert learned >= 0.91
     assert learned >= frozen + 0.02

@@ -252,10 +252,11 @@ class DenseEngine:
     def _show(self, pixel_events: Array) -> None:
         """Take in changes of the pixels."""
         weights = self.weights[0]
-        self._pixel_events[self._clock.counter] += count_events(pixel_events)
         self._pixels += pixel_events
         before = self._inputs
         self._inputs = normalized(self._pixels, weights.pixel_levels, self._normalization)
+        # Counted after normalization, which makes something of black pixels that sent nothing.
+        self._pixel_events[self._clock.counter] += count_events(self._inputs - before)
         if rate := self._rates()[0][0]:
             # What the synapses learned in this step was so far told from the image before.
             self._learn_rows(0, self._inputs - before, self._sent.views[0], rate)

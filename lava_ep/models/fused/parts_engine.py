@@ -51,6 +51,11 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
     )
 
 
+def _read_only(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
+
+
 class Shard:
     """Some samples of a batch on their way through the phases.
 
@@ -222,18 +227,21 @@ class PartsEngine:
         return self.shards[0].clock.batch
 
     def get(self, layer: int, field: str) -> Array:
-        """Return an array of a layer, see `EPNetwork`; a copy where shards have a part each."""
+        """Return an array of a layer, see `EPNetwork`; a copy where shards have a part each.
+
+        Copies are read-only, so that nobody writes to them for `set`.
+        """
         weights, neurons = self.weights[layer], [shard.neurons[layer] for shard in self.shards]
         found: Array
         if field in ("state", "activation"):
-            found = np.concatenate([getattr(part, field) for part in neurons])
+            found = _read_only(np.concatenate([getattr(part, field) for part in neurons]))
         elif field == "bias":
             found = neurons[0].bias
         elif field == "events":
-            found = np.sum([part.events for part in neurons], axis=0)
+            found = _read_only(np.sum([part.events for part in neurons], axis=0))
         elif field == "synaptic_operations":
             counts = [shard.synapses[layer].synaptic_operations for shard in self.shards]
-            found = np.sum(counts, axis=0)
+            found = _read_only(np.sum(counts, axis=0))
         else:
             found = getattr(weights, field)
         return found

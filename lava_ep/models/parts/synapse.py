@@ -79,7 +79,8 @@ class SynapsePart:
         self._normalization = normalization
         self._pre = np.zeros((batch, connection.n_pre), dtype)
         self._post = np.zeros((batch, connection.n_post), dtype)
-        self._pixels = np.zeros((batch, connection.n_pre), np.int32) if normalization else None
+        # Of float64, as Processes of other people send pixels of any type.
+        self._pixels = np.zeros((batch, connection.n_pre)) if normalization else None
         self._currents: Any = connection.currents(batch, dtype)
         self.current_post = np.zeros((batch, connection.n_post), dtype)
         self.current_pre = np.zeros((batch, connection.n_pre), dtype)
@@ -249,7 +250,7 @@ def _scaled(currents: Array, gain: float, out: Array) -> Array:
 
 
 def normalized(
-    pixels: NDArray[np.int32],
+    pixels: Array,
     levels: int,
     normalization: tuple[Array, Array] | None,
     dtype: npt.DTypeLike = np.float32,
