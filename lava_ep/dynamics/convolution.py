@@ -699,8 +699,7 @@ class ConvolutionCurrents:
     """`Currents` of a `Convolution`.
 
     Of few changes the effect is added; of many, or now and then, sums are computed anew, from the
-    values that are not 0 or by a product of matrices. Each sample has its own way, so that a
-    result does not depend on the others.
+    values that are not 0 or by a product of matrices. Each sample goes the way that suits it.
     """
 
     def __init__(self, connection: Convolution, batch: int, dtype: npt.DTypeLike) -> None:
