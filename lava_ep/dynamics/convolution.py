@@ -6,15 +6,22 @@ for every row of its kernel, one run of neighbouring numbers of its target and o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics.activation import Reals
+from lava_ep.dynamics.connection import DENSE_FRACTION
 from lava_ep.errors import InputError
+
+Int8 = NDArray[np.int8]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
 
 
 class Pooling(str, Enum):
@@ -37,72 +44,414 @@ def _add_multiple(to: Reals, factor: float, values: Reals) -> None:
 
 
 @kernel(
-    *_kernels("int64(real[:,:,:,::1], real[:,:,:,::1], int64, real[:,:,:,::1])"), allocates=True
+    *_kernels("int64(real[:,::1], int64[::1], int32[::1], int32[::1], real[::1], int64[::1])"),
+    inline=True,
 )
-def _scatter(change: Reals, weights: Reals, offset: int, out: Reals) -> int:
-    r"""Add the effect of changes to what they reach, in place.
+def _list_values(
+    values: Reals, reach: Int64, places: Int32, channels: Int32, listed: Reals, operations: Int64
+) -> int:
+    """List the non-zero values of a sample, (positions, channels), and return their number.
+
+    The lists need room for one more. The synaptic operations of those values are added.
+    """
+    count = 0
+    for at in range(values.shape[0]):
+        found = values[at]
+        some = False
+        for c in range(found.size):
+            some |= found[c] != 0
+        if not some:
+            continue
+        before = count
+        for c in range(found.size):
+            # Without a branch, as it could not be predicted.
+            places[count], channels[count], listed[count] = at, c, found[c]
+            count += found[c] != 0
+        operations[0] += (count - before) * reach[at]
+    return count
+
+
+@kernel(
+    *_kernels(
+        "int64(real[:,:,::1], real[:,:,::1], real[:,:,::1], real[:,:,::1], int64, boolean, int64,"
+        "int64[::1], int32[::1], int32[::1], real[::1], int64[::1])"
+    ),
+    inline=True,
+)
+def _list_moves(
+    values: Reals,
+    from_places: Reals,
+    sent: Reals,
+    sent_places: Reals,
+    size: int,
+    largest: bool,
+    columns: int,
+    reach: Int64,
+    places: Int32,
+    channels: Int32,
+    listed: Reals,
+    operations: Int64,
+) -> int:
+    """List how pooled values of a sample, put back to their places, differ from those sent.
+
+    See `_list_values`; ``columns`` is the width of the sample before pooling.
+    """
+    real = values.dtype.type
+    share = real(1) / real(size * size)
+    count = 0
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            new, old = values[y, x], sent[y, x]
+            to, source = from_places[y, x], sent_places[y, x]
+            some = False
+            for c in range(new.size):
+                some |= (new[c] != old[c]) | (to[c] != source[c])
+            if not some:
+                continue
+            corner = size * y * columns + size * x
+            for c in range(new.size):
+                if not largest:
+                    change = share * new[c] - share * old[c]
+                    if change == 0:
+                        continue
+                    for window in range(size * size):
+                        at = corner + window // size * columns + window % size
+                        places[count], channels[count], listed[count] = at, c, change
+                        operations[0] += reach[at]
+                        count += 1
+                    continue
+                moves = to[c] != source[c]
+                window = int(source[c])
+                if moves and old[c] != 0:
+                    at = corner + window // size * columns + window % size
+                    places[count], channels[count], listed[count] = at, c, -old[c]
+                    operations[0] += reach[at]
+                    count += 1
+                change = new[c] if moves else new[c] - old[c]
+                if change != 0:
+                    window = int(to[c])
+                    at = corner + window // size * columns + window % size
+                    places[count], channels[count], listed[count] = at, c, change
+                    operations[0] += reach[at]
+                    count += 1
+    return count
+
+
+@kernel(
+    *_kernels(
+        "void(int32[::1], int32[::1], real[::1], int64, real[:,:,:,::1], int64, int64,"
+        "int64[::1], int64[::1], real[:,:,::1])"
+    ),
+    inline=True,
+)
+def _add_listed(
+    places: Int32,
+    channels: Int32,
+    listed: Reals,
+    count: int,
+    weights: Reals,
+    columns: int,
+    offset: int,
+    ends: Int64,
+    order: Int64,
+    out: Reals,
+) -> None:
+    r"""Add the effect of listed changes of a sample to what they reach.
 
     .. math:: o_{y + i - f,\, x + j - f,\, :} \mathrel{+}= e_{yxc}\, w_{cij:}
 
     Parameters
     ----------
-    change
-        :math:`e`, (batch, height, width, c).
+    places, channels, listed, count
+        Positions, channels :math:`c` and sizes :math:`e` of the changes, and their number.
     weights
-        :math:`w`, (c, k, k, channels).
+        :math:`w`, (c, k, k, channels').
+    columns
+        Width of the sources, which tells :math:`y, x` from a position.
     offset
         :math:`f`.
+    ends, order
+        Room for (c + 1,) and (count,) numbers.
     out
-        :math:`o`, (batch, height', width', channels); updated.
+        :math:`o`, (height', width', channels'); updated.
+    """
+    k, width = weights.shape[1], weights.shape[3]
+    rows, out_columns = out.shape[0], out.shape[1]
+    flat_out, flat_weights = out.reshape(out.size), weights.reshape(weights.size)
+    # The changes of each channel in turn, as its weights fit the nearest cache: counting sort.
+    ends[:] = 0
+    for number in range(count):
+        ends[channels[number] + 1] += 1
+    for c in range(ends.size - 1):
+        ends[c + 1] += ends[c]
+    for number in range(count):
+        order[ends[channels[number]]] = number
+        ends[channels[number]] += 1
+    for rank in range(count):
+        number = order[rank]
+        channel, e = np.int64(channels[number]), listed[number]
+        y, x = places[number] // columns, places[number] % columns
+        first_i, last_i = max(0, offset - y), min(k, rows + offset - y)
+        first_j, last_j = max(0, offset - x), min(k, out_columns + offset - x)
+        length = (last_j - first_j) * width
+        if length <= 0:
+            continue
+        for i in range(first_i, last_i):
+            to = ((y + i - offset) * out_columns + x - offset + first_j) * width
+            taps = ((channel * k + i) * k + first_j) * width
+            _add_multiple(flat_out[to : to + length], e, flat_weights[taps : taps + length])
+
+
+UNTOUCHED, ADDED, DENSE = 0, 1, 2
+"""What was done to the sums of a sample; DENSE leaves them to a product of matrices."""
+RENEWAL = 2
+"""After as many changes for each source, sums are computed anew, which ends what rounding errors
+have added up to."""
+WORTH_COUNTING = 1 / 16
+"""From this share of changes on, it is worth to look whether a new sum has fewer terms."""
+
+
+@kernel(
+    *_kernels(
+        "int64(real[:,:,::1], real[:,:,::1], int64, int64[::1], real[:,:,:,::1], int64,"
+        "int64[::1], i1[::1], real[:,:,:,::1])"
+    ),
+    allocates=True,
+)
+def _follow_sources(
+    change: Reals,
+    total: Reals,
+    columns: int,
+    reach: Int64,
+    weights: Reals,
+    offset: int,
+    owed: Int64,
+    done: Int8,
+    out: Reals,
+) -> int:
+    """Follow changes of the sources with the sums over them, in whichever way is the shortest.
+
+    Parameters
+    ----------
+    change, total
+        Changes, and the values with them, (batch, positions, c).
+    columns, weights, offset
+        See `_add_listed`.
+    reach
+        Synapses that leave a source, (positions,).
+    owed
+        Changes added since the sums of a sample were last computed anew, (batch,); updated.
+    done
+        Receives what was done to each sample, (batch,).
+    out
+        (batch, height', width', channels'); updated.
 
     Returns
     -------
     int
         Number of synaptic operations.
     """
-    batch, rows, columns, sources = change.shape
-    k, channels = weights.shape[1], weights.shape[3]
-    out_rows, out_columns = out.shape[1], out.shape[2]
-    flat_out, flat_weights = out.reshape(out.size), weights.reshape(weights.size)
-    flat_change = change.reshape(change.size)
-    positions = rows * columns
-    ends = np.empty(sources + 1, np.int64)
-    listed = np.empty(positions * sources, np.int64)
-    operations = 0
-    for sample in range(batch):
-        begin = sample * positions * sources
-        # The changes of each channel in turn, as its weights fit the nearest cache: counting sort.
-        ends[:] = 0
-        for at in range(positions):
-            for c in range(sources):
-                ends[c + 1] += flat_change[begin + at * sources + c] != 0
-        if not ends.any():
+    positions, sources = change.shape[1:]
+    size = positions * sources
+    places, channels = np.empty((2, size + 1), np.int32), np.empty((2, size + 1), np.int32)
+    listed = np.empty((2, size + 1), change.dtype)
+    ends, order = np.empty(sources + 1, np.int64), np.empty(size, np.int64)
+    operations, ignored = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    for sample in range(change.shape[0]):
+        count = _list_values(change[sample], reach, places[0], channels[0], listed[0], operations)
+        done[sample] = ADDED if count else UNTOUCHED
+        if count == 0:
             continue
-        for c in range(sources):
-            ends[c + 1] += ends[c]
-        for at in range(positions):
-            for c in range(sources):
-                if flat_change[begin + at * sources + c] != 0:
-                    listed[ends[c]] = at
-                    ends[c] += 1
-        first = 0
-        for c in range(sources):
-            for number in range(first, ends[c]):
-                y, x = listed[number] // columns, listed[number] % columns
-                e = flat_change[begin + listed[number] * sources + c]
-                first_i, last_i = max(0, offset - y), min(k, out_rows + offset - y)
-                first_j, last_j = max(0, offset - x), min(k, out_columns + offset - x)
-                length = (last_j - first_j) * channels
-                if last_i <= first_i or length <= 0:
+        owed[sample] += count
+        which = 0
+        late = owed[sample] > RENEWAL * size
+        if late or count > WORTH_COUNTING * size:
+            terms = _list_values(total[sample], reach, places[1], channels[1], listed[1], ignored)
+            if late or min(terms, DENSE_FRACTION * size) < count:
+                owed[sample] = 0
+                if terms > DENSE_FRACTION * size:
+                    done[sample] = DENSE
                     continue
-                operations += (last_i - first_i) * length
-                for i in range(first_i, last_i):
-                    row = (sample * out_rows + y + i - offset) * out_columns + x - offset
-                    to = (row + first_j) * channels
-                    taps = ((c * k + i) * k + first_j) * channels
-                    _add_multiple(flat_out[to : to + length], e, flat_weights[taps : taps + length])
-            first = ends[c]
-    return operations
+                out[sample] = 0
+                which, count = 1, terms
+        _add_listed(
+            places[which],
+            channels[which],
+            listed[which],
+            count,
+            weights,
+            columns,
+            offset,
+            ends,
+            order,
+            out[sample],
+        )
+    return int(operations[0])
+
+
+@kernel(
+    *_kernels(
+        "int64(real[:,:,:,::1], real[:,:,:,::1], real[:,:,:,::1], real[:,:,:,::1], int64, boolean,"
+        "int64, int64[::1], real[:,:,:,::1], int64, int64[::1], i1[::1], real[:,:,:,::1])"
+    ),
+    allocates=True,
+)
+def _follow_targets(
+    values: Reals,
+    from_places: Reals,
+    sent: Reals,
+    sent_places: Reals,
+    pool: int,
+    largest: bool,
+    columns: int,
+    reach: Int64,
+    weights: Reals,
+    offset: int,
+    owed: Int64,
+    done: Int8,
+    out: Reals,
+) -> int:
+    """Do `_follow_sources` for pooled values, which act where they were pooled from.
+
+    Parameters
+    ----------
+    values, from_places
+        The values with their changes and their places, (batch, height, width, c).
+    sent, sent_places
+        The same before the changes.
+    pool, largest
+        Side of the windows, and whether the largest value counts.
+    """
+    positions, sources = reach.size, values.shape[3]
+    pooled = values.shape[1] * values.shape[2] * sources
+    size = positions * sources
+    # A value moves away from one place and to another.
+    room = 2 * pooled if largest else pooled * pool * pool
+    places, channels = np.empty((2, room), np.int32), np.empty((2, room), np.int32)
+    listed = np.empty((2, room), values.dtype)
+    ends, order = np.empty(sources + 1, np.int64), np.empty(room, np.int64)
+    operations, ignored = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    nothing = np.zeros_like(values[0])
+    for sample in range(values.shape[0]):
+        now, now_places = values[sample], from_places[sample]
+        count = _list_moves(
+            now,
+            now_places,
+            sent[sample],
+            sent_places[sample],
+            pool,
+            largest,
+            columns,
+            reach,
+            places[0],
+            channels[0],
+            listed[0],
+            operations,
+        )
+        done[sample] = ADDED if count else UNTOUCHED
+        if count == 0:
+            continue
+        owed[sample] += count
+        which = 0
+        late = owed[sample] > RENEWAL * size
+        if late or count > WORTH_COUNTING * size:
+            terms = _list_moves(
+                now,
+                now_places,
+                nothing,
+                now_places,
+                pool,
+                largest,
+                columns,
+                reach,
+                places[1],
+                channels[1],
+                listed[1],
+                ignored,
+            )
+            if late or min(terms, DENSE_FRACTION * size) < count:
+                owed[sample] = 0
+                if terms > DENSE_FRACTION * size:
+                    done[sample] = DENSE
+                    continue
+                out[sample] = 0
+                which, count = 1, terms
+        _add_listed(
+            places[which],
+            channels[which],
+            listed[which],
+            count,
+            weights,
+            columns,
+            offset,
+            ends,
+            order,
+            out[sample],
+        )
+    return int(operations[0])
+
+
+@kernel(*_kernels("void(real[:,:,:,::1], int64[::1], int64, int64, real[:,::1])"))
+def _unfold(values: Reals, samples: Int64, k: int, padding: int, unfolded: Reals) -> None:
+    """Write what each target of a convolution sees in a row.
+
+    Parameters
+    ----------
+    values
+        (batch, height, width, c).
+    samples
+        Those that are wanted.
+    k, padding
+        Of the convolution.
+    unfolded
+        Receives the samples' rows, (samples x height' x width', k x k x c).
+    """
+    rows, columns, c = values.shape[1:]
+    wide = k * c
+    flat_values, flat = values.reshape(values.size), unfolded.reshape(unfolded.size)
+    zero = values.dtype.type(0)
+    at = 0
+    for sample in samples:
+        for y in range(rows + 2 * padding - k + 1):
+            for x in range(columns + 2 * padding - k + 1):
+                first, last = max(0, padding - x) * c, min(k, columns + padding - x) * c
+                for i in range(k):
+                    to = flat[at : at + wide]
+                    at += wide
+                    row = y + i - padding
+                    if row < 0 or row >= rows:
+                        to[:] = zero
+                        continue
+                    begin = ((sample * rows + row) * columns + x - padding) * c
+                    seen, run = flat_values[begin + first : begin + last], to[first:last]
+                    for n in range(run.size):
+                        run[n] = seen[n]
+                    if last - first < wide:
+                        to[:first] = zero
+                        to[last:] = zero
+
+
+@kernel(*_kernels("void(real[:,::1], int64[::1], int64, int64, real[:,:,:,::1])"))
+def _fold(unfolded: Reals, samples: Int64, k: int, padding: int, values: Reals) -> None:
+    """Add up rows where they were unfolded from, see `_unfold`; other samples are left alone."""
+    rows, columns, c = values.shape[1:]
+    wide = k * c
+    flat_values, flat = values.reshape(values.size), unfolded.reshape(unfolded.size)
+    at = 0
+    for sample in samples:
+        values[sample] = 0
+        for y in range(rows + 2 * padding - k + 1):
+            for x in range(columns + 2 * padding - k + 1):
+                first, last = max(0, padding - x) * c, min(k, columns + padding - x) * c
+                for i in range(k):
+                    row = y + i - padding
+                    if row >= 0 and row < rows:
+                        begin = ((sample * rows + row) * columns + x - padding) * c
+                        run = flat[at + first : at + last]
+                        to = flat_values[begin + first : begin + last]
+                        for n in range(run.size):
+                            to[n] += run[n]
+                    at += wide
 
 
 @kernel(*_kernels("void(real[:,:,:,::1], real[:,:,:,::1], int64, int64, int64, real[:,:,:,::1])"))
@@ -146,9 +495,13 @@ def _gather(
                         )
 
 
-@kernel(*_kernels("void(real[:,:,:,::1], int64, boolean, real[:,:,:,::1], real[:,:,:,::1])"))
-def _pool(sums: Reals, size: int, largest: bool, pooled: Reals, places: Reals) -> None:
+@kernel(
+    *_kernels("void(real[:,:,:,::1], i1[::1], int64, boolean, real[:,:,:,::1], real[:,:,:,::1])")
+)
+def _pool(sums: Reals, done: Int8, size: int, largest: bool, pooled: Reals, places: Reals) -> None:
     """Pool windows of ``size`` x ``size``, and note the places of the largest in them.
+
+    Samples whose sums are untouched are left alone.
 
     Places are numbers of the same type as the sums, for the sake of vectorized loops.
     """
@@ -159,6 +512,9 @@ def _pool(sums: Reals, size: int, largest: bool, pooled: Reals, places: Reals) -
     flat_places = places.reshape(places.size)
     at = 0
     for sample in range(pooled.shape[0]):
+        if done[sample] == UNTOUCHED:
+            at += pooled[sample].size
+            continue
         for y in range(pooled.shape[1]):
             for x in range(pooled.shape[2]):
                 to, place = flat_pooled[at : at + channels], flat_places[at : at + channels]
@@ -305,8 +661,22 @@ class Convolution:
         """One for each channel."""
         return self.channels
 
+    def reach(self) -> tuple[Int64, Int64]:
+        """Return the synapses at each position of the sources, and at each of the sums."""
+        (height, width, sources), (rows, columns, channels) = self.in_shape, self.sum_shape
+
+        def taps(size: int, others: int, offset: int) -> Int64:
+            first = np.arange(size) - offset
+            found: Int64 = np.minimum(first + self.kernel, others) - np.maximum(first, 0)
+            return found
+
+        forward, back = self.kernel - 1 - self.padding, self.padding
+        reach = np.outer(taps(height, rows, forward), taps(width, columns, forward))
+        reach_back = np.outer(taps(rows, height, back), taps(columns, width, back))
+        return reach.ravel() * channels, reach_back.ravel() * sources
+
     def layouts(self, forward: Reals, feedback: Reals) -> tuple[Reals, Reals]:
-        """Return weights ordered for `_scatter`: from the sources, and from the targets."""
+        """Return weights ordered for `_add_listed`: from the sources, and from the targets."""
         flipped = forward[:, :, ::-1, ::-1].transpose(1, 2, 3, 0)
         return np.ascontiguousarray(flipped), np.ascontiguousarray(feedback.transpose(0, 2, 3, 1))
 
@@ -321,60 +691,152 @@ class Convolution:
         return found.transpose(0, 3, 1, 2)
 
 
+UNFOLDED_ROWS = 256
+"""Rows of unfolded samples in a product of matrices: enough to use the weights that it reads."""
+
+
 class ConvolutionCurrents:
-    """`Currents` of a `Convolution`."""
+    """`Currents` of a `Convolution`.
+
+    Of few changes the effect is added; of many, or now and then, sums are computed anew, from the
+    values that are not 0 or by a product of matrices. Each sample goes the way that suits it.
+    """
 
     def __init__(self, connection: Convolution, batch: int, dtype: npt.DTypeLike) -> None:
         self._connection = connection
         self._largest = connection.pooling is Pooling.MAX
         self.moves_places = self._largest and connection.pool > 1
         self._sums: Reals = np.zeros((batch, *connection.sum_shape), dtype)
-        self._located = np.zeros_like(self._sums)
         self._pooled = np.zeros((batch, *connection.out_shape), dtype)
         self._places = np.zeros_like(self._pooled)
+        self._sent, self._sent_places = np.zeros_like(self._pooled), np.zeros_like(self._places)
         self._back = np.zeros((batch, *connection.in_shape), dtype)
         self.post: Reals = self._pooled.reshape(batch, -1)
         self.pre: Reals = self._back.reshape(batch, -1)
         self._forward, self._backward = self._sums, self._back
+        self._unfolded_forward: Reals | None = None
+        self._reach, self._reach_back = connection.reach()
+        self._owed, self._owed_back = np.zeros((2, batch), np.int64)
+        self._done = np.zeros(batch, np.int8)
+        rows, columns, _ = connection.sum_shape
+        self._positions = rows * columns
+        self._together = min(batch, max(1, UNFOLDED_ROWS // self._positions))
+        self._unfolded = np.empty((0, connection.fan_in), dtype)
 
     def use(self, forward: Reals, backward: Reals) -> None:
         """Take other weights."""
         self._forward, self._backward = forward, backward
+        self._unfolded_forward = None
 
     def reset(self) -> None:
         """Silence both ends."""
-        for array in (self._sums, self._located, self._pooled, self._back, self._places):
+        for array in (self._sums, self._pooled, self._places, self._back):
             array.fill(0)
+        self._forget_sent()
+        self._owed.fill(0)
+
+    def _forget_sent(self) -> None:
+        self._sent.fill(0)
+        self._sent_places.fill(0)
+        self._owed_back.fill(0)
 
     def add_pre(self, change: Reals, total: Reals) -> int:
-        """Add changes of the sources, and pool anew."""
+        """Follow changes of the sources, and pool anew."""
         connection = self._connection
-        offset = connection.kernel - 1 - connection.padding
-        changes = change.reshape(self._back.shape)
-        operations = _scatter(changes, self._forward, offset, self._sums)
-        _pool(self._sums, connection.pool, self._largest, self._pooled, self._places)
+        columns, sources = connection.in_shape[1:]
+        batch = len(change)
+        operations: int = _follow_sources(
+            change.reshape(batch, -1, sources),
+            total.reshape(batch, -1, sources),
+            columns,
+            self._reach,
+            self._forward,
+            connection.kernel - 1 - connection.padding,
+            self._owed,
+            self._done,
+            self._sums,
+        )
+        for samples in self._dense_samples():
+            unfolded = self._room(samples)
+            _unfold(
+                total.reshape(self._back.shape),
+                samples,
+                connection.kernel,
+                connection.padding,
+                unfolded,
+            )
+            sums = unfolded @ self._forward_matrix()
+            self._sums[samples] = sums.reshape(-1, *connection.sum_shape)
+        _pool(self._sums, self._done, connection.pool, self._largest, self._pooled, self._places)
         return operations
 
     def add_post(self, change: Reals, total: Reals) -> int:
-        """Add changes of the targets, and of the places that they are pooled from."""
-        located = self.located(total)
-        np.subtract(located, self._located, out=self._located)
-        operations = _scatter(self._located, self._backward, self._connection.padding, self._back)
-        self._located = located
+        """Follow changes of the targets and of the places that they are pooled from."""
+        connection = self._connection
+        values = total.reshape(self._pooled.shape)
+        operations: int = _follow_targets(
+            values,
+            self._places,
+            self._sent,
+            self._sent_places,
+            connection.pool,
+            self._largest,
+            connection.sum_shape[1],
+            self._reach_back,
+            self._backward,
+            connection.padding,
+            self._owed_back,
+            self._done,
+            self._back,
+        )
+        for samples in self._dense_samples():
+            unfolded = self._room(samples)
+            located = self._locate(values[samples], self._places[samples])
+            weights = self._backward.reshape(connection.channels, -1)
+            np.matmul(located.reshape(-1, connection.channels), weights, out=unfolded)
+            _fold(unfolded, samples, connection.kernel, connection.padding, self._back)
+        self._sent[...] = values
+        self._sent_places[...] = self._places
         return operations
 
     def refresh(self, pre: Reals, post: Reals, *, backward: bool) -> None:
         """Compute the currents anew."""
         self._sums.fill(0)
+        self._pooled.fill(0)
+        self._places.fill(0)
+        self._owed.fill(0)
         self.add_pre(pre, pre)
         if backward:
             self._back.fill(0)
-            self._located.fill(0)
+            self._forget_sent()
             self.add_post(post, post)
 
     def located(self, post: Reals) -> Reals:
         """Return the activations at the places they are pooled from, (batch, *sum_shape)."""
-        values = post.reshape(self._pooled.shape)
-        located = np.empty_like(self._sums)
-        _unpool(values, self._places, self._connection.pool, self._largest, located)
+        return self._locate(post.reshape(self._pooled.shape), self._places)
+
+    def _locate(self, values: Reals, places: Reals) -> Reals:
+        connection = self._connection
+        located = np.empty((len(values), *connection.sum_shape), values.dtype)
+        _unpool(values, places, connection.pool, self._largest, located)
         return located
+
+    def _dense_samples(self) -> Iterator[Int64]:
+        """Yield the samples left to products of matrices, as many at a time as suits these."""
+        samples = np.flatnonzero(self._done == DENSE)
+        for first in range(0, samples.size, self._together):
+            yield samples[first : first + self._together]
+
+    def _room(self, samples: Int64) -> Reals:
+        """Return room for samples unfolded, (samples x height' x width', fan in)."""
+        if not len(self._unfolded):
+            rows = self._together * self._positions
+            self._unfolded = np.empty((rows, self._connection.fan_in), self._sums.dtype)
+        return self._unfolded[: samples.size * self._positions]
+
+    def _forward_matrix(self) -> Reals:
+        """Return the forward weights in the order of unfolded samples, (fan in, channels)."""
+        if self._unfolded_forward is None:
+            taps = self._forward[:, ::-1, ::-1].transpose(1, 2, 0, 3)
+            self._unfolded_forward = taps.reshape(self._connection.fan_in, -1)
+        return self._unfolded_forward
