@@ -30,7 +30,7 @@ class CompilationNotice:
     @staticmethod
     def _tell() -> None:
         print(
-            "lava-ep: compiling its kernels for this machine; this takes about half a minute and "
+            "lava-ep: compiling its kernels for this machine; this takes a minute or two and "
             "happens only once",
             file=sys.stderr,
             flush=True,

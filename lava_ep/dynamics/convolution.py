@@ -1,7 +1,6 @@
 """Convolutional connections with pooling, driven by events.
 
-All arrays keep the channels of a position together: (height, width, channels). So an event touches,
-for every row of its kernel, one run of neighbouring numbers of its target and of its weights.
+All arrays keep the channels of a position together: (height, width, channels).
 """
 
 from __future__ import annotations
@@ -14,13 +13,19 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics._convolve import (
+    DENSE,
+    fold,
+    follow_sources,
+    follow_targets,
+    gather,
+    pool_windows,
+    unfold,
+    unpool_windows,
+)
 from lava_ep.dynamics.activation import Reals
-from lava_ep.dynamics.connection import DENSE_FRACTION
 from lava_ep.errors import InputError
 
-Int8 = NDArray[np.int8]
-Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 
@@ -31,541 +36,6 @@ class Pooling(str, Enum):
     """The largest; the way back leads to where it was (its switch)."""
     AVERAGE = "average"
     """The mean; the way back leads to all of them alike."""
-
-
-def _kernels(arguments: str) -> tuple[str, str]:
-    return arguments.replace("real", "f4"), arguments.replace("real", "f8")
-
-
-@kernel(*_kernels("void(real[::1], real, real[::1])"), inline=True)
-def _add_multiple(to: Reals, factor: float, values: Reals) -> None:
-    for n in range(to.size):
-        to[n] += factor * values[n]
-
-
-@kernel(
-    *_kernels("int64(real[:,::1], int64[::1], int32[::1], int32[::1], real[::1], int64[::1])"),
-    inline=True,
-)
-def _list_values(
-    values: Reals, reach: Int64, places: Int32, channels: Int32, listed: Reals, operations: Int64
-) -> int:
-    """List the non-zero values of a sample, (positions, channels), and return their number.
-
-    The lists need room for one more. The synaptic operations of those values are added.
-    """
-    count = 0
-    for at in range(values.shape[0]):
-        found = values[at]
-        some = False
-        for c in range(found.size):
-            some |= found[c] != 0
-        if not some:
-            continue
-        before = count
-        for c in range(found.size):
-            # Without a branch, as it could not be predicted.
-            places[count], channels[count], listed[count] = at, c, found[c]
-            count += found[c] != 0
-        operations[0] += (count - before) * reach[at]
-    return count
-
-
-@kernel(
-    *_kernels(
-        "int64(real[:,:,::1], real[:,:,::1], real[:,:,::1], real[:,:,::1], int64, boolean, int64,"
-        "int64[::1], int32[::1], int32[::1], real[::1], int64[::1])"
-    ),
-    inline=True,
-)
-def _list_moves(
-    values: Reals,
-    from_places: Reals,
-    sent: Reals,
-    sent_places: Reals,
-    size: int,
-    largest: bool,
-    columns: int,
-    reach: Int64,
-    places: Int32,
-    channels: Int32,
-    listed: Reals,
-    operations: Int64,
-) -> int:
-    """List how pooled values of a sample, put back to their places, differ from those sent.
-
-    See `_list_values`; ``columns`` is the width of the sample before pooling.
-    """
-    real = values.dtype.type
-    share = real(1) / real(size * size)
-    count = 0
-    for y in range(values.shape[0]):
-        for x in range(values.shape[1]):
-            new, old = values[y, x], sent[y, x]
-            to, source = from_places[y, x], sent_places[y, x]
-            some = False
-            for c in range(new.size):
-                some |= (new[c] != old[c]) | (to[c] != source[c])
-            if not some:
-                continue
-            corner = size * y * columns + size * x
-            for c in range(new.size):
-                if not largest:
-                    change = share * new[c] - share * old[c]
-                    if change == 0:
-                        continue
-                    for window in range(size * size):
-                        at = corner + window // size * columns + window % size
-                        places[count], channels[count], listed[count] = at, c, change
-                        operations[0] += reach[at]
-                        count += 1
-                    continue
-                moves = to[c] != source[c]
-                window = int(source[c])
-                if moves and old[c] != 0:
-                    at = corner + window // size * columns + window % size
-                    places[count], channels[count], listed[count] = at, c, -old[c]
-                    operations[0] += reach[at]
-                    count += 1
-                change = new[c] if moves else new[c] - old[c]
-                if change != 0:
-                    window = int(to[c])
-                    at = corner + window // size * columns + window % size
-                    places[count], channels[count], listed[count] = at, c, change
-                    operations[0] += reach[at]
-                    count += 1
-    return count
-
-
-@kernel(
-    *_kernels(
-        "void(int32[::1], int32[::1], real[::1], int64, real[:,:,:,::1], int64, int64,"
-        "int64[::1], int64[::1], real[:,:,::1])"
-    ),
-    inline=True,
-)
-def _add_listed(
-    places: Int32,
-    channels: Int32,
-    listed: Reals,
-    count: int,
-    weights: Reals,
-    columns: int,
-    offset: int,
-    ends: Int64,
-    order: Int64,
-    out: Reals,
-) -> None:
-    r"""Add the effect of listed changes of a sample to what they reach.
-
-    .. math:: o_{y + i - f,\, x + j - f,\, :} \mathrel{+}= e_{yxc}\, w_{cij:}
-
-    Parameters
-    ----------
-    places, channels, listed, count
-        Positions, channels :math:`c` and sizes :math:`e` of the changes, and their number.
-    weights
-        :math:`w`, (c, k, k, channels').
-    columns
-        Width of the sources, which tells :math:`y, x` from a position.
-    offset
-        :math:`f`.
-    ends, order
-        Room for (c + 1,) and (count,) numbers.
-    out
-        :math:`o`, (height', width', channels'); updated.
-    """
-    k, width = weights.shape[1], weights.shape[3]
-    rows, out_columns = out.shape[0], out.shape[1]
-    flat_out, flat_weights = out.reshape(out.size), weights.reshape(weights.size)
-    # The changes of each channel in turn, as its weights fit the nearest cache: counting sort.
-    ends[:] = 0
-    for number in range(count):
-        ends[channels[number] + 1] += 1
-    for c in range(ends.size - 1):
-        ends[c + 1] += ends[c]
-    for number in range(count):
-        order[ends[channels[number]]] = number
-        ends[channels[number]] += 1
-    for rank in range(count):
-        number = order[rank]
-        channel, e = np.int64(channels[number]), listed[number]
-        y, x = places[number] // columns, places[number] % columns
-        first_i, last_i = max(0, offset - y), min(k, rows + offset - y)
-        first_j, last_j = max(0, offset - x), min(k, out_columns + offset - x)
-        length = (last_j - first_j) * width
-        if length <= 0:
-            continue
-        for i in range(first_i, last_i):
-            to = ((y + i - offset) * out_columns + x - offset + first_j) * width
-            taps = ((channel * k + i) * k + first_j) * width
-            _add_multiple(flat_out[to : to + length], e, flat_weights[taps : taps + length])
-
-
-UNTOUCHED, ADDED, DENSE = 0, 1, 2
-"""What was done to the sums of a sample; DENSE leaves them to a product of matrices."""
-RENEWAL = 2
-"""After as many changes for each source, sums are computed anew, which ends what rounding errors
-have added up to."""
-WORTH_COUNTING = 1 / 16
-"""From this share of changes on, it is worth to look whether a new sum has fewer terms."""
-
-
-@kernel(
-    *_kernels(
-        "int64(real[:,:,::1], real[:,:,::1], int64, int64[::1], real[:,:,:,::1], int64,"
-        "int64[::1], i1[::1], real[:,:,:,::1])"
-    ),
-    allocates=True,
-)
-def _follow_sources(
-    change: Reals,
-    total: Reals,
-    columns: int,
-    reach: Int64,
-    weights: Reals,
-    offset: int,
-    owed: Int64,
-    done: Int8,
-    out: Reals,
-) -> int:
-    """Follow changes of the sources with the sums over them, in whichever way is the shortest.
-
-    Parameters
-    ----------
-    change, total
-        Changes, and the values with them, (batch, positions, c).
-    columns, weights, offset
-        See `_add_listed`.
-    reach
-        Synapses that leave a source, (positions,).
-    owed
-        Changes added since the sums of a sample were last computed anew, (batch,); updated.
-    done
-        Receives what was done to each sample, (batch,).
-    out
-        (batch, height', width', channels'); updated.
-
-    Returns
-    -------
-    int
-        Number of synaptic operations.
-    """
-    positions, sources = change.shape[1:]
-    size = positions * sources
-    places, channels = np.empty((2, size + 1), np.int32), np.empty((2, size + 1), np.int32)
-    listed = np.empty((2, size + 1), change.dtype)
-    ends, order = np.empty(sources + 1, np.int64), np.empty(size, np.int64)
-    operations, ignored = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    for sample in range(change.shape[0]):
-        count = _list_values(change[sample], reach, places[0], channels[0], listed[0], operations)
-        done[sample] = ADDED if count else UNTOUCHED
-        if count == 0:
-            continue
-        owed[sample] += count
-        which = 0
-        late = owed[sample] > RENEWAL * size
-        if late or count > WORTH_COUNTING * size:
-            terms = _list_values(total[sample], reach, places[1], channels[1], listed[1], ignored)
-            if late or min(terms, DENSE_FRACTION * size) < count:
-                owed[sample] = 0
-                if terms > DENSE_FRACTION * size:
-                    done[sample] = DENSE
-                    continue
-                out[sample] = 0
-                which, count = 1, terms
-        _add_listed(
-            places[which],
-            channels[which],
-            listed[which],
-            count,
-            weights,
-            columns,
-            offset,
-            ends,
-            order,
-            out[sample],
-        )
-    return int(operations[0])
-
-
-@kernel(
-    *_kernels(
-        "int64(real[:,:,:,::1], real[:,:,:,::1], real[:,:,:,::1], real[:,:,:,::1], int64, boolean,"
-        "int64, int64[::1], real[:,:,:,::1], int64, int64[::1], i1[::1], real[:,:,:,::1])"
-    ),
-    allocates=True,
-)
-def _follow_targets(
-    values: Reals,
-    from_places: Reals,
-    sent: Reals,
-    sent_places: Reals,
-    pool: int,
-    largest: bool,
-    columns: int,
-    reach: Int64,
-    weights: Reals,
-    offset: int,
-    owed: Int64,
-    done: Int8,
-    out: Reals,
-) -> int:
-    """Do `_follow_sources` for pooled values, which act where they were pooled from.
-
-    Parameters
-    ----------
-    values, from_places
-        The values with their changes and their places, (batch, height, width, c).
-    sent, sent_places
-        The same before the changes.
-    pool, largest
-        Side of the windows, and whether the largest value counts.
-    """
-    positions, sources = reach.size, values.shape[3]
-    pooled = values.shape[1] * values.shape[2] * sources
-    size = positions * sources
-    # A value moves away from one place and to another.
-    room = 2 * pooled if largest else pooled * pool * pool
-    places, channels = np.empty((2, room), np.int32), np.empty((2, room), np.int32)
-    listed = np.empty((2, room), values.dtype)
-    ends, order = np.empty(sources + 1, np.int64), np.empty(room, np.int64)
-    operations, ignored = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    nothing = np.zeros_like(values[0])
-    for sample in range(values.shape[0]):
-        now, now_places = values[sample], from_places[sample]
-        count = _list_moves(
-            now,
-            now_places,
-            sent[sample],
-            sent_places[sample],
-            pool,
-            largest,
-            columns,
-            reach,
-            places[0],
-            channels[0],
-            listed[0],
-            operations,
-        )
-        done[sample] = ADDED if count else UNTOUCHED
-        if count == 0:
-            continue
-        owed[sample] += count
-        which = 0
-        late = owed[sample] > RENEWAL * size
-        if late or count > WORTH_COUNTING * size:
-            terms = _list_moves(
-                now,
-                now_places,
-                nothing,
-                now_places,
-                pool,
-                largest,
-                columns,
-                reach,
-                places[1],
-                channels[1],
-                listed[1],
-                ignored,
-            )
-            if late or min(terms, DENSE_FRACTION * size) < count:
-                owed[sample] = 0
-                if terms > DENSE_FRACTION * size:
-                    done[sample] = DENSE
-                    continue
-                out[sample] = 0
-                which, count = 1, terms
-        _add_listed(
-            places[which],
-            channels[which],
-            listed[which],
-            count,
-            weights,
-            columns,
-            offset,
-            ends,
-            order,
-            out[sample],
-        )
-    return int(operations[0])
-
-
-@kernel(*_kernels("void(real[:,:,:,::1], int64[::1], int64, int64, real[:,::1])"))
-def _unfold(values: Reals, samples: Int64, k: int, padding: int, unfolded: Reals) -> None:
-    """Write what each target of a convolution sees in a row.
-
-    Parameters
-    ----------
-    values
-        (batch, height, width, c).
-    samples
-        Those that are wanted.
-    k, padding
-        Of the convolution.
-    unfolded
-        Receives the samples' rows, (samples x height' x width', k x k x c).
-    """
-    rows, columns, c = values.shape[1:]
-    wide = k * c
-    flat_values, flat = values.reshape(values.size), unfolded.reshape(unfolded.size)
-    zero = values.dtype.type(0)
-    at = 0
-    for sample in samples:
-        for y in range(rows + 2 * padding - k + 1):
-            for x in range(columns + 2 * padding - k + 1):
-                first, last = max(0, padding - x) * c, min(k, columns + padding - x) * c
-                for i in range(k):
-                    to = flat[at : at + wide]
-                    at += wide
-                    row = y + i - padding
-                    if row < 0 or row >= rows:
-                        to[:] = zero
-                        continue
-                    begin = ((sample * rows + row) * columns + x - padding) * c
-                    seen, run = flat_values[begin + first : begin + last], to[first:last]
-                    for n in range(run.size):
-                        run[n] = seen[n]
-                    if last - first < wide:
-                        to[:first] = zero
-                        to[last:] = zero
-
-
-@kernel(*_kernels("void(real[:,::1], int64[::1], int64, int64, real[:,:,:,::1])"))
-def _fold(unfolded: Reals, samples: Int64, k: int, padding: int, values: Reals) -> None:
-    """Add up rows where they were unfolded from, see `_unfold`; other samples are left alone."""
-    rows, columns, c = values.shape[1:]
-    wide = k * c
-    flat_values, flat = values.reshape(values.size), unfolded.reshape(unfolded.size)
-    at = 0
-    for sample in samples:
-        values[sample] = 0
-        for y in range(rows + 2 * padding - k + 1):
-            for x in range(columns + 2 * padding - k + 1):
-                first, last = max(0, padding - x) * c, min(k, columns + padding - x) * c
-                for i in range(k):
-                    row = y + i - padding
-                    if row >= 0 and row < rows:
-                        begin = ((sample * rows + row) * columns + x - padding) * c
-                        run = flat[at + first : at + last]
-                        to = flat_values[begin + first : begin + last]
-                        for n in range(run.size):
-                            to[n] += run[n]
-                    at += wide
-
-
-@kernel(*_kernels("void(real[:,:,:,::1], real[:,:,:,::1], int64, int64, int64, real[:,:,:,::1])"))
-def _gather(
-    pre: Reals, located: Reals, padding: int, first: int, last: int, gradient: Reals
-) -> None:
-    """Add the products of targets and the sources they see, for some channels of the targets.
-
-    Parameters
-    ----------
-    pre
-        (batch, height, width, c).
-    located
-        (batch, height', width', channels).
-    padding
-        Of the convolution.
-    first, last
-        The channels of the targets.
-    gradient
-        (channels, k, k, c); updated.
-    """
-    batch, rows, columns, sources = pre.shape
-    k = gradient.shape[1]
-    flat_pre, flat_gradient = pre.reshape(pre.size), gradient.reshape(gradient.size)
-    for sample in range(batch):
-        for o in range(first, last):
-            for y in range(located.shape[1]):
-                first_i, last_i = max(0, padding - y), min(k, rows + padding - y)
-                for x in range(located.shape[2]):
-                    b = located[sample, y, x, o]
-                    if b == 0:
-                        continue
-                    first_j, last_j = max(0, padding - x), min(k, columns + padding - x)
-                    length = (last_j - first_j) * sources
-                    for i in range(first_i, last_i):
-                        row = (sample * rows + y + i - padding) * columns + x - padding
-                        seen = (row + first_j) * sources
-                        taps = ((o * k + i) * k + first_j) * sources
-                        _add_multiple(
-                            flat_gradient[taps : taps + length], b, flat_pre[seen : seen + length]
-                        )
-
-
-@kernel(
-    *_kernels("void(real[:,:,:,::1], i1[::1], int64, boolean, real[:,:,:,::1], real[:,:,:,::1])")
-)
-def _pool(sums: Reals, done: Int8, size: int, largest: bool, pooled: Reals, places: Reals) -> None:
-    """Pool windows of ``size`` x ``size``, and note the places of the largest in them.
-
-    Samples whose sums are untouched are left alone.
-
-    Places are numbers of the same type as the sums, for the sake of vectorized loops.
-    """
-    rows, columns, channels = sums.shape[1:]
-    real = pooled.dtype.type
-    share = real(1) / real(size * size)
-    flat_sums, flat_pooled = sums.reshape(sums.size), pooled.reshape(pooled.size)
-    flat_places = places.reshape(places.size)
-    at = 0
-    for sample in range(pooled.shape[0]):
-        if done[sample] == UNTOUCHED:
-            at += pooled[sample].size
-            continue
-        for y in range(pooled.shape[1]):
-            for x in range(pooled.shape[2]):
-                to, place = flat_pooled[at : at + channels], flat_places[at : at + channels]
-                at += channels
-                for window in range(size * size):
-                    row = sample * rows + size * y + window // size
-                    begin = (row * columns + size * x + window % size) * channels
-                    found = flat_sums[begin : begin + channels]
-                    if largest and window == 0:
-                        for c in range(channels):
-                            to[c] = found[c]
-                            place[c] = real(0)
-                    elif largest:
-                        for c in range(channels):
-                            larger = found[c] > to[c]
-                            place[c] = real(window) if larger else place[c]
-                            to[c] = found[c] if larger else to[c]
-                    elif window == 0:
-                        for c in range(channels):
-                            to[c] = share * found[c]
-                    else:
-                        for c in range(channels):
-                            to[c] += share * found[c]
-
-
-@kernel(*_kernels("void(real[:,:,:,::1], real[:,:,:,::1], int64, boolean, real[:,:,:,::1])"))
-def _unpool(values: Reals, places: Reals, size: int, largest: bool, located: Reals) -> None:
-    """Put pooled values back to the places they come from; all others become 0."""
-    rows, columns, channels = located.shape[1:]
-    real = values.dtype.type
-    share = real(1) / real(size * size)
-    flat_values, flat_located = values.reshape(values.size), located.reshape(located.size)
-    flat_places = places.reshape(places.size)
-    if rows % size or columns % size:
-        located[...] = 0
-    at = 0
-    for sample in range(values.shape[0]):
-        for y in range(values.shape[1]):
-            for x in range(values.shape[2]):
-                value, place = flat_values[at : at + channels], flat_places[at : at + channels]
-                at += channels
-                for window in range(size * size):
-                    row = sample * rows + size * y + window // size
-                    begin = (row * columns + size * x + window % size) * channels
-                    to = flat_located[begin : begin + channels]
-                    if largest:
-                        for c in range(channels):
-                            to[c] = value[c] if place[c] == real(window) else real(0)
-                    else:
-                        for c in range(channels):
-                            to[c] = share * value[c]
 
 
 @dataclass(frozen=True)
@@ -676,7 +146,7 @@ class Convolution:
         return reach.ravel() * channels, reach_back.ravel() * sources
 
     def layouts(self, forward: Reals, feedback: Reals) -> tuple[Reals, Reals]:
-        """Return weights ordered for `_add_listed`: from the sources, and from the targets."""
+        """Return weights ordered for `follow_sources`: from the sources, and from the targets."""
         flipped = forward[:, :, ::-1, ::-1].transpose(1, 2, 3, 0)
         return np.ascontiguousarray(flipped), np.ascontiguousarray(feedback.transpose(0, 2, 3, 1))
 
@@ -687,7 +157,7 @@ class Convolution:
     def gradient(self, pre: Reals, located: Reals) -> Reals:
         """Return the products of targets and the sources they see, of `weight_shape`."""
         found = np.zeros((self.channels, self.kernel, self.kernel, self.in_shape[2]), pre.dtype)
-        _gather(pre.reshape(-1, *self.in_shape), located, self.padding, 0, self.channels, found)
+        gather(pre.reshape(-1, *self.in_shape), located, self.padding, found)
         return found.transpose(0, 3, 1, 2)
 
 
@@ -745,7 +215,7 @@ class ConvolutionCurrents:
         connection = self._connection
         columns, sources = connection.in_shape[1:]
         batch = len(change)
-        operations: int = _follow_sources(
+        operations: int = follow_sources(
             change.reshape(batch, -1, sources),
             total.reshape(batch, -1, sources),
             columns,
@@ -758,7 +228,7 @@ class ConvolutionCurrents:
         )
         for samples in self._dense_samples():
             unfolded = self._room(samples)
-            _unfold(
+            unfold(
                 total.reshape(self._back.shape),
                 samples,
                 connection.kernel,
@@ -767,14 +237,16 @@ class ConvolutionCurrents:
             )
             sums = unfolded @ self._forward_matrix()
             self._sums[samples] = sums.reshape(-1, *connection.sum_shape)
-        _pool(self._sums, self._done, connection.pool, self._largest, self._pooled, self._places)
+        pool_windows(
+            self._sums, self._done, connection.pool, self._largest, self._pooled, self._places
+        )
         return operations
 
     def add_post(self, change: Reals, total: Reals) -> int:
         """Follow changes of the targets and of the places that they are pooled from."""
         connection = self._connection
         values = total.reshape(self._pooled.shape)
-        operations: int = _follow_targets(
+        operations: int = follow_targets(
             values,
             self._places,
             self._sent,
@@ -794,7 +266,7 @@ class ConvolutionCurrents:
             located = self._locate(values[samples], self._places[samples])
             weights = self._backward.reshape(connection.channels, -1)
             np.matmul(located.reshape(-1, connection.channels), weights, out=unfolded)
-            _fold(unfolded, samples, connection.kernel, connection.padding, self._back)
+            fold(unfolded, samples, connection.kernel, connection.padding, self._back)
         self._sent[...] = values
         self._sent_places[...] = self._places
         return operations
@@ -818,7 +290,7 @@ class ConvolutionCurrents:
     def _locate(self, values: Reals, places: Reals) -> Reals:
         connection = self._connection
         located = np.empty((len(values), *connection.sum_shape), values.dtype)
-        _unpool(values, places, connection.pool, self._largest, located)
+        unpool_windows(values, places, connection.pool, self._largest, located)
         return located
 
     def _dense_samples(self) -> Iterator[Int64]:
