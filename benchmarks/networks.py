@@ -140,21 +140,22 @@ def require_equal(learned: Mapping[str, NetworkParameters]) -> None:
                 raise RuntimeError(f"backends {first} and {name} learned different {key}")
 
 
-def learn_once(
-    spec: NetworkSpec, seed: int, start: NetworkParameters, batches: Batches, dtype: str
+def learn(
+    spec: NetworkSpec, seed: int, start: NetworkParameters, batches: Batches, first: int, dtype: str
 ) -> NetworkParameters:
-    """Return what our engine learns from the first batch, computed with this type."""
+    """Return what our engine learns from the first batches, computed with this type."""
     schedule = spec.phases.schedule(seed)
     engine = PartsEngine(spec, batch=batches.size, schedule=schedule, learning=True, dtype=dtype)
     for index, layer in enumerate(start.layers):
         for name, array in layer.arrays.items():
             engine.set(index, name, array)
-    shown = batches.samples(0, 1)
-    engine.set_labels(batches.labels[shown].astype(np.int32))
     free = schedule.free_end + 1
-    engine.advance(0, free, batches.images[shown].astype(np.int32))
-    engine.advance(free, schedule.period(learning=True))
-    engine.learn()
+    for number in range(first):
+        shown = batches.samples(number, number + 1)
+        engine.set_labels(batches.labels[shown].astype(np.int32))
+        engine.advance(0, free, batches.images[shown].astype(np.int32))
+        engine.advance(free, schedule.period(learning=True))
+        engine.learn()
     return NetworkParameters(
         tuple(
             LayerParameters(**{name: engine.get(index, name) for name in layer.arrays})
@@ -184,9 +185,10 @@ class NetworkBenchmark:
         thresholds of events. They need not learn the same.
     name
         Of the network in the results; by default its sizes.
-    sensitive
-        Whether rounding decides what is learned. Then both must learn the same from the first
-        batch in double precision, and how far they do in single precision is reported only.
+    in_double
+        Where rounding comes to decide what is learned: the number of batches, from the first on,
+        that both must learn the same from in double precision. How far they do in single precision
+        is then reported only. 0 elsewhere.
     """
 
     spec: NetworkSpec
@@ -198,7 +200,7 @@ class NetworkBenchmark:
     backends: tuple[str, ...] = (FUSED,)
     thresholds: Mapping[str, NetworkSpec] = field(default_factory=dict)
     name: str = ""
-    sensitive: bool = False
+    in_double: int = 0
 
     def measure(self, report: Measurements, patience: Patience) -> None:
         """Measure training, and then inference with what was learned.
@@ -221,9 +223,9 @@ class NetworkBenchmark:
             agreement: dict[str, Any] = {"exactly_equal": list(self.backends)}
             if dense is not None:
                 found = dense.learned(self.spec, folder / "trained.npz")
-                check = differences if self.sensitive else compare
+                check = differences if self.in_double else compare
                 agreement |= check(start, learned, found)
-                if self.sensitive:
+                if self.in_double:
                     agreement["double_precision"] = self._compare_in_double(start, folder)
             for name in self.thresholds:
                 agreement[name] = differences(start, trained[name], learned)
@@ -248,10 +250,11 @@ class NetworkBenchmark:
 
     def _compare_in_double(self, start: NetworkParameters, folder: Path) -> dict[str, Any]:
         with self._start_dense(start, folder / "problem.npz", "float64") as dense:
-            dense.train(0, 1)
+            dense.train(0, self.in_double)
             found = dense.learned(self.spec, folder / "trained.npz")
-        ours = learn_once(self.spec, self.seed, start, self.batches, "float64")
-        return compare(start, ours, found, DIFFERENT_IN_DOUBLE)
+        ours = learn(self.spec, self.seed, start, self.batches, self.in_double, "float64")
+        agreement = compare(start, ours, found, DIFFERENT_IN_DOUBLE)
+        return {"batches": self.in_double, **agreement}
 
     def _run_task(
         self,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from contenders import THRESHOLDED, Batches, DenseTorch, dense_settings, write_problem
 from family import all_members
-from networks import compare, learn_once
+from networks import compare, learn
 from run import FULL, QUICK, TORCH_PYTHON
 from turns import Rounds
 
@@ -70,8 +70,8 @@ def test_every_change_is_sent() -> None:
     found = {name: one.benchmark(images, TORCH_PYTHON) for name, one in MEMBERS.items()}
     assert found["ep-conv"].spec.neuron.event_threshold == 0
     assert found["ep-conv"].thresholds == {THRESHOLDED: load_preset("ep-conv").network}
-    assert found["ep-conv"].sensitive
-    assert not found["laydevant-conv"].sensitive
+    assert found["ep-conv"].in_double
+    assert not found["laydevant-conv"].in_double
     assert found["laydevant-conv"].batches.images.max() == 127
     assert found["laydevant-conv"].batches.size == 4
     assert found["ep-1h"].batches.size == 20
@@ -127,7 +127,7 @@ def test_dense_implementation_learns_the_same(preset: str, tmp_path: Path) -> No
     with DenseTorch(TORCH_PYTHON, member.system, problem, 1, dtype) as dense:
         dense.train(0, 1)
         found = dense.learned(spec, tmp_path / "trained.npz")
-    ours = learn_once(spec, 0, start, batches, dtype)
+    ours = learn(spec, 0, start, batches, 1, dtype)
     agreement = compare(start, ours, found, 1e-9)
     assert agreement.get("flipped_weights", 1) > 0
     assert max(agreement["different_bias_changes"]) < 1e-5
