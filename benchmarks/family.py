@@ -140,7 +140,7 @@ def all_members(
     return (
         Member("ep-1h", "EP1h", connected),
         Member("laydevant-real-fc", "BinaryWeights", connected, in_double=12),
-        Member("ep-conv", "ConvEP", convolutional, in_double=1),
+        Member("ep-conv", "ConvEP", convolutional, in_double=6),
         Member("laydevant-conv", "ConvBinary", binary, binary_batch, exact=True),
     )
 
