@@ -41,6 +41,68 @@ def send_row(activation: Reals, sent: Reals, threshold: float, events: Reals) ->
 
 
 def _signature(real: str) -> str:
+    row, numbers = f"{real}[::1]", f"int64, {real}, boolean"
+    rooms = f"{real}[:,::1]"
+    return f"int64({row}, {row}, {row}, {row}, {numbers}, i1[::1], {real}, {real}, {row}, {rooms})"
+
+
+@kernel(_signature("f4"), _signature("f8"))
+def graded_row(
+    state: Reals,
+    sent: Reals,
+    current: Reals,
+    bias: Reals,
+    code: int,
+    time_step: float,
+    nudge_current: bool,
+    target: Int8,
+    beta: float,
+    threshold: float,
+    events: Reals,
+    room: Reals,
+) -> int:
+    """Do `graded_step` for one sample, with numbers in place of names.
+
+    ``time_step`` 0 means discrete time; ``bias`` has one for each neuron; ``room`` is memory,
+    (2, CHUNK).
+    """
+    zero = state.dtype.type(0)
+    count = 0
+    for first in range(0, state.size, CHUNK):
+        last = min(first + CHUNK, state.size)
+        size = last - first
+        s, drive, response = state[first:last], room[0, :size], room[1, :size]
+        received, local = current[first:last], bias[first:last]
+        for n in range(size):
+            drive[n] = received[n] + local[n]
+        if beta != 0 and nudge_current:
+            for n in range(size):
+                drive[n] += beta * (state.dtype.type(target[first + n]) - s[n])
+        if time_step == 0:
+            # Never from an array to itself: such loops are not vectorized.
+            activate_row(code, drive, response)
+            if beta != 0 and not nudge_current:
+                for n in range(size):
+                    pull = beta * (state.dtype.type(target[first + n]) - s[n])
+                    drive[n] = response[n] + pull
+                clip = HARD_SIGMOID if code == HARD_SIGMOID else IDENTITY
+                activate_row(clip, drive, response)
+            for n in range(size):
+                s[n] = response[n]
+        else:
+            derivative_row(code, s, response)
+            for n in range(size):
+                force = response[n] * drive[n] - s[n]
+                nudge = zero
+                if beta != 0:
+                    nudge = beta * (state.dtype.type(target[first + n]) - s[n])
+                s[n] += time_step * (force + nudge)
+            activate_row(code, s, response)
+        count += send_row(response, sent[first:last], threshold, events[first:last])
+    return count
+
+
+def _batch_signature(real: str) -> str:
     rows = f"{real}[:,::1]"
     return (
         f"int64({rows}, {rows}, {rows}, {real}[::1], int64, {real}, boolean, i1[:,::1], {real}, "
@@ -48,8 +110,8 @@ def _signature(real: str) -> str:
     )
 
 
-@kernel(_signature("f4"), _signature("f8"), allocates=True)
-def graded_batch(
+@kernel(_batch_signature("f4"), _batch_signature("f8"), allocates=True)
+def _graded_batch(
     state: Reals,
     sent: Reals,
     current: Reals,
@@ -62,49 +124,28 @@ def graded_batch(
     threshold: float,
     events: Reals,
 ) -> int:
-    """Do `graded_step` with numbers in place of names; ``time_step`` 0 means discrete time."""
-    neurons, channels = state.shape[1], bias.size
-    biases = bias
-    if channels != neurons:
-        biases = np.empty(neurons, state.dtype)
-        for first in range(0, neurons, channels):
-            biases[first : first + channels] = bias
-    drives = np.empty(min(CHUNK, neurons), state.dtype)
-    responses = np.empty_like(drives)
-    zero = state.dtype.type(0)
+    """Do `graded_row` for all samples; ``target`` may be empty where beta is 0."""
+    neurons = state.shape[1]
+    biases = np.empty(neurons, state.dtype)
+    for first in range(0, neurons, bias.size):
+        biases[first : first + bias.size] = bias
+    room = np.empty((2, CHUNK), state.dtype)
     count = 0
     for row in range(state.shape[0]):
-        for first in range(0, neurons, CHUNK):
-            last = min(first + CHUNK, neurons)
-            size = last - first
-            s, drive, response = state[row, first:last], drives[:size], responses[:size]
-            received, local = current[row, first:last], biases[first:last]
-            for n in range(size):
-                drive[n] = received[n] + local[n]
-            if beta != 0 and nudge_current:
-                for n in range(size):
-                    drive[n] += beta * (state.dtype.type(target[row, first + n]) - s[n])
-            if time_step == 0:
-                # Never from an array to itself: such loops are not vectorized.
-                activate_row(code, drive, response)
-                if beta != 0 and not nudge_current:
-                    for n in range(size):
-                        pull = beta * (state.dtype.type(target[row, first + n]) - s[n])
-                        drive[n] = response[n] + pull
-                    clip = HARD_SIGMOID if code == HARD_SIGMOID else IDENTITY
-                    activate_row(clip, drive, response)
-                for n in range(size):
-                    s[n] = response[n]
-            else:
-                derivative_row(code, s, response)
-                for n in range(size):
-                    force = response[n] * drive[n] - s[n]
-                    nudge = zero
-                    if beta != 0:
-                        nudge = beta * (state.dtype.type(target[row, first + n]) - s[n])
-                    s[n] += time_step * (force + nudge)
-                activate_row(code, s, response)
-            count += send_row(response, sent[row, first:last], threshold, events[row, first:last])
+        count += graded_row(
+            state[row],
+            sent[row],
+            current[row],
+            biases,
+            code,
+            time_step,
+            nudge_current,
+            target[row] if beta != 0 else target.reshape(target.size),
+            beta,
+            threshold,
+            events[row],
+            room,
+        )
     return count
 
 
@@ -186,7 +227,7 @@ def graded_step(
         target = _NO_TARGET
     if beta != 0 and target.shape != state.shape:
         raise InputError(f"beta={beta}: expected a target of shape {state.shape}")
-    return graded_batch(
+    return _graded_batch(
         state,
         sent,
         current,

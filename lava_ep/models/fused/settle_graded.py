@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
-from lava_ep.dynamics.graded import graded_batch
+from lava_ep.dynamics.graded import CHUNK, graded_row
 from lava_ep.models.fused.products import LANES, multiply, pack, panel_size
 from lava_ep.models.fused.rows import add_rows, learn_rows
 
@@ -239,6 +239,7 @@ def settle_graded(
     sums = np.empty((3, samples * max(sizes[1:].max(), LANES)), np.float32)
     learns = rates.any() or bias_rates.any()
     before = np.empty(sizes[1:].max(), np.float32)
+    room = np.empty((2, CHUNK), np.float32)
     nudges = np.zeros(sizes.size - 1, np.float32)
     nudges[-1] = beta
     active, going = np.arange(samples), np.empty(samples, np.int64)
@@ -251,22 +252,24 @@ def settle_graded(
         for layer in range(1, sizes.size):
             n = sizes[layer]
             for row in active:
-                begin = at + (first + row) * n
-                now = state[begin : begin + n]
+                begin, received_at = at + (first + row) * n, current_at + row * n
+                end = begin + n
+                now = state[begin:end]
                 if quiet[row]:
                     before[:n] = now
-                count = graded_batch(
-                    _matrix(state, begin, 1, n),
-                    _matrix(sent, begin, 1, n),
-                    _matrix(currents, current_at + row * n, 1, n),
+                count = graded_row(
+                    now,
+                    sent[begin:end],
+                    currents[received_at : received_at + n],
                     biases[biases_at : biases_at + n],
                     code,
                     time_step,
                     nudge_current,
-                    target[first + row : first + row + 1],
+                    target[first + row],
                     nudges[layer - 1],
                     threshold,
-                    _matrix(events, begin, 1, n),
+                    events[begin:end],
+                    room,
                 )
                 counts[layer - 1] += count
                 numbers[row] += count
