@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,7 @@ def draw_family(content: Mapping[str, Any], path: Path) -> None:
         shown: list[Series] = []
         for panel, (task, title) in zip(panels, TITLES.items(), strict=True):
             panel.set(title=title, yscale="log", xlim=(-0.5, len(presets) - 0.5))
-            panel.set_xticks(range(len(presets)), [name.replace("-", "-\n", 1) for name in presets])
+            panel.set_xticks(range(len(presets)), [textwrap.fill(name, 11) for name in presets])
             panel.yaxis.set_major_formatter("{x:g}")
             panel.grid(axis="y")
             points = {name: a_sample(content, task, name) for name in FAMILY_LINES}
