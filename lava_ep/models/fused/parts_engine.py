@@ -21,6 +21,7 @@ from lava_ep.models.parts import (
     NeuronPart,
     SynapsePart,
     Weights,
+    read_only,
 )
 from lava_ep.spec import NetworkSpec, NeuronSpec
 
@@ -49,11 +50,6 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
         dtype=dtype,
         **options,
     )
-
-
-def _read_only(array: Array) -> Array:
-    array.flags.writeable = False
-    return array
 
 
 class Shard:
@@ -234,14 +230,14 @@ class PartsEngine:
         weights, neurons = self.weights[layer], [shard.neurons[layer] for shard in self.shards]
         found: Array
         if field in ("state", "activation"):
-            found = _read_only(np.concatenate([getattr(part, field) for part in neurons]))
+            found = read_only(np.concatenate([getattr(part, field) for part in neurons]))
         elif field == "bias":
             found = neurons[0].bias
         elif field == "events":
-            found = _read_only(np.sum([part.events for part in neurons], axis=0))
+            found = read_only(np.sum([part.events for part in neurons], axis=0))
         elif field == "synaptic_operations":
             counts = [shard.synapses[layer].synaptic_operations for shard in self.shards]
-            found = _read_only(np.sum(counts, axis=0))
+            found = read_only(np.sum(counts, axis=0))
         else:
             found = getattr(weights, field)
         return found

@@ -4,7 +4,7 @@ from lava_ep.models.parts.bits import BitSynapsePart
 from lava_ep.models.parts.clock import Clock
 from lava_ep.models.parts.neuron import BinaryPart, GradedPart, NeuronPart
 from lava_ep.models.parts.synapse import SynapsePart, normalized
-from lava_ep.models.parts.weights import Contrast, Weights
+from lava_ep.models.parts.weights import Contrast, Weights, read_only
 
 __all__ = [
     "BinaryPart",
@@ -16,4 +16,5 @@ __all__ = [
     "SynapsePart",
     "Weights",
     "normalized",
+    "read_only",
 ]

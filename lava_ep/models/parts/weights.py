@@ -116,12 +116,12 @@ class Weights:
     @property
     def weights(self) -> Array:
         """The weights as `LayerParameters` has them; read-only, as `set` has to know of changes."""
-        return _read_only(self._forward.astype(np.int8) if self.binary else self._forward)
+        return read_only(self._forward.astype(np.int8) if self.binary else self._forward)
 
     @property
     def feedback(self) -> Array | None:
         """Feedback weights, if they are apart; read-only as well."""
-        return None if self._feedback is None else _read_only(self._feedback)
+        return None if self._feedback is None else read_only(self._feedback)
 
     def set(self, name: str, value: Array) -> None:
         """Replace one of the arrays of `LayerParameters`."""
@@ -241,7 +241,8 @@ class Weights:
         return 0.5 * clock.contrast_sign * self.gain[1] * energy / unit
 
 
-def _read_only(array: Array) -> Array:
+def read_only(array: Array) -> Array:
+    """Return a view that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
     return view
