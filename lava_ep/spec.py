@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -23,6 +23,7 @@ from pydantic import (
 
 from lava_ep.dynamics import (
     BOP,
+    LIF,
     SGD,
     Activation,
     Connection,
@@ -31,6 +32,9 @@ from lava_ep.dynamics import (
     Nudging,
     PhaseSchedule,
     Pooling,
+    Reset,
+    SpikeTrace,
+    StepSize,
     Updates,
 )
 from lava_ep.errors import InputError
@@ -72,7 +76,59 @@ class GradedNeuronSpec(_Spec):
         return self
 
 
-_KINDS = {"binary": "binary neuron", "graded": "graded neuron"}
+class SigmaDeltaNeuronSpec(_Spec):
+    r"""Neurons with signed unit spikes, see `lava_ep.dynamics.sigma_delta_step`."""
+
+    kind: Literal["sigma-delta"] = "sigma-delta"
+    filter_rate: float = Field(0.5, gt=0, le=1, description="epsilon of the filter of the state")
+    levels: int = Field(5, description="L: the smallest step of a spike is 1 / L")
+    start: int = Field(1, description="first step of a sample, in smallest steps")
+    decay: float = Field(1.0, description="factor by which steps shrink in every time step")
+    adaptive: bool = Field(False, description="each neuron adapts its steps to its own spikes")
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> SigmaDeltaNeuronSpec:
+        _as_value_error(lambda: self.step_size)
+        return self
+
+    @property
+    def step_size(self) -> StepSize:
+        """How far a spike goes."""
+        return StepSize(self.levels, self.start, self.decay, self.adaptive)
+
+
+class LIFNeuronSpec(_Spec):
+    r"""Leaky integrate-and-fire neurons, see `lava_ep.dynamics.lif_step`."""
+
+    kind: Literal["lif"] = "lif"
+    du: float = Field(0.2, description="decay of the synaptic current")
+    dv: float = Field(0.0, description="decay of the membrane potential; 0: no leak")
+    threshold: float = Field(1.0, description="membrane potential that makes a spike")
+    reset: Reset = Field(Reset.SUBTRACT, description="membrane potential after a spike")
+    refractory: int = Field(0, description="time steps without spikes after a spike")
+    trace_rate: float = Field(0.1, description="kappa of the spike traces")
+
+    @model_validator(mode="after")
+    def _constants_fit(self) -> LIFNeuronSpec:
+        _as_value_error(lambda: self.constants)
+        return self
+
+    @property
+    def constants(self) -> LIF:
+        """The constants as the dynamics want them."""
+        trace = SpikeTrace(self.trace_rate)
+        return LIF(self.du, self.dv, self.threshold, self.reset, self.refractory, trace)
+
+
+def _as_value_error(make: Callable[[], object]) -> None:
+    """Turn an `InputError` into what pydantic collects."""
+    try:
+        make()
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+_KINDS = {kind: f"{kind} neuron" for kind in ("binary", "graded", "sigma-delta", "lif")}
 """Tags of the neurons, which no field is called by."""
 
 
@@ -83,11 +139,13 @@ def _neuron_tag(value: Any) -> str:
 
 AnyNeuronSpec = Annotated[
     Annotated[NeuronSpec, Tag(_KINDS["binary"])]
-    | Annotated[GradedNeuronSpec, Tag(_KINDS["graded"])],
+    | Annotated[GradedNeuronSpec, Tag(_KINDS["graded"])]
+    | Annotated[SigmaDeltaNeuronSpec, Tag(_KINDS["sigma-delta"])]
+    | Annotated[LIFNeuronSpec, Tag(_KINDS["lif"])],
     Discriminator(
         _neuron_tag,
         custom_error_type="kind",
-        custom_error_message="expected kind binary or graded",
+        custom_error_message=f"expected kind {', '.join(_KINDS)}",
     ),
 ]
 
@@ -254,6 +312,14 @@ class NetworkSpec(_Spec):
             raise ValueError("alpha_rate needs phases.updates=two-phase")
         if self.feedback_angle is not None and any(layer.binary for layer in self.layers):
             raise ValueError("feedback_angle is for real weights")
+        if isinstance(self.neuron, LIFNeuronSpec):
+            if any(layer.neurons is None for layer in self.layers):
+                raise ValueError(
+                    "channels with neurons of kind lif: expected dense layers; convolutions are "
+                    "for the other kinds, such as sigma-delta"
+                )
+            if any(layer.alpha_rate for layer in self.layers):
+                raise ValueError("alpha_rate with neurons of kind lif: expected 0")
         return self
 
     @property
@@ -293,6 +359,13 @@ class NetworkSpec(_Spec):
     def sizes(self) -> tuple[int, ...]:
         """Layer sizes, input first."""
         return (self.inputs, *(connection.n_post for connection in self.connections))
+
+    @property
+    def spikes(self) -> StepSize | SpikeTrace | None:
+        """How the spikes of the neurons are read; ``None`` if they send changes instead."""
+        if isinstance(self.neuron, SigmaDeltaNeuronSpec):
+            return self.neuron.step_size
+        return self.neuron.constants.trace if isinstance(self.neuron, LIFNeuronSpec) else None
 
     @property
     def layer_names(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from lava_ep.data import Dataset
 from lava_ep.errors import InputError
 from lava_ep.models import find_backend
 from lava_ep.parameters import NetworkParameters
-from lava_ep.spec import ExperimentSpec, NeuronSpec
+from lava_ep.spec import ExperimentSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
 from lava_ep.training import NetworkSession
 
 TOLERANCE = 1e-4
@@ -103,7 +103,8 @@ def compare_backends(
     First all of them go step by step: every state and activation is compared after every time step,
     and all that is learned and counted after every batch. Then they start anew, each in the
     way it runs fastest, and scores, parameters and counters are compared after every batch.
-    Networks of binary neurons have to agree bit for bit, graded ones up to `TOLERANCE`.
+    Networks of binary neurons, and of sigma-delta neurons with binary weights, have to agree bit
+    for bit, others up to `TOLERANCE`.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def compare_backends(
         )
     shown = [slice(number * size, (number + 1) * size) for number in range(batches)]
     data = [(dataset.x_train[chosen], dataset.y_train[chosen]) for chosen in shown]
-    exact = isinstance(spec.network.neuron, NeuronSpec)
+    exact = _all_integers(spec.network)
     comparer = _Comparer(exact)
     steps = 0
     for stepwise in (True, False):
@@ -167,6 +168,13 @@ def compare_backends(
                     if found is not None:
                         return Comparison(number * size, steps, exact, comparer.largest, found)
     return Comparison(batches * size, steps, exact, comparer.largest, None)
+
+
+def _all_integers(network: NetworkSpec) -> bool:
+    """Tell whether all that neurons and synapses add up are integers."""
+    binary = all(layer.binary for layer in network.layers)
+    spikes = isinstance(network.neuron, SigmaDeltaNeuronSpec) and binary
+    return spikes or isinstance(network.neuron, NeuronSpec)
 
 
 View = dict[tuple[str, str], NDArray[Any]]

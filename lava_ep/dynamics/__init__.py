@@ -6,11 +6,13 @@ from lava_ep.dynamics.connection import Connection, Currents, Dense
 from lava_ep.dynamics.convolution import Convolution, Pooling
 from lava_ep.dynamics.events import count_events
 from lava_ep.dynamics.graded import graded_step
+from lava_ep.dynamics.integrate_fire import LIF, Reset, SpikeTrace, follow_spikes, lif_step
 from lava_ep.dynamics.neuron import binary_step, update_bias
 from lava_ep.dynamics.readout import expand_target, group_mean
 from lava_ep.dynamics.schedule import Nudging, Phase, PhaseSchedule, Updates
 from lava_ep.dynamics.seeds import Stream, generator
 from lava_ep.dynamics.sgd import SGD, add_multiple
+from lava_ep.dynamics.sigma_delta import StepSize, sigma_delta_step
 from lava_ep.dynamics.signs import SignMatrix
 from lava_ep.dynamics.synapse import (
     current,
@@ -22,6 +24,7 @@ from lava_ep.dynamics.synapse import (
 
 __all__ = [
     "BOP",
+    "LIF",
     "SGD",
     "Activation",
     "Connection",
@@ -32,7 +35,10 @@ __all__ = [
     "Phase",
     "PhaseSchedule",
     "Pooling",
+    "Reset",
     "SignMatrix",
+    "SpikeTrace",
+    "StepSize",
     "Stream",
     "Updates",
     "activate",
@@ -46,11 +52,14 @@ __all__ = [
     "current_gain",
     "derivative",
     "expand_target",
+    "follow_spikes",
     "generator",
     "graded_step",
     "group_mean",
     "initial_weights",
     "integrate_events",
+    "lif_step",
     "scaling_factor",
+    "sigma_delta_step",
     "update_bias",
 ]

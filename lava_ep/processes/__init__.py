@@ -4,6 +4,7 @@ from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.readout import Readout, Target
 from lava_ep.processes.source import ImageInjector, ImageSource
+from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "GradedNeuron",
     "ImageInjector",
     "ImageSource",
+    "LIFNeuron",
     "Readout",
     "RealSynapse",
+    "SigmaDeltaNeuron",
     "Target",
 ]

@@ -14,7 +14,7 @@ from lava_ep.dynamics import Activation, PhaseSchedule
 from lava_ep.errors import InputError
 
 
-def _check_biases(bias: NDArray[np.float32] | float, shape: tuple[int, int]) -> None:
+def check_biases(bias: NDArray[np.float32] | float, shape: tuple[int, int]) -> None:
     """Check that biases fit neurons of ``shape`` (batch, n)."""
     if np.ndim(bias) == 0:
         return
@@ -103,7 +103,7 @@ class BinaryNeuron(AbstractProcess):
             name=name,
             **kwargs,
         )
-        _check_biases(bias, shape)
+        check_biases(bias, shape)
         for value, what in ((filter_rate, "filter_rate"), (threshold, "threshold")):
             if not 0 < value <= 1:
                 raise InputError(f"{what}={value}: expected a value in (0, 1]")
@@ -205,7 +205,7 @@ class GradedNeuron(AbstractProcess):
             name=name,
             **kwargs,
         )
-        _check_biases(bias, shape)
+        check_biases(bias, shape)
         if activation not in tuple(Activation):
             choices = ", ".join(choice.value for choice in Activation)
             raise InputError(f"activation={activation!r}: expected one of {choices}")

@@ -10,11 +10,23 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import BOP, SGD, Connection, Convolution, Dense, PhaseSchedule
+from lava_ep.dynamics import (
+    BOP,
+    SGD,
+    Connection,
+    Convolution,
+    Dense,
+    PhaseSchedule,
+    SpikeTrace,
+    StepSize,
+)
 from lava_ep.errors import InputError
 
 Normalization = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Means and standard deviations of pixels, one for each channel."""
+
+Spikes = StepSize | SpikeTrace | None
+"""How spikes are read: as steps, by their traces, or not at all, where changes are sent instead."""
 
 
 class BinarySynapse(AbstractProcess):
@@ -47,6 +59,9 @@ class BinarySynapse(AbstractProcess):
         Whether one of the ends sends graded events. (Between binary ones bits are counted.)
     normalization
         For graded pixels: what they are normalized by.
+    spikes
+        How the messages of sources and targets are read: `StepSize` of `SigmaDeltaNeuron`,
+        `SpikeTrace` of `LIFNeuron`, or ``None`` for changes.
     momentum
         Initial BOP momenta, (n_post, n_pre), or 0.
     first_batch
@@ -86,6 +101,7 @@ class BinarySynapse(AbstractProcess):
         levels: int = 1,
         graded: bool = False,
         normalization: Normalization | None = None,
+        spikes: tuple[Spikes, Spikes] = (None, None),
         momentum: NDArray[np.float32] | float = 0.0,
         first_batch: int = 0,
         name: str | None = None,
@@ -102,6 +118,7 @@ class BinarySynapse(AbstractProcess):
             levels=levels,
             graded=graded,
             normalization=normalization,
+            spikes=spikes,
             first_batch=first_batch,
             binary=True,
             name=name,
@@ -112,7 +129,7 @@ class BinarySynapse(AbstractProcess):
                 f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix of -1 and +1"
             )
         _check_signs(weights, momentum)
-        _check_common(batch, levels, alpha_rate, schedule)
+        _check_common(batch, levels, alpha_rate, schedule, spikes)
         _add_ports(self, self.proc_params["connection"], batch)
         self.weights = Var(shape=weights.shape, init=weights)
         self.momentum = Var(shape=weights.shape, init=momentum)
@@ -147,6 +164,9 @@ class RealSynapse(AbstractProcess):
     normalization
         For pixels: what they are normalized by. Black ones, too, become something else, and count
         as synaptic operations.
+    spikes
+        How the messages of sources and targets are read: `StepSize` of `SigmaDeltaNeuron`,
+        `SpikeTrace` of `LIFNeuron`, or ``None`` for changes.
     first_batch
         Number of batches learned from before this run.
 
@@ -180,6 +200,7 @@ class RealSynapse(AbstractProcess):
         feedback: NDArray[np.float32] | None = None,
         levels: int = 1,
         normalization: Normalization | None = None,
+        spikes: tuple[Spikes, Spikes] = (None, None),
         first_batch: int = 0,
         name: str | None = None,
         **kwargs: Any,
@@ -193,6 +214,7 @@ class RealSynapse(AbstractProcess):
             learning=learning,
             levels=levels,
             normalization=normalization,
+            spikes=spikes,
             untied=feedback is not None,
             first_batch=first_batch,
             binary=False,
@@ -202,7 +224,7 @@ class RealSynapse(AbstractProcess):
         if weights.ndim != 2:
             raise InputError(f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix")
         _check_real(weights, feedback)
-        _check_common(batch, levels, 0.0, schedule)
+        _check_common(batch, levels, 0.0, schedule, spikes)
         _add_ports(self, self.proc_params["connection"], batch)
         self.weights = Var(shape=weights.shape, init=weights)
         if feedback is not None:
@@ -242,6 +264,9 @@ class ConvSynapse(AbstractProcess):
     normalization
         For pixels: what they are normalized by. Black ones, too, become something else, and count
         as synaptic operations.
+    spikes
+        How the messages of sources and targets are read: `StepSize` of `SigmaDeltaNeuron`,
+        `SpikeTrace` of `LIFNeuron`, or ``None`` for changes.
     momentum
         Initial BOP momenta of binary weights, of their shape, or 0.
     first_batch
@@ -285,6 +310,7 @@ class ConvSynapse(AbstractProcess):
         feedback: NDArray[np.float32] | None = None,
         levels: int = 1,
         normalization: Normalization | None = None,
+        spikes: tuple[Spikes, Spikes] = (None, None),
         momentum: NDArray[np.float32] | float = 0.0,
         first_batch: int = 0,
         name: str | None = None,
@@ -300,6 +326,7 @@ class ConvSynapse(AbstractProcess):
             alpha_rate=alpha_rate,
             levels=levels,
             normalization=normalization,
+            spikes=spikes,
             untied=feedback is not None,
             first_batch=first_batch,
             binary=binary,
@@ -315,7 +342,7 @@ class ConvSynapse(AbstractProcess):
                 f"learning_rule={learning_rule}: expected BOP with alpha (binary weights), or SGD "
                 "without (real weights)"
             )
-        _check_common(batch, levels, alpha_rate, schedule)
+        _check_common(batch, levels, alpha_rate, schedule, spikes)
         if binary:
             _check_signs(weights, momentum)
             if feedback is not None:
@@ -341,12 +368,21 @@ def _add_ports(process: AbstractProcess, connection: Connection, batch: int) -> 
     process.synaptic_operations = Var(shape=(2,), init=0)
 
 
-def _check_common(batch: int, levels: int, alpha_rate: float, schedule: PhaseSchedule) -> None:
+def _check_common(
+    batch: int,
+    levels: int,
+    alpha_rate: float,
+    schedule: PhaseSchedule,
+    spikes: tuple[Spikes, Spikes],
+) -> None:
     for value, what in ((batch, "batch"), (levels, "levels")):
         if value < 1:
             raise InputError(f"{what}={value}: expected at least 1")
     if alpha_rate and schedule.continual:
         raise InputError(f"alpha_rate={alpha_rate}: expected 0 with continual updates")
+    traced = any(isinstance(end, SpikeTrace) for end in spikes)
+    if alpha_rate and traced:
+        raise InputError(f"alpha_rate={alpha_rate}: expected 0 between neurons with spike traces")
 
 
 def _check_signs(weights: NDArray[Any], momentum: NDArray[np.float32] | float) -> None:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from lava_ep.dynamics import Connection, Convolution, Nudging, Pooling
 from lava_ep.report.content import ReportContent
 from lava_ep.report.text import count, plural
-from lava_ep.spec import ExperimentSpec, GradedNeuronSpec, LayerSpec, NetworkSpec, NeuronSpec
+from lava_ep.spec import (
+    AnyNeuronSpec,
+    ExperimentSpec,
+    GradedNeuronSpec,
+    LayerSpec,
+    LIFNeuronSpec,
+    NetworkSpec,
+    NeuronSpec,
+    SigmaDeltaNeuronSpec,
+)
 
 TIMES = "\N{THIN SPACE}\N{MULTIPLICATION SIGN}\N{THIN SPACE}"
 
@@ -116,14 +125,34 @@ def _images(content: ReportContent) -> str:
     return f"{text}; normalized by {' and '.join(numbers)}"
 
 
-def _neuron(neuron: NeuronSpec | GradedNeuronSpec) -> str:
+def _neuron(neuron: AnyNeuronSpec) -> str:
     if isinstance(neuron, NeuronSpec):
         return (
             f"binary: on while the state is at least {neuron.threshold:g} (filter rate "
             f"{neuron.filter_rate:g})"
         )
+    if isinstance(neuron, SigmaDeltaNeuronSpec):
+        return (
+            f"sigma-delta: a state in [0, 1] (filter rate {neuron.filter_rate:g}), and spikes of "
+            f"either sign that move what receivers know of it by {_steps(neuron)}"
+        )
+    if isinstance(neuron, LIFNeuronSpec):
+        leak = f"a leak of {neuron.dv:g} a time step" if neuron.dv else "no leak"
+        wait = f", {plural(neuron.refractory, 'refractory time step')}" if neuron.refractory else ""
+        return (
+            f"integrate-and-fire with {leak}, threshold {neuron.threshold:g}, reset "
+            f"{neuron.reset.value}{wait}; traces follow the spikes by {neuron.trace_rate:g} a step"
+        )
     form = "discrete time" if neuron.time_step is None else f"energy-based, dt = {neuron.time_step}"
     return f"graded, {neuron.activation.value.replace('-', ' ')}, {form}"
+
+
+def _steps(neuron: SigmaDeltaNeuronSpec) -> str:
+    smallest = f"{1 / neuron.levels:.3g}"
+    if neuron.start == 1:
+        return smallest
+    how = "adapting to the spikes" if neuron.adaptive else f"shrinking by {neuron.decay:g} a step"
+    return f"{neuron.start / neuron.levels:.3g} at first, {how} down to {smallest}"
 
 
 def _events(neuron: GradedNeuronSpec) -> str:

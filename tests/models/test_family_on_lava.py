@@ -1,4 +1,4 @@
-"""Convolutions, graded neurons, real weights and continual updates on Lava, on both backends."""
+"""All kinds of neurons, convolutions, real weights and continual updates on Lava, both backends."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lava_ep.spec import NetworkSpec
 
 SEED, BATCH, BATCHES = 4, 4, 3
 BINARY = {"gamma": 0.05, "theta": 0.0103, "scale": 0.6, "bias_rate": 0.02, "bias_offset": 0.2}
+SPIKING = {**BINARY, "theta": 0.00031, "bias_offset": 0.4}
 REAL = {"weights": "real", "rate": 0.1, "bias_rate": 0.1, "bias_offset": 0.1}
 PHASES = {"free_steps": 6, "nudged_steps": 4, "beta": 0.6, "nudging": "symmetric"}
 IMAGE = {"inputs": 64, "image_shape": (8, 8, 1), "input_levels": 16, "classes": 3}
@@ -37,8 +38,29 @@ EXACT = {
         ],
         phases={**PHASES, "beta": 2.5, "nudging": "random-sign", "updates": "continual"},
     ),
+    "sigma-delta neurons, BOP once a batch": family(
+        layers=[{"neurons": 9, **BINARY}, {"neurons": 6, **BINARY, "alpha_rate": 0.05}],
+        neuron={"kind": "sigma-delta", "levels": 4},
+    ),
+    "sigma-delta neurons, adaptive steps, BOP in every nudged step": family(
+        layers=[{"neurons": 9, **BINARY}, {"neurons": 6, **BINARY}],
+        neuron={"kind": "sigma-delta", "levels": 16, "start": 8, "adaptive": True},
+        phases={**PHASES, "nudging": "symmetric", "updates": "continual"},
+    ),
+    "sigma-delta neurons, shrinking steps": family(
+        layers=[{"neurons": 9, **BINARY}, {"neurons": 6, **BINARY}],
+        neuron={"kind": "sigma-delta", "levels": 20, "start": 20, "decay": 0.7},
+        phases={**PHASES, "nudging": "swing"},
+    ),
+    "convolutions of sigma-delta neurons": family(
+        layers=[
+            {"channels": 4, "kernel": 3, "pool": 2, "pooling": "average", **BINARY},
+            {"neurons": 6, **BINARY},
+        ],
+        neuron={"kind": "sigma-delta", "levels": 4},
+    ),
 }
-"""Networks of binary neurons, of which every sum is exact."""
+"""Networks of which every sum is exact."""
 
 ROUNDED = {
     "real convolutions": family(
@@ -69,8 +91,28 @@ ROUNDED = {
         neuron={"kind": "graded", "activation": "shifted-sigmoid"},
         phases={**PHASES, "nudging": "positive", "updates": "continual"},
     ),
+    "sigma-delta neurons, real weights": family(
+        layers=[{"neurons": 9, **REAL}, {"neurons": 8, **REAL}, {"neurons": 6, **REAL}],
+        neuron={"kind": "sigma-delta", "levels": 16, "start": 4, "adaptive": True},
+        normalization={"mean": [0.3], "std": [0.4]},
+    ),
+    "integrate-and-fire neurons, real weights": family(
+        layers=[{"neurons": 9, **REAL}, {"neurons": 8, **REAL}, {"neurons": 6, **REAL}],
+        neuron={"kind": "lif", "trace_rate": 0.2},
+    ),
+    "leaky integrate-and-fire neurons, BOP": family(
+        layers=[{"neurons": 9, **SPIKING}, {"neurons": 6, **SPIKING}],
+        neuron={"kind": "lif", "dv": 0.1, "refractory": 1, "reset": "zero", "du": 0.5},
+        phases={**PHASES, "nudging": "swing"},
+    ),
+    "integrate-and-fire neurons that learn in every nudged step": family(
+        layers=[{"neurons": 9, **REAL}, {"neurons": 8, **REAL}, {"neurons": 6, **REAL}],
+        neuron={"kind": "lif", "trace_rate": 0.2},
+        phases={**PHASES, "nudging": "random-sign", "updates": "continual"},
+        feedback_angle=45,
+    ),
 }
-"""Networks of graded neurons, whose sums over a batch depend on the order."""
+"""Networks whose sums over a batch depend on the order."""
 
 ROUNDING = 1e-5
 """Of the largest value of an array, for float32."""
@@ -120,7 +162,7 @@ def fused_runs(spec):
 
 
 @pytest.mark.parametrize("spec", EXACT.values(), ids=EXACT.keys())
-def test_binary_neurons_are_exactly_the_same_on_both_backends(spec):
+def test_integer_networks_are_exactly_the_same_on_both_backends(spec):
     expected = run_batches(spec, "message-passing", decay=0.9, epoch_batches=2)
     for runs in fused_runs(spec):
         for batch, (found, reference) in enumerate(zip(runs, expected, strict=True)):
@@ -133,7 +175,7 @@ def test_binary_neurons_are_exactly_the_same_on_both_backends(spec):
 
 
 @pytest.mark.parametrize("spec", ROUNDED.values(), ids=ROUNDED.keys())
-def test_graded_neurons_are_the_same_up_to_rounding(spec):
+def test_other_networks_are_the_same_up_to_rounding(spec):
     expected = run_batches(spec, "message-passing", decay=0.9, epoch_batches=2)
     for runs in fused_runs(spec):
         for batch, (found, reference) in enumerate(zip(runs, expected, strict=True)):
@@ -170,12 +212,16 @@ def test_black_images_are_normalized_as_well(backend, stepwise):
 
 def test_every_engine_was_compared():
     names = {engine_for(spec).__name__ for spec in (*EXACT.values(), *ROUNDED.values())}
-    assert names == {"DenseEngine", "PartsEngine"}
+    assert names == {"DenseEngine", "PartsEngine", "SigmaDeltaEngine", "LIFEngine"}
 
 
 @pytest.mark.parametrize(
     "name",
-    ["binary convolution, real output", "energy-based continual vector field of normalized pixels"],
+    [
+        "binary convolution, real output",
+        "energy-based continual vector field of normalized pixels",
+        "leaky integrate-and-fire neurons, BOP",
+    ],
 )
 def test_all_vars_can_be_read_and_replaced(name, backend):
     spec = ROUNDED[name]

@@ -258,7 +258,14 @@ class Engine:
         self.changed()
 
     def outputs(self, field: str) -> NDArray[Any]:
-        """Return what the samples have at the output neurons, (batch, outputs)."""
+        """Return what the output neurons send, (batch, outputs).
+
+        Parameters
+        ----------
+        field
+            ``events`` for the messages of this step, ``activation`` for what they have added up to,
+            ``state`` for what predictions are read from.
+        """
         found: NDArray[Any] = getattr(self.samples, field)[:, self.neurons(-1)]
         return found
 

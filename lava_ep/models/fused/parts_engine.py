@@ -18,12 +18,23 @@ from lava_ep.models.parts import (
     Clock,
     Contrast,
     GradedPart,
+    LIFPart,
     NeuronPart,
+    PixelReceiver,
+    SigmaDeltaPart,
     SynapsePart,
     Weights,
+    levels_of,
     read_only,
+    receiver,
 )
-from lava_ep.spec import NetworkSpec, NeuronSpec
+from lava_ep.spec import (
+    GradedNeuronSpec,
+    LIFNeuronSpec,
+    NetworkSpec,
+    NeuronSpec,
+    SigmaDeltaNeuronSpec,
+)
 
 Array = NDArray[Any]
 
@@ -32,14 +43,26 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
     """Make the neurons of a layer."""
     connection, layer, neuron = spec.connections[index], spec.layers[index], spec.neuron
     shape, biases = (batch, connection.n_post), connection.biases
-    options: dict[str, Any] = {
-        "initial_state": neuron.initial_state,
-        "bias_rate": layer.bias_rate,
-    }
+    rate = layer.bias_rate
     if isinstance(neuron, NeuronSpec):
         return BinaryPart(
-            shape, biases, filter_rate=neuron.filter_rate, threshold=neuron.threshold, **options
+            shape,
+            biases,
+            filter_rate=neuron.filter_rate,
+            threshold=neuron.threshold,
+            initial_state=neuron.initial_state,
+            bias_rate=rate,
         )
+    if isinstance(neuron, SigmaDeltaNeuronSpec):
+        return SigmaDeltaPart(
+            shape,
+            biases,
+            filter_rate=neuron.filter_rate,
+            step_size=neuron.step_size,
+            bias_rate=rate,
+        )
+    if isinstance(neuron, LIFNeuronSpec):
+        return LIFPart(shape, biases, neuron=neuron.constants, bias_rate=rate)
     return GradedPart(
         shape,
         biases,
@@ -47,9 +70,26 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
         time_step=neuron.time_step,
         nudge_current=neuron.nudge == "current",
         event_threshold=neuron.event_threshold,
+        initial_state=neuron.initial_state,
+        bias_rate=rate,
         dtype=dtype,
-        **options,
     )
+
+
+def _synapses(
+    spec: NetworkSpec, index: int, weights: Weights, batch: int, dtype: npt.DTypeLike
+) -> SynapsePart:
+    """Make the synapses that enter a layer."""
+    connection = spec.connections[index]
+    shape = (batch, connection.n_pre)
+    if index:
+        pre = receiver(shape, dtype, spec.spikes)
+    elif spec.normalization:
+        pre = PixelReceiver(shape, dtype, spec.input_levels, spec.normalization.arrays)
+    else:
+        pre = receiver(shape, dtype, None)
+    post = receiver((batch, connection.n_post), dtype, spec.spikes)
+    return SynapsePart(weights, batch=batch, backward=index > 0, pre=pre, post=post)
 
 
 class Shard:
@@ -81,16 +121,7 @@ class Shard:
         batch = rows[1] - rows[0]
         layers = range(len(weights))
         self.neurons = [_neurons(spec, index, batch, dtype) for index in layers]
-        normalization = spec.normalization.arrays if spec.normalization else None
-        self.synapses = [
-            SynapsePart(
-                weights[index],
-                batch=batch,
-                backward=index > 0,
-                normalization=None if index else normalization,
-            )
-            for index in layers
-        ]
+        self.synapses = [_synapses(spec, index, weights[index], batch, dtype) for index in layers]
         self.target = np.zeros((batch, spec.sizes[-1]), np.int8)
         self.clock = clock
         self._quiet_states: list[Array] = []
@@ -133,9 +164,13 @@ class Shard:
             self._quiet_states = []
             return False
         before = self._quiet_states
-        self._quiet_states = [neuron.state.copy() for neuron in self.neurons]
+        self._quiet_states = [array.copy() for neuron in self.neurons for array in neuron.condition]
         pairs = zip(before, self._quiet_states, strict=False)
-        return bool(before) and all(np.array_equal(*pair) for pair in pairs)
+        return (
+            bool(before)
+            and all(neuron.steady(self.clock) for neuron in self.neurons)
+            and all(np.array_equal(*pair) for pair in pairs)
+        )
 
 
 class PartsEngine:
@@ -162,7 +197,7 @@ class PartsEngine:
     Raises
     ------
     InputError
-        If binary neurons shall compute with another type than float32.
+        If others than graded neurons shall compute with another type than float32.
     """
 
     def __init__(
@@ -180,8 +215,10 @@ class PartsEngine:
     ) -> None:
         self.spec = spec
         self.batch = batch
-        if isinstance(spec.neuron, NeuronSpec) and np.dtype(dtype) != np.float32:
-            raise InputError(f"dtype={np.dtype(dtype)}: expected float32 for binary neurons")
+        if not isinstance(spec.neuron, GradedNeuronSpec) and np.dtype(dtype) != np.float32:
+            raise InputError(
+                f"dtype={np.dtype(dtype)}: expected float32 for neurons of kind {spec.neuron.kind}"
+            )
         threads = threads or available_cores()
         self.weights = [
             Weights(
@@ -190,7 +227,8 @@ class PartsEngine:
                 binary=layer.binary,
                 untied=spec.feedback_angle is not None and index > 0,
                 alpha_rate=layer.alpha_rate,
-                levels=1 if index else spec.input_levels,
+                levels=levels_of(spec.spikes) if index else spec.input_levels,
+                target_levels=levels_of(spec.spikes),
                 normalized=index == 0 and spec.normalization is not None,
                 dtype=dtype,
             )
@@ -261,10 +299,10 @@ class PartsEngine:
         """Nothing is derived from the parameters but what follows them anyway."""
 
     def outputs(self, field: str) -> Array:
-        """Return what the samples have at the output neurons, (batch, outputs)."""
-        if field == "events":
-            return np.concatenate([shard.neurons[-1].change for shard in self.shards])
-        return self.get(-1, field)
+        """Return what the output neurons send, (batch, outputs); see `Engine.outputs`."""
+        neurons = [shard.neurons[-1] for shard in self.shards]
+        sent = {"events": "change", "state": "readout", "activation": "activation"}[field]
+        return np.concatenate([getattr(part, sent) for part in neurons])
 
     def set_labels(self, labels: NDArray[np.int32]) -> None:
         """Nudge the outputs towards these classes, (batch,)."""
@@ -302,7 +340,7 @@ class PartsEngine:
                 second,
                 rate=layer.bias_rate,
                 sign=clock.contrast_sign,
-                span=clock.schedule.contrast_span,
+                span=clock.schedule.contrast_span * levels_of(self.spec.spikes),
             )
 
     def _learn_weights(self, index: int, weights: Weights) -> None:

@@ -1,7 +1,12 @@
 """Backend ``message-passing``: one OS process a Process, exchanging events over Lava's channels."""
 
 from lava_ep.models.message_passing.network import SubEPNetworkModel
-from lava_ep.models.message_passing.neuron import PyBinaryNeuronModelFloat, PyGradedNeuronModelFloat
+from lava_ep.models.message_passing.neuron import (
+    PyBinaryNeuronModelFloat,
+    PyGradedNeuronModelFloat,
+    PyLIFNeuronModelFloat,
+    PySigmaDeltaNeuronModelFloat,
+)
 from lava_ep.models.message_passing.readout import PyReadoutModel, PyTargetModel
 from lava_ep.models.message_passing.source import PyImageInjectorModel, PyImageSourceModel
 from lava_ep.models.message_passing.synapse import (
@@ -17,8 +22,10 @@ __all__ = [
     "PyGradedNeuronModelFloat",
     "PyImageInjectorModel",
     "PyImageSourceModel",
+    "PyLIFNeuronModelFloat",
     "PyReadoutModel",
     "PyRealSynapseModelFloat",
+    "PySigmaDeltaNeuronModelFloat",
     "PyTargetModel",
     "SubEPNetworkModel",
 ]

@@ -13,10 +13,11 @@ from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.readout import Target
+from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
-from lava_ep.spec import NetworkSpec, NeuronSpec
+from lava_ep.spec import LIFNeuronSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
 
-Neuron = BinaryNeuron | GradedNeuron
+Neuron = BinaryNeuron | GradedNeuron | SigmaDeltaNeuron | LIFNeuron
 Synapse = BinarySynapse | RealSynapse | ConvSynapse
 
 NEURON_VARS = ("bias", "state", "activation", "events")
@@ -80,6 +81,7 @@ def _synapse(proc: EPNetwork, index: int) -> Synapse:
         "batch": proc.proc_params["batch"],
         "levels": spec.input_levels if index == 0 else 1,
         "normalization": spec.normalization.arrays if spec.normalization and index == 0 else None,
+        "spikes": (None if index == 0 else spec.spikes, spec.spikes),
         "learning_rule": layer.rule(proc.proc_params["decay"], proc.proc_params["epoch_batches"]),
         "name": f"{spec.layer_names[index]}_synapse",
         **_common(proc),
@@ -104,19 +106,29 @@ def _neuron(proc: EPNetwork, index: int) -> Neuron:
     options: dict[str, Any] = {
         "shape": (proc.proc_params["batch"], spec.connections[index].n_post),
         "bias": values.bias,
-        "initial_state": spec.neuron.initial_state,
         "bias_rate": layer.bias_rate,
         "name": spec.layer_names[index],
         **_common(proc),
     }
-    if isinstance(spec.neuron, NeuronSpec):
+    neuron = spec.neuron
+    if isinstance(neuron, NeuronSpec):
         return BinaryNeuron(
-            filter_rate=spec.neuron.filter_rate, threshold=spec.neuron.threshold, **options
+            filter_rate=neuron.filter_rate,
+            threshold=neuron.threshold,
+            initial_state=neuron.initial_state,
+            **options,
         )
+    if isinstance(neuron, SigmaDeltaNeuronSpec):
+        return SigmaDeltaNeuron(
+            filter_rate=neuron.filter_rate, step_size=neuron.step_size, **options
+        )
+    if isinstance(neuron, LIFNeuronSpec):
+        return LIFNeuron(neuron=neuron.constants, **options)
     return GradedNeuron(
-        activation=spec.neuron.activation,
-        time_step=spec.neuron.time_step,
-        nudge_current=spec.neuron.nudge == "current",
-        event_threshold=spec.neuron.event_threshold,
+        activation=neuron.activation,
+        time_step=neuron.time_step,
+        nudge_current=neuron.nudge == "current",
+        event_threshold=neuron.event_threshold,
+        initial_state=neuron.initial_state,
         **options,
     )

@@ -12,8 +12,9 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.part import PartModel, VarTypes
 from lava_ep.models.messages import SummingInPort, as_integers, as_reals
-from lava_ep.models.parts import BinaryPart, GradedPart
+from lava_ep.models.parts import BinaryPart, GradedPart, LIFPart, SigmaDeltaPart
 from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
+from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 
 
 class NeuronModel(PartModel):
@@ -31,7 +32,7 @@ class NeuronModel(PartModel):
         target = as_integers(self.target_in.recv(), np.int8) if nudgeable else None
         self.part.step(self.clock, current, target)
         self.s_out.send(self.part.change)
-        self.state_out.send(self.part.state)
+        self.state_out.send(self.part.readout)
 
 
 @cpu_model(BinaryNeuron, "floating_pt")
@@ -60,3 +61,33 @@ class PyGradedNeuronModelFloat(NeuronModel):
         names = ("initial_state", "bias_rate", "activation", "time_step", "nudge_current")
         options = {name: proc_params[name] for name in (*names, "event_threshold")}
         return GradedPart(proc_params["shape"], proc_params["biases"], **options)
+
+
+@cpu_model(SigmaDeltaNeuron, "floating_pt")
+class PySigmaDeltaNeuronModelFloat(NeuronModel):
+    """Float32 states, int8 spikes."""
+
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
+    VARS: ClassVar[VarTypes] = {"activation": np.float32}
+
+    def make_part(self, proc_params: Mapping[str, Any]) -> SigmaDeltaPart:
+        """Return sigma-delta neurons."""
+        options = {name: proc_params[name] for name in ("bias_rate", "filter_rate", "step_size")}
+        return SigmaDeltaPart(proc_params["shape"], proc_params["biases"], **options)
+
+
+@cpu_model(LIFNeuron, "floating_pt")
+class PyLIFNeuronModelFloat(NeuronModel):
+    """Float32 potentials and traces, int8 spikes."""
+
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
+    VARS: ClassVar[VarTypes] = {"activation": np.float32, "synaptic": np.float32}
+
+    def make_part(self, proc_params: Mapping[str, Any]) -> LIFPart:
+        """Return integrate-and-fire neurons."""
+        return LIFPart(
+            proc_params["shape"],
+            proc_params["biases"],
+            neuron=proc_params["neuron"],
+            bias_rate=proc_params["bias_rate"],
+        )

@@ -13,7 +13,14 @@ from lava_ep.dynamics import Phase
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.part import PartModel, VarTypes
 from lava_ep.models.messages import SummingInPort
-from lava_ep.models.parts import BitSynapsePart, SynapsePart, Weights
+from lava_ep.models.parts import (
+    BitSynapsePart,
+    PixelReceiver,
+    SynapsePart,
+    Weights,
+    levels_of,
+    receiver,
+)
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
 
 REAL_VARS: VarTypes = {"weights": np.float32, "feedback": np.float32}
@@ -31,18 +38,26 @@ class SynapseModel(PartModel):
 
     def make_part(self, proc_params: Mapping[str, Any]) -> BitSynapsePart | SynapsePart:
         """Return synapses of any kind."""
+        connection, batch = proc_params["connection"], proc_params["batch"]
+        source_spikes, target_spikes = proc_params["spikes"]
+        normalization = proc_params["normalization"]
         weights = Weights(
-            proc_params["connection"],
+            connection,
             proc_params["learning_rule"],
             binary=proc_params["binary"],
             untied=proc_params.get("untied", False),
             alpha_rate=proc_params.get("alpha_rate", 0.0),
-            levels=proc_params["levels"],
-            normalized=proc_params["normalization"] is not None,
+            levels=proc_params["levels"] * levels_of(source_spikes),
+            target_levels=levels_of(target_spikes),
+            normalized=normalization is not None,
         )
-        return SynapsePart(
-            weights, batch=proc_params["batch"], normalization=proc_params["normalization"]
-        )
+        shape, dtype = (batch, connection.n_pre), weights.dtype
+        if normalization is None:
+            pre = receiver(shape, dtype, source_spikes)
+        else:
+            pre = PixelReceiver(shape, dtype, proc_params["levels"], normalization)
+        post = receiver((batch, connection.n_post), dtype, target_spikes)
+        return SynapsePart(weights, batch=batch, pre=pre, post=post)
 
     def step(self) -> None:
         """Take a time step."""
@@ -78,7 +93,8 @@ class PyBinarySynapseModelFloat(SynapseModel):
 
     def make_part(self, proc_params: Mapping[str, Any]) -> BitSynapsePart | SynapsePart:
         """Return synapses that count bits, if the messages and the updates allow it."""
-        if proc_params["graded"] or proc_params["schedule"].continual:
+        counted = proc_params["spikes"] == (None, None) and not proc_params["graded"]
+        if not counted or proc_params["schedule"].continual:
             return super().make_part(proc_params)
         connection = proc_params["connection"]
         return BitSynapsePart(

@@ -2,8 +2,23 @@
 
 from lava_ep.models.parts.bits import BitSynapsePart
 from lava_ep.models.parts.clock import Clock
-from lava_ep.models.parts.neuron import BinaryPart, GradedPart, NeuronPart
-from lava_ep.models.parts.synapse import SynapsePart, normalized
+from lava_ep.models.parts.neuron import (
+    BinaryPart,
+    GradedPart,
+    LIFPart,
+    NeuronPart,
+    SigmaDeltaPart,
+)
+from lava_ep.models.parts.receiver import (
+    PixelReceiver,
+    Receiver,
+    SpikeReceiver,
+    StepReceiver,
+    levels_of,
+    normalized,
+    receiver,
+)
+from lava_ep.models.parts.synapse import SynapsePart
 from lava_ep.models.parts.weights import Contrast, Weights, read_only
 
 __all__ = [
@@ -12,9 +27,17 @@ __all__ = [
     "Clock",
     "Contrast",
     "GradedPart",
+    "LIFPart",
     "NeuronPart",
+    "PixelReceiver",
+    "Receiver",
+    "SigmaDeltaPart",
+    "SpikeReceiver",
+    "StepReceiver",
     "SynapsePart",
     "Weights",
+    "levels_of",
     "normalized",
     "read_only",
+    "receiver",
 ]

@@ -67,6 +67,11 @@ class Clock:
         return int(self.phase in (Phase.NUDGED, Phase.RESTORE))
 
     @property
+    def restorable(self) -> bool:
+        """Whether the condition after this step is to be kept, to restore it later."""
+        return self.schedule.symmetric and self.position == self.schedule.free_end
+
+    @property
     def remembers(self) -> bool:
         """Whether a state is to be kept after this step, to contrast the final one with."""
         two_phase = self.learning and not self.schedule.continual

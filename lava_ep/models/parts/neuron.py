@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import Activation, Phase, activate, binary_step, graded_step, update_bias
+from lava_ep.dynamics import (
+    LIF,
+    Activation,
+    Phase,
+    StepSize,
+    activate,
+    binary_step,
+    graded_step,
+    lif_step,
+    sigma_delta_step,
+    update_bias,
+)
 from lava_ep.models.parts.clock import Clock
+from lava_ep.models.parts.receiver import Steps
 
 Array = NDArray[Any]
 
 
 class NeuronPart:
-    """What binary and graded neurons have in common.
+    """What all neurons have in common.
 
     Parameters
     ----------
@@ -29,38 +41,62 @@ class NeuronPart:
         Learning rate of the biases.
     messages
         Type of what is sent.
+    activations
+        Type of what receivers know.
     dtype
         Type of states and biases.
+    levels
+        Activation that means 1.0.
 
     Attributes
     ----------
     state, bias
         :math:`s` (batch, n) and the biases.
     activation
-        What receivers know, (batch, n).
+        What receivers know and synapses learn from, (batch, n).
     change
         What is sent in this step, (batch, n).
     events
         Number of events, (2,): free phases, nudged phases.
     """
 
+    CONDITION: ClassVar[tuple[str, ...]] = ("state", "activation")
+    """Arrays that decide how the neurons go on."""
+
     def __init__(
         self,
         shape: tuple[int, int],
         biases: int,
         *,
-        initial_state: float,
         bias_rate: float,
         messages: npt.DTypeLike,
+        activations: npt.DTypeLike,
+        initial_state: float = 0.0,
         dtype: npt.DTypeLike = np.float32,
+        levels: int = 1,
     ) -> None:
         self.state = np.zeros(shape, dtype)
-        self.activation = np.zeros(shape, messages)
+        self.activation = np.zeros(shape, activations)
         self.change = np.zeros(shape, messages)
         self.bias = np.zeros(biases, dtype)
         self.events = np.zeros(2, np.int64)
         self._initial_state = initial_state
         self._bias_rate = bias_rate
+        self._levels = levels
+
+    @property
+    def readout(self) -> Array:
+        """What predictions are read from, (batch, n)."""
+        return self.state
+
+    @property
+    def condition(self) -> tuple[Array, ...]:
+        """The arrays that decide how the neurons go on."""
+        return tuple(getattr(self, name) for name in self.CONDITION)
+
+    def steady(self, clock: Clock) -> bool:
+        """Whether neurons whose condition a step does not change stay so for the whole phase."""
+        return True
 
     def set(self, name: str, value: Array) -> None:
         """Replace one of the arrays."""
@@ -111,22 +147,25 @@ class NeuronPart:
             self.activation,
             rate=self._bias_rate,
             sign=sign,
-            span=clock.schedule.contrast_span,
+            span=clock.schedule.contrast_span * self._levels,
         )
 
     def _remember(self, clock: Clock) -> None:
         """Keep the free state, and the activation that the final one is contrasted with."""
-        if clock.schedule.symmetric and clock.position == clock.schedule.free_end:
-            self._free = self.state.copy(), self.activation.copy()
+        if clock.restorable:
+            self._free = {name: getattr(self, name).copy() for name in self.CONDITION}
         if clock.remembers:
             self._first = self.activation.copy()
 
     def _restore(self) -> None:
-        state, activation = self._free
-        np.subtract(activation, self.activation, out=self.change)
+        """Return to the free state, and send what receivers need to follow."""
+        change = self._free["activation"] - self.activation
+        self.change[...] = change
         # Not assigned: receivers add up what they get, and rounding shall be the same here.
-        self.activation += self.change
-        self.state[...] = state
+        self.activation += change
+        for name in self.CONDITION:
+            if name != "activation":
+                getattr(self, name)[...] = self._free[name]
 
     def _reset(self) -> None:
         self.state.fill(self._initial_state)
@@ -152,7 +191,7 @@ class BinaryPart(NeuronPart):
         threshold: float,
         **common: Any,
     ) -> None:
-        super().__init__(shape, biases, messages=np.int8, **common)
+        super().__init__(shape, biases, messages=np.int8, activations=np.int8, **common)
         self._filter_rate = np.float32(filter_rate)
         self._threshold = np.float32(threshold)
 
@@ -188,7 +227,7 @@ class GradedPart(NeuronPart):
         dtype: npt.DTypeLike = np.float32,
         **common: Any,
     ) -> None:
-        super().__init__(shape, biases, messages=dtype, dtype=dtype, **common)
+        super().__init__(shape, biases, messages=dtype, activations=dtype, dtype=dtype, **common)
         self._function = Activation(activation)
         self._time_step = time_step
         self._nudge_current = nudge_current
@@ -212,4 +251,110 @@ class GradedPart(NeuronPart):
             target=target,
             beta=beta,
             threshold=self._event_threshold,
+        )
+
+
+class SigmaDeltaPart(NeuronPart):
+    """Neurons that send signed unit spikes; see `lava_ep.dynamics.sigma_delta_step`.
+
+    Activations are counted in smallest steps.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        biases: int,
+        *,
+        filter_rate: float,
+        step_size: StepSize,
+        **common: Any,
+    ) -> None:
+        super().__init__(
+            shape,
+            biases,
+            messages=np.int8,
+            activations=np.float32,
+            levels=step_size.levels,
+            **common,
+        )
+        self._filter_rate = filter_rate
+        self._step_size = step_size
+        self._steps = Steps(shape, step_size)
+
+    @property
+    def condition(self) -> tuple[Array, ...]:
+        """State, activation and the size of the next steps; see `NeuronPart.condition`."""
+        return (*super().condition, self._steps.multiple)
+
+    def steady(self, clock: Clock) -> bool:
+        """Not as long as steps shrink by themselves; see `NeuronPart.steady`."""
+        return self._step_size.final(clock.position)
+
+    def step(self, clock: Clock, current: Array, target: Array | None) -> int:
+        """Take a time step; see `NeuronPart.step`."""
+        self._steps.begin(clock)
+        count = super().step(clock, current, target)
+        self._steps.end(clock, self.change)
+        return count
+
+    def _initial_activation(self) -> float:
+        return 0.0
+
+    def _settle(self, current: Array, target: Array | None, beta: float) -> int:
+        return sigma_delta_step(
+            self.state,
+            self.activation,
+            current,
+            self.bias,
+            self.change,
+            filter_rate=self._filter_rate,
+            levels=self._step_size.levels,
+            multiple=self._steps.multiple,
+            target=target,
+            beta=beta,
+        )
+
+
+class LIFPart(NeuronPart):
+    """Leaky integrate-and-fire neurons; see `lava_ep.dynamics.lif_step`.
+
+    The state is the membrane potential, the activation the trace of the spikes.
+    """
+
+    CONDITION = ("state", "activation", "synaptic", "waiting", "change")
+
+    def __init__(self, shape: tuple[int, int], biases: int, *, neuron: LIF, **common: Any) -> None:
+        super().__init__(shape, biases, messages=np.int8, activations=np.float32, **common)
+        self._neuron = neuron
+        self._initial_membrane = neuron.initial_membrane(shape[1])
+        self.synaptic = np.zeros(shape, np.float32)
+        self.waiting = np.zeros(shape, np.int32)
+
+    @property
+    def readout(self) -> Array:
+        """The rates."""
+        return self.activation
+
+    def _reset(self) -> None:
+        for array in (self.activation, self.synaptic, self.waiting, self.change):
+            array.fill(0)
+        self.state[...] = self._initial_membrane
+
+    def _restore(self) -> None:
+        """Return to the free state, and send its last spikes again."""
+        for name in self.CONDITION:
+            getattr(self, name)[...] = self._free[name]
+
+    def _settle(self, current: Array, target: Array | None, beta: float) -> int:
+        return lif_step(
+            self.state,
+            self.synaptic,
+            self.activation,
+            self.waiting,
+            current,
+            self.bias,
+            self.change,
+            neuron=self._neuron,
+            target=target,
+            beta=beta,
         )

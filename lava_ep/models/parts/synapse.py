@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import count_events
 from lava_ep.models.parts.clock import Clock
+from lava_ep.models.parts.receiver import Receiver
 from lava_ep.models.parts.weights import Contrast, Weights
 
 Array = NDArray[Any]
@@ -51,8 +50,8 @@ class SynapsePart:
         Number of samples.
     backward
         Whether anybody listens to the currents back to the sources; may be set later.
-    normalization
-        Means and standard deviations that pixels are normalized by, one for each channel.
+    pre, post
+        How the messages of the two ends are read; by default they are changes.
 
     Attributes
     ----------
@@ -69,24 +68,22 @@ class SynapsePart:
         *,
         batch: int,
         backward: bool = True,
-        normalization: tuple[Array, Array] | None = None,
+        pre: Receiver | None = None,
+        post: Receiver | None = None,
     ) -> None:
         self.store = weights
         self.synaptic_operations = np.zeros(2, np.int64)
         connection, dtype = weights.connection, weights.dtype
         self._batch = batch
         self.backward = backward
-        self._normalization = normalization
-        self._pre = np.zeros((batch, connection.n_pre), dtype)
-        self._post = np.zeros((batch, connection.n_post), dtype)
-        # Of float64, as Processes of other people send pixels of any type.
-        self._pixels = np.zeros((batch, connection.n_pre)) if normalization else None
+        self._pre = pre or Receiver((batch, connection.n_pre), dtype)
+        self._post = post or Receiver((batch, connection.n_post), dtype)
+        self._nothing = np.zeros((batch, connection.n_post), dtype)
         self._currents: Any = connection.currents(batch, dtype)
         self.current_post = np.zeros((batch, connection.n_post), dtype)
         self.current_pre = np.zeros((batch, connection.n_pre), dtype)
         self._version = -1
         self._silent = True
-        self._unseen = False
 
     def step(self, clock: Clock, pre: Array, post: Array) -> None:
         """Take in the events of both ends of this step; `reset` comes before every sample.
@@ -158,15 +155,12 @@ class SynapsePart:
     def _energy(self) -> float:
         if not self.store.alpha_rate:
             return 0.0
-        return float(np.sum(self._post * self._currents.post, dtype=np.float64))
+        return float(np.sum(self._post.activation * self._currents.post, dtype=np.float64))
 
     def reset(self) -> None:
         """Forget what was received."""
-        self._pre.fill(0)
-        self._post.fill(0)
-        if self._pixels is not None:
-            self._pixels.fill(0)
-            self._unseen = True
+        self._pre.reset()
+        self._post.reset()
         self._currents.reset()
         self.current_post[...] = 0
         self.current_pre[...] = 0
@@ -180,40 +174,32 @@ class SynapsePart:
         self._currents.use(*self.store.layouts())
         if self._silent:
             return
-        self._currents.refresh(self._pre, self._post, backward=self.backward)
+        self._currents.refresh(self._pre.signal, self._post.signal, backward=self.backward)
         self._scale(post=True, pre=self.backward)
 
     def _receive(self, clock: Clock, pre: Array, post: Array) -> None:
         currents = self._currents
         operations = 0
-        # Black pixels send nothing, but are something else once they are normalized.
-        changed_pre = count_events(pre) > 0 or self._unseen
-        changed_post = count_events(post) > 0
-        self._unseen = False
-        self._silent &= not (changed_pre or changed_post)
-        if changed_pre:
-            change = self._as_change(pre)
-            self._pre += change
-            operations += currents.add_pre(change, self._pre)
-        if changed_post:
-            self._post += post
+        sources, targets = self._pre.receive(clock, pre), self._post.receive(clock, post)
+        new_post = self._fade(self._pre, currents.post) or sources is not None
+        if sources is not None:
+            operations += currents.add_pre(sources, self._pre.signal)
         # The way back also changes with the places that targets are pooled from.
-        changed_back = changed_post or (changed_pre and currents.moves_places)
-        if self.backward and changed_back:
-            change = post.astype(self._post.dtype, copy=False)
-            operations += currents.add_post(change, self._post)
-        self._scale(post=changed_pre, pre=self.backward and changed_back)
+        moved = targets is not None or (sources is not None and currents.moves_places)
+        new_pre = self.backward and (self._fade(self._post, currents.pre) or moved)
+        if self.backward and moved:
+            change = self._nothing if targets is None else targets
+            operations += currents.add_post(change, self._post.signal)
+        self._silent &= sources is None and targets is None
+        self._scale(post=new_post, pre=new_pre)
         self.synaptic_operations[clock.counter] += operations
 
-    def _as_change(self, events: Array) -> Array:
-        """Return the change of what the sources mean."""
-        if self._normalization is None or self._pixels is None:
-            return events.astype(self._pre.dtype, copy=False)
-        self._pixels += events
-        levels = self.store.pixel_levels
-        values = normalized(self._pixels, levels, self._normalization, self._pre.dtype)
-        values -= self._pre
-        return values
+    def _fade(self, end: Receiver, currents: Array) -> bool:
+        """Let the currents of spikes end, and tell whether there may have been any."""
+        if end.lasting or self._silent:
+            return False
+        currents.fill(0)
+        return True
 
     def _scale(self, *, post: bool, pre: bool) -> None:
         gain_post, gain_pre = self.store.gain
@@ -223,8 +209,8 @@ class SynapsePart:
             self.current_pre = _scaled(self._currents.pre, gain_pre, self.current_pre)
 
     def _moment(self) -> Moment:
-        located = self._currents.located(self._post)
-        return Moment(self._pre.copy(), located.copy())
+        located = self._currents.located(self._post.activation)
+        return Moment(self._pre.activation.copy(), located.copy())
 
     def _contrast(self, before: Moment) -> Contrast:
         """Return the contrast between an earlier moment and the present one."""
@@ -247,30 +233,3 @@ def _scaled(currents: Array, gain: float, out: Array) -> Array:
     if out is currents:
         out = np.empty_like(currents)
     return np.multiply(currents, currents.dtype.type(gain), out=out)
-
-
-def normalized(
-    pixels: Array,
-    levels: int,
-    normalization: tuple[Array, Array] | None,
-    dtype: npt.DTypeLike = np.float32,
-) -> Array:
-    """Return what synapses make of pixels.
-
-    Parameters
-    ----------
-    pixels
-        (batch, pixels x channels).
-    levels
-        Pixel value that means 1.0.
-    normalization
-        Means and standard deviations, one for each channel. Without them pixels stay integers, and
-        the currents are divided by the levels.
-    dtype
-        Type of the result.
-    """
-    if normalization is None:
-        return pixels.astype(dtype)
-    mean, std = normalization
-    values = pixels.reshape(len(pixels), -1, mean.size) / levels
-    return ((values - mean) / std).reshape(pixels.shape).astype(dtype)

@@ -60,8 +60,8 @@ class Weights:
         Whether there are feedback weights apart from the forward ones.
     alpha_rate
         Learning rate of the scaling factor.
-    levels
-        Source value that means 1.0.
+    levels, target_levels
+        Values of sources and of targets that mean 1.0.
     normalized
         Whether sources are pixels that are normalized before the weights see them.
     storage
@@ -88,6 +88,7 @@ class Weights:
         untied: bool = False,
         alpha_rate: float = 0.0,
         levels: int = 1,
+        target_levels: int = 1,
         normalized: bool = False,
         storage: tuple[Array, Array | None] | None = None,
         dtype: npt.DTypeLike = np.float32,
@@ -98,6 +99,7 @@ class Weights:
         self.binary = binary
         self.pixel_levels = levels
         self.levels = 1 if normalized else levels
+        self.target_levels = target_levels
         self.alpha_rate = alpha_rate
         shape = connection.weight_shape
         feedback = np.zeros(shape, dtype) if untied else None
@@ -140,7 +142,7 @@ class Weights:
     def gain(self) -> tuple[float, float]:
         """Factors between sums over weights and currents: to the targets, and to the sources."""
         alpha = 1.0 if self.alpha is None else float(self.alpha[0])
-        return alpha / self.levels, alpha
+        return alpha / self.levels, alpha / self.target_levels
 
     def learn(
         self,
@@ -217,7 +219,7 @@ class Weights:
         threshold
             Of the momenta, see `BOP.coefficients`; infinite for real weights.
         """
-        unit = clock.schedule.contrast_span * batch * self.levels
+        unit = clock.schedule.contrast_span * batch * self.levels * self.target_levels
         if isinstance(self.rule, SGD):
             return sign * self.rule.step(clock.batch) / unit, math.inf
         if self.rule is None or self.momentum is None:
@@ -237,8 +239,9 @@ class Weights:
 
     def _alpha_gradient(self, energy: float, *, batch: int, clock: Clock) -> float:
         """See `lava_ep.dynamics.alpha_gradient`."""
-        unit = self.levels * clock.schedule.contrast_span * batch
-        return 0.5 * clock.contrast_sign * self.gain[1] * energy / unit
+        unit = self.levels * self.target_levels * clock.schedule.contrast_span * batch
+        alpha = 0.0 if self.alpha is None else float(self.alpha[0])
+        return 0.5 * clock.contrast_sign * alpha * energy / unit
 
 
 def read_only(array: Array) -> Array:

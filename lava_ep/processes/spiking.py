@@ -1,0 +1,196 @@
+"""Spiking neurons of equilibrium-propagation networks as Lava Processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from numpy.typing import NDArray
+
+from lava_ep.dynamics import LIF, PhaseSchedule, StepSize
+from lava_ep.errors import InputError
+from lava_ep.processes.neuron import check_biases
+
+
+class SigmaDeltaNeuron(AbstractProcess):
+    r"""A layer of neurons with full-precision states that send signed unit spikes.
+
+    .. math::
+        s \leftarrow \mathrm{clip}((1-\epsilon) s
+            + \epsilon (I + \mathrm{bias} + \beta (y - s)), 0, 1)
+
+    and a spike, +1 or -1, wherever s is more than half a step away from what receivers know, which
+    moves that by a step; see `lava_ep.dynamics.sigma_delta_step` and `StepSize`. Every sample
+    starts with state 0. In the step that restores the free state before the second phase of
+    symmetric nudging, several steps at once are sent as one graded spike. (O'Connor et al. 2019;
+    Lin et al. 2024, arXiv 2405.02546.)
+
+    Parameters
+    ----------
+    shape
+        (batch, n).
+    schedule
+        The neurons' own copy of the phases.
+    learning
+        Whether samples have nudged phases, in or after which the biases learn.
+    bias
+        Initial biases, (n,); or fewer, one for each channel: neuron k has the bias k % channels.
+    filter_rate
+        :math:`\epsilon` in (0, 1].
+    step_size
+        How far a spike goes. Receivers have to be told the same, see ``spikes`` of the synapses.
+    bias_rate
+        Learning rate of the biases; 0 keeps them fixed.
+    first_batch
+        Number of batches learned from before this run; it selects the random sign of beta.
+
+    Attributes
+    ----------
+    a_in : InPort
+        Synaptic current :math:`I`, (batch, n) float, every step; several connections are added.
+    target_in : InPort
+        Target :math:`y`, (batch, n), 0 or 1, every step; connect it to output neurons.
+    s_out : OutPort
+        Spikes, (batch, n) int8, -1, 0 or +1, every step.
+    state_out : OutPort
+        :math:`s`, (batch, n) float32, every step.
+    state, activation, bias : Var
+        :math:`s` (batch, n), what receivers know in smallest steps (batch, n), and the biases.
+    events : Var
+        Number of spikes since the start, (2,): free phases, nudged phases.
+
+    Raises
+    ------
+    InputError
+        If ``shape`` and ``bias`` do not fit, or a constant is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, int],
+        schedule: PhaseSchedule,
+        bias: NDArray[np.float32] | float = 0.0,
+        learning: bool = True,
+        filter_rate: float = 0.5,
+        step_size: StepSize = StepSize(),  # noqa: B008 - frozen
+        bias_rate: float = 0.0,
+        first_batch: int = 0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            shape=shape,
+            schedule=schedule,
+            learning=learning,
+            filter_rate=filter_rate,
+            step_size=step_size,
+            bias_rate=bias_rate,
+            first_batch=first_batch,
+            biases=int(np.size(bias)) if np.ndim(bias) else shape[1],
+            name=name,
+            **kwargs,
+        )
+        if not 0 < filter_rate <= 1:
+            raise InputError(f"filter_rate={filter_rate}: expected a value in (0, 1]")
+        _add_ports_and_vars(self, shape, bias)
+
+
+class LIFNeuron(AbstractProcess):
+    r"""A layer of leaky integrate-and-fire neurons that learn from traces of their spikes.
+
+    .. math::
+        u &\leftarrow (1 - du)\,u + du\,I \\
+        v &\leftarrow (1 - dv)\,v + u + \mathrm{bias} + \beta\,(y - r)
+
+    with a spike where v reaches the threshold, and the trace r of the spikes as the rate that is
+    nudged; see `lava_ep.dynamics.lif_step` for reset and refractory time. Every sample starts from
+    the potentials of `LIF.initial_membrane`. In the step that restores the free state before the
+    second phase of symmetric nudging, the last spikes of the free phase are sent again. (EqSpike;
+    Martin et al. 2021, arXiv 2010.07859.)
+
+    Parameters
+    ----------
+    shape
+        (batch, n).
+    schedule
+        The neurons' own copy of the phases.
+    learning
+        Whether samples have nudged phases, in or after which the biases learn.
+    bias
+        Initial biases, (n,).
+    neuron
+        Decays, threshold, reset, refractory time and trace. Receivers have to be told the same
+        trace, see ``spikes`` of the synapses.
+    bias_rate
+        Learning rate of the biases; 0 keeps them fixed.
+    first_batch
+        Number of batches learned from before this run; it selects the random sign of beta.
+
+    Attributes
+    ----------
+    a_in : InPort
+        Synaptic current :math:`I`, (batch, n) float, every step; several connections are added.
+    target_in : InPort
+        Target :math:`y`, (batch, n), 0 or 1, every step; connect it to output neurons.
+    s_out : OutPort
+        Spikes, (batch, n) int8, 0 or 1, every step.
+    state_out : OutPort
+        Rates :math:`r`, (batch, n) float32, every step.
+    state, activation, synaptic, bias : Var
+        :math:`v`, :math:`r` and :math:`u` (batch, n), and the biases.
+    events : Var
+        Number of spikes since the start, (2,): free phases, nudged phases.
+
+    Raises
+    ------
+    InputError
+        If ``shape`` and ``bias`` do not fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, int],
+        schedule: PhaseSchedule,
+        bias: NDArray[np.float32] | float = 0.0,
+        learning: bool = True,
+        neuron: LIF = LIF(),  # noqa: B008 - frozen
+        bias_rate: float = 0.0,
+        first_batch: int = 0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            shape=shape,
+            schedule=schedule,
+            learning=learning,
+            neuron=neuron,
+            bias_rate=bias_rate,
+            first_batch=first_batch,
+            biases=int(np.size(bias)) if np.ndim(bias) else shape[1],
+            name=name,
+            **kwargs,
+        )
+        if np.ndim(bias) and np.shape(bias) != shape[1:]:
+            raise InputError(f"bias has shape {np.shape(bias)}: expected {shape[1:]} or a number")
+        _add_ports_and_vars(self, shape, bias)
+        self.synaptic = Var(shape=shape, init=0)
+
+
+def _add_ports_and_vars(
+    process: AbstractProcess, shape: tuple[int, int], bias: NDArray[np.float32] | float
+) -> None:
+    """Add the ports and Vars that all spiking neurons have."""
+    check_biases(bias, shape)
+    process.a_in = InPort(shape=shape)
+    process.target_in = InPort(shape=shape)
+    process.s_out = OutPort(shape=shape)
+    process.state_out = OutPort(shape=shape)
+    process.state = Var(shape=shape, init=0)
+    process.activation = Var(shape=shape, init=0)
+    process.bias = Var(shape=(process.proc_params["biases"],), init=bias)
+    process.events = Var(shape=(2,), init=0)
