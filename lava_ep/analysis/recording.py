@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import Phase, PhaseSchedule
+from lava_ep.dynamics import Phase, PhaseSchedule, SpikeTrace, StepSize
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import NetworkSpec
 from lava_ep.training import NetworkSession
@@ -22,10 +23,10 @@ class Recording:
     layer_names
         Names of the layers of neurons.
     states
-        States s after each step, one (steps, n) array a layer.
+        States s after each step, one (steps, n) array a layer; rates of integrate-and-fire neurons.
     events
-        Changes of the activations in each step, one (steps, n) array a layer: -1, 0 or +1 as
-        integers of binary neurons, real numbers of graded ones.
+        What is sent in each step, one (steps, n) array a layer: -1, 0 or +1 as integers of binary
+        and of spiking neurons, changes of the activation as real numbers of graded ones.
     schedule
         The phases the steps belong to.
     scores
@@ -85,7 +86,28 @@ def record_sample(
         scores = session.read_score()[0]
     states, events = [], []
     for layer in range(len(spec.layers)):
-        states.append(np.stack([history[step][layer][0] for step in range(steps)]))
         activation = np.stack([history[step][layer][1] for step in range(steps)])
-        events.append(np.diff(activation, axis=0, prepend=np.zeros_like(activation[:1])))
+        events.append(_events(activation, spec.spikes, schedule))
+        rates = isinstance(spec.spikes, SpikeTrace)
+        state = np.stack([history[step][layer][0] for step in range(steps)])
+        states.append(activation if rates else state)
     return Recording(spec.layer_names, tuple(states), tuple(events), schedule, scores)
+
+
+def _events(
+    activation: NDArray[Any], spikes: StepSize | SpikeTrace | None, schedule: PhaseSchedule
+) -> NDArray[np.int8] | NDArray[np.float32]:
+    """Tell what neurons have sent from what has become of their activations, (steps, n)."""
+    before = np.concatenate([np.zeros_like(activation[:1]), activation[:-1]])
+    change: NDArray[np.int8] | NDArray[np.float32] = activation - before
+    if isinstance(spikes, StepSize):
+        return np.sign(change).astype(np.int8)
+    if isinstance(spikes, SpikeTrace):
+        # r' = r + rate (e - r)
+        found: NDArray[np.int8] = np.rint(change / spikes.rate + before).astype(np.int8)
+        for step in range(len(found)):
+            if schedule.phase(step) is Phase.RESTORE:
+                # Traces jump back, and the last spikes of the free phase come again.
+                found[step] = found[schedule.free_end]
+        return found
+    return change

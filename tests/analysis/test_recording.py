@@ -10,7 +10,7 @@ import pytest
 
 from lava_ep.analysis import Recording, record_sample
 from lava_ep.data import load_dataset
-from lava_ep.dynamics import PhaseSchedule
+from lava_ep.dynamics import PhaseSchedule, follow_spikes
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import NetworkSpec
 from lava_ep.training import NetworkSession
@@ -28,6 +28,19 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "layers": [{**CONVOLUTION, **REAL}, {"neurons": 10, **REAL}],
         "neuron": {"kind": "graded", "activation": "hard-sigmoid", "initial_state": 0.5},
         "phases": {"free_steps": 6, "nudged_steps": 4, "beta": 0.3, "nudging": "symmetric"},
+    },
+    "sigma-delta": {
+        "layers": [{"neurons": 20, **REAL}, {"neurons": 10, **REAL}],
+        "neuron": {"kind": "sigma-delta"},
+        "phases": {"free_steps": 6, "nudged_steps": 4, "beta": 1, "nudging": "swing"},
+    },
+    "integrate-and-fire": {
+        "layers": [
+            {"neurons": 20, **REAL, "bias_offset": 0.3},
+            {"neurons": 10, "bias_offset": 0.2, **REAL},
+        ],
+        "neuron": {"kind": "lif", "refractory": 1},
+        "phases": {"free_steps": 9, "nudged_steps": 6, "beta": 0.6, "nudging": "symmetric"},
     },
     "binary convolution": {
         "layers": [{**CONVOLUTION, "theta": 1.0}, {"neurons": 20, "theta": 1.0}],
@@ -85,6 +98,15 @@ def test_events_are_those_that_the_network_counts(name: str, backend: str) -> No
     for (state, activation), states, changes in zip(
         final, recording.states, recording.events, strict=True
     ):
+        if spec.neuron.kind == "lif":
+            rates = np.zeros_like(states[:1])
+            # The second phase of symmetric nudging starts from the rates of the free phase.
+            nudged = spec.phases.nudged_steps
+            for step in (*range(1, free_end), *range(len(changes) - nudged, len(changes))):
+                follow_spikes(rates, changes[step : step + 1], spec.neuron.trace_rate)
+            np.testing.assert_array_equal(rates, activation)
+            np.testing.assert_array_equal(states[-1], activation[0])
+            continue
         np.testing.assert_array_equal(states[-1], state[0])
         np.testing.assert_allclose(changes.sum(axis=0), activation[0], atol=1e-6)
     graded = spec.neuron.kind == "graded"
