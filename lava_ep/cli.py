@@ -29,6 +29,7 @@ from lava_ep.models import BACKENDS, find_backend
 from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, preset_names
 
 if TYPE_CHECKING:
+    from lava_ep.analysis.efficiency import Account
     from lava_ep.data import Dataset
     from lava_ep.training import RunFolder
 
@@ -217,6 +218,7 @@ def evaluate(
 ) -> None:
     """Test the newest checkpoint of a run."""
     from lava_ep import training
+    from lava_ep.analysis import efficiency
 
     started = time.perf_counter()
     folder = training.RunFolder.open(run_dir)
@@ -227,6 +229,15 @@ def evaluate(
     dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
     training.check_fit(experiment, dataset)
     found = training.evaluate(experiment, parameters, dataset, backend=backend, threads=threads)
+    events = training.per_sample(found.counters.events, found.shown)
+    operations = training.per_sample(found.counters.synaptic_operations, found.shown)
+    network = experiment.network
+    inference = efficiency.inference_account(
+        network, events=events["free"], operations=operations["free"]
+    )
+    trained = (line for line in folder.metrics() if line["epoch"] == epoch)
+    accounts = (efficiency.training_account(network, line) for line in trained)
+    learning = next(accounts, None)
     result = {
         "test_accuracy": found.accuracy,
         "epochs": epoch,
@@ -235,12 +246,19 @@ def evaluate(
         "data": dataset.name,
         "test_samples": len(found.labels),
         "run_dir": str(run_dir),
-        "events_per_sample": training.per_sample(found.counters.events, found.shown),
-        "synaptic_operations_per_sample": training.per_sample(
-            found.counters.synaptic_operations, found.shown
-        ),
+        "events_per_sample": events,
+        "synaptic_operations_per_sample": operations,
+        "efficiency": efficiency.efficiency_json(inference, learning),
     }
-    _finish(result, as_json, Console(stderr=as_json))
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    _finish(result, as_json, display)
+    if not as_json:
+        for name, account in (("inference", inference), ("training sample", learning)):
+            if account is not None:
+                display.print(f"{name}: {_costs(account)}")
+        display.print(
+            "Energies are estimates from published picojoules per operation; --json has the sources"
+        )
 
 
 @command
@@ -275,6 +293,46 @@ def compare(
         f"{agreement}: {found.samples} samples from epoch {epoch} on, every state and activation "
         f"of {found.steps} time steps, and after every batch all parameters, scores and counters"
     )
+
+
+@command
+def raster(
+    run_dir: RunDir,
+    sample: Annotated[int, typer.Option(help="Number of the sample, counted from 0.")] = 0,
+    train: Annotated[
+        bool, typer.Option("--train", help="Take it from the training set, not the test set.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Page (.html) or figure (.png, .svg) to write [default: RUN_DIR/raster-N.html]."
+        ),
+    ] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="Backend, if not the one it was trained on.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw one sample: input, events and states through both phases, scores."""
+    from lava_ep.report import raster_run
+    from lava_ep.report.phases import events_within
+
+    if backend is not None:
+        find_backend(backend)
+    path, shown = raster_run(
+        run_dir, sample, train=train, out=out, backend=backend, data_dir=data_dir
+    )
+    recording, names = shown.recording, shown.class_names
+    free, nudged = (
+        sum(events_within(recording, layer, phase) for layer in range(len(recording.events)))
+        for phase in ("free", "nudged")
+    )
+    display = Console(highlight=False, soft_wrap=True, markup=False)
+    display.print(
+        f"{shown.title}: true class {names[recording.label]}, prediction "
+        f"{names[recording.prediction]}, {free:,} events free and {nudged:,} nudged"
+    )
+    display.print(f"Raster: {path.resolve()}")
 
 
 @command
@@ -668,6 +726,23 @@ def _write_report(run_dir: Path, data_dir: Path | None) -> Path:
     from lava_ep.report import report_run
 
     return report_run(run_dir, data_dir=data_dir).resolve()
+
+
+def _costs(account: Account) -> str:
+    """Tell in one line what a sample costs."""
+    from lava_ep.report.text import count, energy, magnitude
+
+    found = account.energies()
+    chips, dense = found["energy"], found["dense_energy"]
+    arithmetic = found["arithmetic_energy"]
+    return (
+        f"{count(account.events)} events ({account.events_per_neuron:.3g} a neuron), "
+        f"{magnitude(account.synaptic_operations)} synaptic operations, "
+        f"{energy(chips.low, chips.high)} on neuromorphic chips; dense equivalent "
+        f"{magnitude(account.dense_macs)} MACs, one forward pass "
+        f"{magnitude(account.feedforward_macs)}; arithmetic alone at 45 nm "
+        f"{energy(arithmetic.low, arithmetic.high)} against {energy(dense.low, dense.high)} dense"
+    )
 
 
 def _finish(result: Mapping[str, Any], as_json: bool, display: Console) -> None:

@@ -94,6 +94,76 @@ def test_evaluate_finds_the_accuracy_of_training(trained):
     assert result["events_per_sample"]["nudged"] == 0
 
 
+def test_evaluate_accounts_for_efficiency(trained):
+    out, done = trained
+    result = json.loads(invoke("evaluate", out, "--json").stdout)
+    inference = result["efficiency"]["per_inference"]
+    training = result["efficiency"]["per_training_sample"]
+    operations = result["synaptic_operations_per_sample"]["free"]
+    assert inference["synaptic_operations"] == operations > 0
+    assert inference["events"] == result["events_per_sample"]["free"]
+    assert inference["dense_macs"] == 10 * (64 * 32 + 2 * 32 * 50)
+    assert inference["feedforward_macs"] == 64 * 32 + 32 * 50
+    assert inference["energy_estimate_pj"]["low"] == pytest.approx(12.7 * operations)
+    assert "Merolla et al." in inference["energy_estimate_pj"]["source"]
+    counted = json.loads(done.stdout)["synaptic_operations_per_sample"]
+    assert training["synaptic_operations"] == counted["free"] + counted["nudged"]
+    assert training["time_steps"] == 10 + 2 * 8
+    assert "Estimates" in result["efficiency"]["note"]
+    text = invoke("evaluate", out).output
+    assert "synaptic operations" in text
+    assert "estimates" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (["--sample=3"], "raster-3.html"),
+        (["--sample=159", "--train", "--backend=fused"], "raster-train-159.html"),
+        (["--out=look/raster.png"], "look/raster.png"),
+        (["--out=raster.svg"], "raster.svg"),
+    ],
+)
+def test_raster_draws_a_sample(trained, tmp_path, monkeypatch, options, name):
+    monkeypatch.chdir(tmp_path)
+    out, _ = trained
+    found = invoke("raster", out, *options)
+    assert found.exit_code == 0, found.output
+    path = (tmp_path if any("--out" in option for option in options) else out) / name
+    assert path.stat().st_size > 20_000
+    assert str(path) in found.output
+    assert "true class" in found.output
+    if path.suffix == ".html":
+        assert "Events of one sample" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--sample=60"], "sample 60: the test set of digits has 60 samples, expected 0 to 59"),
+        (["--sample=-1"], "sample -1: the test set of digits has 60 samples, expected 0 to 59"),
+        (["--sample=160", "--train"], "the training set of digits has 160 samples"),
+        (["--out=x.gif"], "x.gif: expected a name that ends in .html, .png, .svg"),
+        (["--backend=gpu"], "backend 'gpu': expected one of"),
+    ],
+)
+def test_raster_refuses_what_it_cannot_draw(trained, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    result = invoke("raster", trained[0], *options)
+    assert result.exit_code == 2, result.output
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_raster_needs_a_checkpoint(trained, tmp_path):
+    for name in ("spec.json", "run.json"):
+        (tmp_path / name).write_bytes((trained[0] / name).read_bytes())
+    result = invoke("raster", tmp_path)
+    assert result.exit_code == 2
+    assert "no checkpoint yet" in result.output
+
+
 def test_a_used_folder_is_refused_with_exit_code_2(trained):
     out, _ = trained
     before = sorted((path.name, path.stat().st_mtime_ns) for path in out.iterdir())
@@ -126,6 +196,7 @@ def test_a_used_folder_is_refused_with_exit_code_2(trained):
         (["train", "--no-such-option"], "No such option"),
         (["evaluate", "missing"], "not a run folder"),
         (["report", "missing"], "not a run folder"),
+        (["raster", "missing"], "not a run folder"),
         (["compare", "missing"], "not a run folder"),
         (["compare", "missing", "--backends=fused,gpu"], "backend 'gpu': expected one of"),
     ],

@@ -1,21 +1,35 @@
-"""Looking into single samples, comparing backends, and studies of how networks learn."""
+"""Looking into single samples, what they cost, comparing backends, and studies of learning."""
 
 from lava_ep.analysis.angle import AngleStudy, study_angles
 from lava_ep.analysis.bptt import Loss, backpropagate
 from lava_ep.analysis.comparison import Comparison, Difference, compare_backends
+from lava_ep.analysis.efficiency import (
+    Account,
+    dense_macs,
+    forward_macs,
+    inference_account,
+    training_account,
+)
 from lava_ep.analysis.gdu import GDUStudy, study_gdu
+from lava_ep.analysis.picojoules import Energy
 from lava_ep.analysis.recording import Recording, record_sample
 
 __all__ = [
+    "Account",
     "AngleStudy",
     "Comparison",
     "Difference",
+    "Energy",
     "GDUStudy",
     "Loss",
     "Recording",
     "backpropagate",
     "compare_backends",
+    "dense_macs",
+    "forward_macs",
+    "inference_account",
     "record_sample",
     "study_angles",
     "study_gdu",
+    "training_account",
 ]

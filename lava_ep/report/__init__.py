@@ -1,7 +1,15 @@
 """The report of a run: figures and one self-contained HTML page, made from plain data."""
 
-from lava_ep.report.collect import report_run
-from lava_ep.report.content import PhaseRecording, ReportContent
-from lava_ep.report.writer import write_report
+from lava_ep.report.collect import raster_run, report_run
+from lava_ep.report.content import PhaseRecording, ReportContent, SampleContent
+from lava_ep.report.writer import write_report, write_sample
 
-__all__ = ["PhaseRecording", "ReportContent", "report_run", "write_report"]
+__all__ = [
+    "PhaseRecording",
+    "ReportContent",
+    "SampleContent",
+    "raster_run",
+    "report_run",
+    "write_report",
+    "write_sample",
+]

@@ -1,13 +1,16 @@
-"""Gathering the content of a report from a run folder."""
+"""Gathering the content of a report, or of the raster of a sample, from a run folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from lava_ep.analysis import Recording, record_sample
+from lava_ep.analysis import record_sample
 from lava_ep.data import Dataset
-from lava_ep.report.content import PhaseRecording, ReportContent
-from lava_ep.report.writer import write_report
+from lava_ep.errors import InputError
+from lava_ep.parameters import NetworkParameters
+from lava_ep.report.content import PhaseRecording, ReportContent, SampleContent
+from lava_ep.report.writer import check_kind, write_report, write_sample
+from lava_ep.spec import ExperimentSpec
 from lava_ep.training import RunFolder, evaluate, load_run_data
 
 SHOWN_SAMPLE = 0
@@ -40,10 +43,7 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
     dataset = load_run_data(folder, data_dir=data_dir)
     backend = str(about["backend"])
     evaluation = evaluate(spec, parameters, dataset, backend=backend)
-    image, label = dataset.x_test[SHOWN_SAMPLE], int(dataset.y_test[SHOWN_SAMPLE])
-    recording = record_sample(
-        spec.network, parameters, image, label, seed=spec.training.seed, backend=backend
-    )
+    sample = _record(spec, parameters, dataset, SHOWN_SAMPLE, train=False, backend=backend)
     content = ReportContent(
         title=f"{spec.network} on {dataset.name}",
         command=str(about["command"]),
@@ -56,23 +56,106 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
         baseline_metrics=folder.baseline.metrics() or None,
         confusion=evaluation.confusion(spec.network.classes),
         class_names=dataset.class_names,
-        recording=_phase_recording(recording, dataset),
+        events_per_inference=float(evaluation.counters.events[0] / evaluation.shown),
+        operations_per_inference=float(
+            evaluation.counters.synaptic_operations[0] / evaluation.shown
+        ),
+        recording=sample,
         input_weights=parameters.layers[0].weights,
         image_shape=dataset.image_shape,
     )
     return write_report(content, run_dir)
 
 
-def _phase_recording(recording: Recording, dataset: Dataset) -> PhaseRecording:
-    image = dataset.x_test[SHOWN_SAMPLE].reshape(dataset.image_shape) / dataset.levels
+def raster_run(
+    run_dir: Path,
+    sample: int,
+    *,
+    train: bool = False,
+    out: Path | None = None,
+    backend: str | None = None,
+    data_dir: Path | None = None,
+) -> tuple[Path, SampleContent]:
+    """Record one sample with the newest checkpoint of a run, and draw it.
+
+    Parameters
+    ----------
+    run_dir
+        Folder of the run.
+    sample
+        Its number in the test set, counted from 0.
+    train
+        Take it from the training set.
+    out
+        File to write: a page (``.html``) or one figure (``.png``, ``.svg``); by default
+        ``raster-N.html`` or ``raster-train-N.html`` in the run folder.
+    backend
+        Backend, if not the one the run was trained on.
+    data_dir
+        Where the data set lies, if not where it was for training.
+
+    Returns
+    -------
+    Path
+        The file.
+    SampleContent
+        What it shows.
+
+    Raises
+    ------
+    InputError
+        If the folder is not one of a run with a checkpoint, its data is missing, or there is no
+        such sample or kind of file.
+    """
+    part = "train" if train else "test"
+    out = out or run_dir / f"raster-{'train-' if train else ''}{sample}.html"
+    check_kind(out)
+    folder = RunFolder.open(run_dir)
+    spec = folder.spec()
+    _, parameters = folder.latest_or_fail(spec.network)
+    dataset = load_run_data(folder, data_dir=data_dir)
+    backend = backend or str(folder.about()["backend"])
+    content = SampleContent(
+        title=f"{spec.network} on {dataset.name}, {part} sample {sample}",
+        experiment=spec,
+        class_names=dataset.class_names,
+        recording=_record(spec, parameters, dataset, sample, train=train, backend=backend),
+        image_shape=dataset.image_shape,
+    )
+    return write_sample(content, out), content
+
+
+def _record(
+    spec: ExperimentSpec,
+    parameters: NetworkParameters,
+    dataset: Dataset,
+    sample: int,
+    *,
+    train: bool,
+    backend: str,
+) -> PhaseRecording:
+    """Record a sample of the test set or of the training set."""
+    images, labels = (
+        (dataset.x_train, dataset.y_train) if train else (dataset.x_test, dataset.y_test)
+    )
+    if not 0 <= sample < len(images):
+        raise InputError(
+            f"sample {sample}: the {'training' if train else 'test'} set of {dataset.name} has "
+            f"{len(images)} samples, expected 0 to {len(images) - 1}"
+        )
+    label = int(labels[sample])
+    found = record_sample(
+        spec.network, parameters, images[sample], label, seed=spec.training.seed, backend=backend
+    )
     return PhaseRecording(
-        layer_names=recording.layer_names,
-        events=recording.events,
-        states=recording.states,
-        free_steps=recording.schedule.free_steps,
-        nudged_steps=recording.schedule.nudged_steps,
-        phase_bounds=recording.phase_bounds(),
-        image=image,
-        label=int(dataset.y_test[SHOWN_SAMPLE]),
-        prediction=int(recording.scores.argmax()),
+        layer_names=found.layer_names,
+        events=found.events,
+        states=found.states,
+        free_steps=found.schedule.free_steps,
+        nudged_steps=found.schedule.nudged_steps,
+        phase_bounds=found.phase_bounds(),
+        image=images[sample].reshape(dataset.image_shape) / dataset.levels,
+        label=label,
+        prediction=int(found.scores.argmax()),
+        scores=found.scores,
     )

@@ -52,6 +52,8 @@ class PhaseRecording:
         (height, width) or (height, width, channels), in [0, 1].
     label, prediction
         True class, and class read from the output at the end of the free phase.
+    scores
+        (classes,): what the prediction is the largest of.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class PhaseRecording:
     image: NDArray[np.floating[Any]]
     label: int
     prediction: int
+    scores: NDArray[np.floating[Any]]
 
     def __post_init__(self) -> None:
         if not self.layer_names:
@@ -129,39 +132,21 @@ class PhaseRecording:
         return tuple(int(events.shape[1]) for events in self.events)
 
 
-@dataclass(frozen=True, eq=False)
-class ReportContent:
-    """Everything that a report shows.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SampleContent:
+    """Everything that figures of one sample show.
 
     Parameters
     ----------
     title
-        Heading of the report.
-    command
-        The command line that reproduces the run.
-    versions
-        Version of every package that the run depends on.
-    started
-        When the run began, ISO 8601.
-    backend
-        Name of the backend that executed the network.
-    seed
-        Seed of the run.
+        Heading of the page.
     experiment
         What was trained, and how.
-    metrics
-        The lines of ``metrics.jsonl``, one an epoch, at least one.
-    baseline_metrics
-        The same for the run with a frozen input layer, or None.
-    confusion
-        (classes, classes) counts on the test set; rows are true, columns predicted classes.
     class_names
         Name of every class.
     recording
         One sample through its phases. The output layer consists of one group of neurons for each
         class, class 0 first.
-    input_weights
-        What the first layer receives from the image, see `LayerParameters.weights`.
     image_shape
         (height, width) or (height, width, channels).
 
@@ -172,33 +157,13 @@ class ReportContent:
     """
 
     title: str
-    command: str
-    versions: Mapping[str, str]
-    started: str
-    backend: str
-    seed: int
     experiment: ExperimentSpec
-    metrics: Sequence[Mapping[str, Any]]
-    baseline_metrics: Sequence[Mapping[str, Any]] | None
-    confusion: NDArray[np.integer[Any]]
     class_names: tuple[str, ...]
     recording: PhaseRecording
-    input_weights: NDArray[np.int8] | NDArray[np.float32]
     image_shape: ImageShape
 
     def __post_init__(self) -> None:
-        self._check_metrics("metrics", self.metrics)
-        if self.baseline_metrics is not None:
-            self._check_metrics("baseline_metrics", self.baseline_metrics)
-        classes = len(self.class_names)
-        if classes == 0 or self.confusion.shape != (classes, classes):
-            raise InputError(
-                f"confusion has the shape {self.confusion.shape}: expected ({classes}, {classes}), "
-                "one row and one column for each name in class_names"
-            )
-        if self.confusion.min() < 0 or self.confusion.sum() == 0:
-            raise InputError("confusion must hold counts of at least one test sample")
-        network = self.experiment.network
+        network, classes = self.experiment.network, len(self.class_names)
         if classes != network.classes:
             raise InputError(f"{classes} class_names: expected {network.classes}, as in the spec")
         if self.recording.layer_sizes != network.sizes[1:]:
@@ -212,6 +177,11 @@ class ReportContent:
                     f"{name}={getattr(self.recording, name)} of the recording: expected a class "
                     f"from 0 to {classes - 1}"
                 )
+        if self.recording.scores.shape != (classes,):
+            raise InputError(
+                f"scores of the recording have the shape {self.recording.scores.shape}: expected "
+                f"({classes},), one for each class"
+            )
         if self.recording.image.shape != tuple(self.image_shape):
             raise InputError(
                 f"the recorded image has the shape {self.recording.image.shape}: expected "
@@ -221,6 +191,67 @@ class ReportContent:
             raise InputError(
                 f"image_shape {tuple(self.image_shape)} does not fit {network.inputs} inputs"
             )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReportContent(SampleContent):
+    """Everything that a report shows: `SampleContent`, and the run that it is from.
+
+    Parameters
+    ----------
+    command
+        The command line that reproduces the run.
+    versions
+        Version of every package that the run depends on.
+    started
+        When the run began, ISO 8601.
+    backend
+        Name of the backend that executed the network.
+    seed
+        Seed of the run.
+    metrics
+        The lines of ``metrics.jsonl``, one an epoch, at least one.
+    baseline_metrics
+        The same for the run with a frozen input layer, or None.
+    confusion
+        (classes, classes) counts on the test set; rows are true, columns predicted classes.
+    events_per_inference, operations_per_inference
+        Events and synaptic operations of a test sample, mean over the test set.
+    input_weights
+        What the first layer receives from the image, see `LayerParameters.weights`.
+
+    Raises
+    ------
+    InputError
+        If the parts do not fit together.
+    """
+
+    command: str
+    versions: Mapping[str, str]
+    started: str
+    backend: str
+    seed: int
+    metrics: Sequence[Mapping[str, Any]]
+    baseline_metrics: Sequence[Mapping[str, Any]] | None
+    confusion: NDArray[np.integer[Any]]
+    events_per_inference: float
+    operations_per_inference: float
+    input_weights: NDArray[np.int8] | NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        self._check_metrics("metrics", self.metrics)
+        if self.baseline_metrics is not None:
+            self._check_metrics("baseline_metrics", self.baseline_metrics)
+        classes = len(self.class_names)
+        if classes == 0 or self.confusion.shape != (classes, classes):
+            raise InputError(
+                f"confusion has the shape {self.confusion.shape}: expected ({classes}, {classes}), "
+                "one row and one column for each name in class_names"
+            )
+        if self.confusion.min() < 0 or self.confusion.sum() == 0:
+            raise InputError("confusion must hold counts of at least one test sample")
+        super().__post_init__()
+        network = self.experiment.network
         expected = network.connections[0].weight_shape
         if self.input_weights.shape != expected:
             raise InputError(

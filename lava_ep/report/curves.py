@@ -237,3 +237,67 @@ def events_per_epoch_alt(content: ReportContent) -> str:
         f"{phase} from {count(first[phase])} to {count(last[phase])}" for phase in PHASES
     )
     return f"Line chart of events per sample over {len(content.metrics)} epochs: {ends}."
+
+
+def accuracy_by_events(content: ReportContent, theme: Theme) -> Figure:
+    """Test accuracy against events of a neuron for each sample, one point an epoch."""
+    figure = new_figure(6.2, 3.7)
+    axes = figure.add_subplot()
+    found = events_per_neuron(content)
+    accuracy = [float(line["test_accuracy"]) for line in content.metrics]
+    axes.plot(found, accuracy, color=theme.muted, linewidth=1.2, alpha=0.7, zorder=2)
+    axes.plot(
+        found,
+        accuracy,
+        color=theme.blue,
+        linestyle="none",
+        marker="o",
+        markersize=9 if len(found) == 1 else 6,
+        clip_on=False,
+        zorder=3,
+    )
+    for k in sorted({0, len(found) - 1}):
+        axes.annotate(
+            f"epoch {content.metrics[k]['epoch']}",
+            (found[k], accuracy[k]),
+            xytext=(0, 9),
+            textcoords="offset points",
+            ha="center",
+            color=theme.text,
+            fontweight="bold" if k else None,
+        )
+    # Room for the labels, and for the only point of a single epoch.
+    axes.margins(x=0.15, y=0.2)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
+    axes.grid()
+    axes.set_xlabel("events of a neuron in the free phase of a sample")
+    axes.set_ylabel("test accuracy")
+    return figure
+
+
+def events_per_neuron(content: ReportContent) -> list[float]:
+    """Mean events of a neuron in the free phase of a training sample, for each epoch."""
+    neurons = sum(content.recording.layer_sizes)
+    return [float(line["events_per_sample"]["free"]) / neurons for line in content.metrics]
+
+
+def accuracy_by_events_caption(content: ReportContent) -> str:
+    """Say what to see in accuracy against events."""
+    many = "Each point is an epoch" if len(content.metrics) > 1 else "The point is the only epoch"
+    return (
+        f"{many}: test accuracy after it, and how many events a neuron sends in the free phase, "
+        "which an inference consists of, as a mean over all neurons and the training samples; "
+        "further up and further left is better."
+    )
+
+
+def accuracy_by_events_alt(content: ReportContent) -> str:
+    """Describe accuracy against events to those who cannot see it."""
+    found = events_per_neuron(content)
+    ends = " to ".join(
+        f"{percent(content.metrics[k]['test_accuracy'])} at {found[k]:.3g} events"
+        for k in sorted({0, len(found) - 1})
+    )
+    return f"Test accuracy against events per neuron and sample over the epochs: {ends}."

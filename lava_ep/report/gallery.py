@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from matplotlib.figure import Figure
 
 from lava_ep.report import curves, first_layer, matrices, phases
-from lava_ep.report.content import ReportContent
+from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.summary import flipping_layers
 from lava_ep.report.theme import Theme
 
+Content = TypeVar("Content", bound=SampleContent, contravariant=True)
 
-def _always(content: ReportContent) -> bool:
+
+def _always(content: SampleContent) -> bool:
     return True
 
 
@@ -30,8 +33,8 @@ def _is_dense(content: ReportContent) -> bool:
 
 
 @dataclass(frozen=True)
-class Plate:
-    """One figure of the report.
+class Plate(Generic[Content]):
+    """One figure of a page.
 
     Parameters
     ----------
@@ -51,13 +54,59 @@ class Plate:
 
     name: str
     heading: str
-    draw: Callable[[ReportContent, Theme], Figure]
-    caption: Callable[[ReportContent], str]
-    alt: Callable[[ReportContent], str]
-    applies: Callable[[ReportContent], bool] = _always
+    draw: Callable[[Content, Theme], Figure]
+    caption: Callable[[Content], str]
+    alt: Callable[[Content], str]
+    applies: Callable[[Content], bool] = _always
 
 
-PLATES: tuple[Plate, ...] = (
+SAMPLE_PLATES: tuple[Plate[SampleContent], ...] = (
+    Plate(
+        "sample",
+        "Recorded sample",
+        phases.sample_image,
+        phases.sample_image_caption,
+        phases.sample_image_alt,
+    ),
+    Plate(
+        "event-raster",
+        "Events of one sample",
+        phases.raster,
+        phases.raster_caption,
+        phases.raster_alt,
+    ),
+    Plate(
+        "events-per-step",
+        "Events per step",
+        phases.events_per_step,
+        phases.events_per_step_caption,
+        phases.events_per_step_alt,
+    ),
+    Plate(
+        "output-state",
+        "State of the output",
+        phases.output_state,
+        phases.output_state_caption,
+        phases.output_state_alt,
+    ),
+    Plate(
+        "layer-states",
+        "States of all neurons",
+        phases.layer_states,
+        phases.layer_states_caption,
+        phases.layer_states_alt,
+    ),
+    Plate(
+        "scores",
+        "Scores",
+        phases.scores,
+        phases.scores_caption,
+        phases.scores_alt,
+    ),
+)
+"""The figures of one sample, in the order of the page."""
+
+PLATES: tuple[Plate[ReportContent], ...] = (
     Plate(
         "learning-curve",
         "Learning curve",
@@ -90,33 +139,13 @@ PLATES: tuple[Plate, ...] = (
         matrices.confusion_alt,
     ),
     Plate(
-        "sample",
-        "Recorded sample",
-        phases.sample_image,
-        phases.sample_image_caption,
-        phases.sample_image_alt,
+        "accuracy-by-events",
+        "Accuracy and events",
+        curves.accuracy_by_events,
+        curves.accuracy_by_events_caption,
+        curves.accuracy_by_events_alt,
     ),
-    Plate(
-        "event-raster",
-        "Events of one sample",
-        phases.raster,
-        phases.raster_caption,
-        phases.raster_alt,
-    ),
-    Plate(
-        "events-per-step",
-        "Events per step",
-        phases.events_per_step,
-        phases.events_per_step_caption,
-        phases.events_per_step_alt,
-    ),
-    Plate(
-        "output-state",
-        "State of the output",
-        phases.output_state,
-        phases.output_state_caption,
-        phases.output_state_alt,
-    ),
+    *SAMPLE_PLATES,
     Plate(
         "receptive-fields",
         "Receptive fields",

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap, SymLogNorm, to_rgba
-from matplotlib.figure import Figure
+from matplotlib.colors import LinearSegmentedColormap, Normalize, SymLogNorm, to_rgba
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from lava_ep.report.content import PhaseRecording, ReportContent
+from lava_ep.report.content import PhaseRecording, SampleContent
 from lava_ep.report.text import class_label, count, plural, signed
 from lava_ep.report.theme import Theme, new_figure
 from lava_ep.spec import GradedNeuronSpec
@@ -129,15 +129,26 @@ def _label_phases(
         )
 
 
-def _layer_axes(heights: list[float], width: float = _WIDTH) -> tuple[Figure, list[Axes]]:
+def _layer_axes(figure: FigureBase, heights: list[float]) -> list[Axes]:
     """Stack one plot for each layer with the output on top; return the plots input side first."""
-    figure = new_figure(width, sum(heights) + 1.1)
     grid = figure.subplots(
         len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights[::-1]}
     )
     plots: list[Axes] = [grid[row, 0] for row in reversed(range(len(heights)))]
     plots[0].set_xlabel("time step")
-    return figure, plots
+    return plots
+
+
+def _raster_heights(content: SampleContent) -> list[float]:
+    """Heights of the layers in a raster, in inches."""
+    layers = len(content.recording.layer_names)
+    hidden = 2.6 if layers <= 2 else 1.9
+    return [hidden] * (layers - 1) + [2.2]
+
+
+def _around(heights: list[float]) -> float:
+    """Height of a figure of layers with what is written around them, in inches."""
+    return sum(heights) + 1.1
 
 
 def _layer_label(recording: PhaseRecording, layer: int) -> str:
@@ -158,21 +169,26 @@ def _silent_note(axes: Axes, theme: Theme) -> None:
     )
 
 
-def sample_image(content: ReportContent, theme: Theme) -> Figure:
+def sample_image(content: SampleContent, theme: Theme) -> Figure:
     """Draw the recorded sample's image, nothing else."""
-    image = content.recording.image
-    height, width = image.shape[:2]
-    if not _has_colors(image) and image.ndim == 3:
-        image = image.mean(axis=2)
+    height, width = content.recording.image.shape[:2]
     longest = max(height, width)
     figure = new_figure(2.2 * width / longest, 2.2 * height / longest, framed=False)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.imshow(image, cmap="gray", vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest")
-    axes.set_axis_off()
+    _draw_image(figure.add_axes((0.0, 0.0, 1.0, 1.0)), content, aspect="auto")
     return figure
 
 
-def sample_image_caption(content: ReportContent) -> str:
+def _draw_image(
+    axes: Axes, content: SampleContent, aspect: Literal["equal", "auto"] = "equal"
+) -> None:
+    image = content.recording.image
+    if not _has_colors(image) and image.ndim == 3:
+        image = image.mean(axis=2)
+    axes.imshow(image, cmap="gray", vmin=0.0, vmax=1.0, aspect=aspect, interpolation="nearest")
+    axes.set_axis_off()
+
+
+def sample_image_caption(content: SampleContent) -> str:
     """Say what the image shows and what the network takes it for."""
     recording = content.recording
     return (
@@ -181,7 +197,7 @@ def sample_image_caption(content: ReportContent) -> str:
     )
 
 
-def sample_image_alt(content: ReportContent) -> str:
+def sample_image_alt(content: SampleContent) -> str:
     """Describe the image to those who cannot see it."""
     height, width = content.image_shape[:2]
     name = class_label(content.class_names[content.recording.label])
@@ -194,17 +210,21 @@ def _has_colors(image: NDArray[Any]) -> bool:
     return image.ndim == 3 and image.shape[2] == 3
 
 
-def raster(content: ReportContent, theme: Theme) -> Figure:
+def raster(content: SampleContent, theme: Theme) -> Figure:
     """Every event of every neuron over the time steps of one sample, the output on top.
 
     Events of binary neurons are dashes; those of graded neurons are cells, the deeper in color the
     larger the change.
     """
-    recording = content.recording
-    layers = len(recording.layer_names)
-    hidden = 2.6 if layers <= 2 else 1.9
-    heights = [hidden] * (layers - 1) + [2.2]
-    figure, plots = _layer_axes(heights, _RASTER_WIDTH)
+    figure = new_figure(_RASTER_WIDTH, _around(_raster_heights(content)))
+    _draw_raster(figure, content, theme)
+    return figure
+
+
+def _draw_raster(figure: FigureBase, content: SampleContent, theme: Theme) -> None:
+    """Draw the raster into a figure or a part of one, `_RASTER_WIDTH` wide."""
+    recording, heights = content.recording, _raster_heights(content)
+    plots = _layer_axes(figure, heights)
     changes = _change_colors(recording, theme)
     for layer, (axes, events) in enumerate(zip(plots, recording.events, strict=True)):
         _mark_phases(axes, recording, theme)
@@ -225,17 +245,32 @@ def raster(content: ReportContent, theme: Theme) -> Figure:
     figure.align_ylabels(plots)
     if recording.graded:
         _change_scale(figure, plots, changes)
-        return figure
+        return
+    colors = (theme.blue, theme.orange)
     figure.legend(
         handles=[
-            Line2D([], [], color=theme.blue, linewidth=5, label="switches on (+1)"),
-            Line2D([], [], color=theme.orange, linewidth=5, label="switches off (\N{MINUS SIGN}1)"),
+            Line2D([], [], color=color, linewidth=5, label=label)
+            for color, label in zip(colors, _unit_events(content), strict=False)
         ],
         loc="outside lower center",
         ncols=2,
         handlelength=1.2,
     )
-    return figure
+
+
+def _spikes(content: SampleContent) -> bool:
+    """Whether events are spikes, not changes of an activation."""
+    return content.experiment.network.neuron.kind not in ("binary", "graded")
+
+
+def _unit_events(content: SampleContent) -> tuple[str, ...]:
+    """Say what events of +1 mean, and those of -1 where there may be some."""
+    minus = "\N{MINUS SIGN}1"
+    if not _spikes(content):
+        return "switches on (+1)", f"switches off ({minus})"
+    if any((events < 0).any() for events in content.recording.events):
+        return "spike (+1)", f"spike ({minus})"
+    return ("spike",)
 
 
 def _draw_dashes(
@@ -310,7 +345,7 @@ def _draw_changes(axes: Axes, events: NDArray[Any], colors: ScalarMappable) -> N
     )
 
 
-def _change_scale(figure: Figure, plots: list[Axes], colors: ScalarMappable) -> None:
+def _change_scale(figure: FigureBase, plots: list[Axes], colors: ScalarMappable) -> None:
     """Explain the colors of changes below the plots."""
     limit = float(colors.norm.vmax or 1.0)
     top = math.floor(math.log10(limit))
@@ -329,12 +364,20 @@ def _change_scale(figure: Figure, plots: list[Axes], colors: ScalarMappable) -> 
     bar.outline.set_visible(False)  # type: ignore[operator]
 
 
-def _mark_classes(axes: Axes, content: ReportContent, theme: Theme) -> None:
+def _mark_classes(axes: Axes, content: SampleContent, theme: Theme) -> None:
     """Label the output's groups by class, true class in bold; thin the names if they are many."""
     recording, names = content.recording, content.class_names
     size = recording.layer_sizes[-1] // len(names)
     for group in range(1, len(names)):
         axes.axhline(group * size - 0.5, color=theme.line, linewidth=0.7, zorder=1)
+    low = recording.label * size - 0.5
+    axes.axhspan(low, low + size, facecolor=theme.blue, alpha=0.13, linewidth=0, zorder=0.5)
+    _label_classes(axes, content, theme, size)
+
+
+def _label_classes(axes: Axes, content: SampleContent, theme: Theme, size: int) -> None:
+    """Write the names of the classes, each of which takes ``size`` rows; see `_mark_classes`."""
+    recording, names = content.recording, content.class_names
     shown = _thinned(len(names), 12, keep=recording.label)
     axes.set_yticks([(k + 0.5) * size - 0.5 for k in shown], [names[k] for k in shown])
     axes.tick_params(axis="y", length=0)
@@ -345,8 +388,6 @@ def _mark_classes(axes: Axes, content: ReportContent, theme: Theme) -> None:
         else:
             label.set_color(theme.muted)
             label.set_fontsize(10)
-    low = recording.label * size - 0.5
-    axes.axhspan(low, low + size, facecolor=theme.blue, alpha=0.13, linewidth=0, zorder=0.5)
 
 
 def _thinned(classes: int, most: int, *, keep: int) -> list[int]:
@@ -355,7 +396,7 @@ def _thinned(classes: int, most: int, *, keep: int) -> list[int]:
     return [k for k in range(classes) if k % stride == keep % stride]
 
 
-def raster_caption(content: ReportContent) -> str:
+def raster_caption(content: SampleContent) -> str:
     """Say what to see in the raster."""
     recording = content.recording
     free = sum(events_within(recording, k, "free") for k in range(len(recording.events)))
@@ -368,6 +409,8 @@ def raster_caption(content: ReportContent) -> str:
         grouped = max(recording.layer_sizes) > _ROWS
         event = "Each cell is one event, the deeper its color the larger the change of activation"
         event += " (of many neurons in a row, the largest)" if grouped else ""
+    elif _spikes(content):
+        event = "Each dash is one spike"
     else:
         event = "Each dash is one event, the change of one neuron's binary activation"
     return (
@@ -377,7 +420,7 @@ def raster_caption(content: ReportContent) -> str:
     )
 
 
-def raster_alt(content: ReportContent) -> str:
+def raster_alt(content: SampleContent) -> str:
     """Describe the raster to those who cannot see it."""
     recording = content.recording
     phases = ", ".join(
@@ -390,11 +433,13 @@ def raster_alt(content: ReportContent) -> str:
     return f"Event raster over {recording.steps} time steps, {phases}; {layers}."
 
 
-def events_per_step(content: ReportContent, theme: Theme) -> Figure:
+def events_per_step(content: SampleContent, theme: Theme) -> Figure:
     """Events of every layer at every time step: rising ones upwards, falling ones downwards."""
     recording = content.recording
     layers = len(recording.layer_names)
-    figure, plots = _layer_axes([1.7 if layers <= 2 else 1.3] * layers)
+    heights = [1.7 if layers <= 2 else 1.3] * layers
+    figure = new_figure(_WIDTH, _around(heights))
+    plots = _layer_axes(figure, heights)
     steps = np.arange(recording.steps)
     for layer, (axes, events) in enumerate(zip(plots, recording.events, strict=True)):
         _mark_phases(axes, recording, theme)
@@ -422,6 +467,8 @@ def events_per_step(content: ReportContent, theme: Theme) -> Figure:
     _label_phases(plots[-1], recording, theme)
     figure.align_ylabels(plots)
     up, down = ("rise", "fall") if recording.graded else ("switch on", "switch off")
+    if _spikes(content):
+        up, down = "spikes (+1)", "spikes (\N{MINUS SIGN}1)"
     figure.legend(
         handles=[
             Patch(color=theme.blue, label=f"\N{UPWARDS ARROW} {up}"),
@@ -445,9 +492,14 @@ def _symlog_ticks(top: int, bottom: int) -> list[int]:
     return [*down, 0, *up]
 
 
-def events_per_step_caption(content: ReportContent) -> str:
+def events_per_step_caption(content: SampleContent) -> str:
     """Say what to see in the events per step."""
     recording = content.recording
+    if _spikes(content):
+        return (
+            "Spikes of every layer in each time step, first while the network settles freely, then "
+            "while its output is nudged."
+        )
     settled = silent_from(recording)
     if settled == 0:
         return "This sample causes no event in the free phase."
@@ -471,7 +523,7 @@ def events_per_step_caption(content: ReportContent) -> str:
     return f"{why}: all is quiet after {settled} of the {recording.free_steps} free steps{again}."
 
 
-def events_per_step_alt(content: ReportContent) -> str:
+def events_per_step_alt(content: SampleContent) -> str:
     """Describe the events per step to those who cannot see them."""
     recording = content.recording
     layers = "; ".join(
@@ -482,17 +534,24 @@ def events_per_step_alt(content: ReportContent) -> str:
     return f"Bar chart of events at each of {recording.steps} time steps, by layer. {layers}."
 
 
-def class_states(content: ReportContent) -> NDArray[np.float64]:
+def class_states(content: SampleContent) -> NDArray[np.float64]:
     """Mean state of each class's group of output neurons, (steps, classes)."""
     states = content.recording.states[-1]
     grouped = states.reshape(states.shape[0], len(content.class_names), -1)
     return np.asarray(grouped.mean(axis=2, dtype=np.float64))
 
 
-def output_state(content: ReportContent, theme: Theme) -> Figure:
+def output_state(content: SampleContent, theme: Theme) -> Figure:
     """Mean state of every class's group of output neurons over the time steps."""
-    recording = content.recording
     figure = new_figure(_WIDTH, 4.4)
+    _draw_output_state(figure, content, theme, _WIDTH)
+    return figure
+
+
+def _draw_output_state(
+    figure: FigureBase, content: SampleContent, theme: Theme, width: float
+) -> None:
+    recording = content.recording
     axes = figure.add_subplot()
     _mark_phases(axes, recording, theme)
     means = class_states(content)
@@ -503,11 +562,11 @@ def output_state(content: ReportContent, theme: Theme) -> Figure:
         key=lambda k: (k == recording.label, k == recording.prediction),
     ):
         if k == recording.label:
-            color, width, style, label = theme.blue, 3.0, "-", "true"
+            color, thickness, style, label = theme.blue, 3.0, "-", "true"
         elif wrong and k == recording.prediction:
-            color, width, style, label = theme.orange, 2.6, "--", "predicted"
+            color, thickness, style, label = theme.orange, 2.6, "--", "predicted"
         else:
-            color, width, style, label = theme.muted, 1.1, "-", ""
+            color, thickness, style, label = theme.muted, 1.1, "-", ""
         # Phases are not joined: a second nudged phase starts from the free state again.
         for name, first, end in recording.phase_bounds:
             if not _is_idle(name):
@@ -515,10 +574,10 @@ def output_state(content: ReportContent, theme: Theme) -> Figure:
                     np.arange(first, end),
                     means[first:end, k],
                     color=color,
-                    linewidth=width,
+                    linewidth=thickness,
                     linestyle=style,
                     marker="o" if recording.steps <= 80 else None,
-                    markersize=1.4 * width + 1.0,
+                    markersize=1.4 * thickness + 1.0,
                     alpha=1.0 if label else 0.75,
                     zorder=4 if label else 3,
                     clip_on=False,
@@ -529,7 +588,7 @@ def output_state(content: ReportContent, theme: Theme) -> Figure:
                     [],
                     [],
                     color=color,
-                    linewidth=width,
+                    linewidth=thickness,
                     linestyle=style,
                     label=f"{class_label(content.class_names[k])} ({label})",
                 )
@@ -542,12 +601,14 @@ def output_state(content: ReportContent, theme: Theme) -> Figure:
     axes.set_xlabel("time step")
     single = recording.layer_sizes[-1] == len(content.class_names)
     axes.set_ylabel("state s" if single else "mean state s of the group")
-    _label_phases(axes, recording, theme)
-    figure.legend(handles=handles[::-1], loc="outside lower center", ncols=3, handlelength=2.0)
-    return figure
+    _label_phases(axes, recording, theme, width)
+    columns = 3 if width >= _WIDTH else 2
+    figure.legend(
+        handles=handles[::-1], loc="outside lower center", ncols=columns, handlelength=2.0
+    )
 
 
-def output_state_caption(content: ReportContent) -> str:
+def output_state_caption(content: SampleContent) -> str:
     """Say what to see in the output's state."""
     recording = content.recording
     true = class_label(content.class_names[recording.label])
@@ -562,7 +623,7 @@ def output_state_caption(content: ReportContent) -> str:
     )
 
 
-def output_state_alt(content: ReportContent) -> str:
+def output_state_alt(content: SampleContent) -> str:
     """Describe the output's state to those who cannot see it."""
     recording = content.recording
     end = next(e for name, _, e in recording.phase_bounds if name.startswith("free"))
@@ -572,4 +633,172 @@ def output_state_alt(content: ReportContent) -> str:
         f"steps; at the end of the free phase the true class {content.class_names[recording.label]}"
         f" stands at {means[recording.label]:.2f}, the highest class "
         f"{content.class_names[int(means.argmax())]} at {means.max():.2f}."
+    )
+
+
+def layer_states(content: SampleContent, theme: Theme) -> Figure:
+    """State of every neuron over the time steps, the output on top, in the order of the raster."""
+    heights = [0.8 * height for height in _raster_heights(content)]
+    figure = new_figure(_WIDTH, _around(heights))
+    _draw_layer_states(figure, content, theme, heights, _WIDTH)
+    return figure
+
+
+def _draw_layer_states(
+    figure: FigureBase, content: SampleContent, theme: Theme, heights: list[float], width: float
+) -> None:
+    recording = content.recording
+    plots = _layer_axes(figure, heights)
+    colors = _state_colors(recording, theme)
+    for layer, (axes, states) in enumerate(zip(plots, recording.states, strict=True)):
+        _mark_phases(axes, recording, theme)
+        steps, neurons = states.shape
+        axes.imshow(
+            mean_states(states, _ROWS).T,
+            cmap=colors.cmap,
+            norm=colors.norm,
+            origin="lower",
+            aspect="auto",
+            interpolation="nearest",
+            extent=(-0.5, steps - 0.5, -0.5, neurons - 0.5),
+            # The lines between phases stay visible, and their tints in a margin above.
+            zorder=0.5,
+        )
+        axes.set_ylim(-0.5, neurons - 0.5 + 0.06 * neurons)
+        axes.set_ylabel(_layer_label(recording, layer))
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    _label_classes(plots[-1], content, theme, neurons // len(content.class_names))
+    _label_phases(plots[-1], recording, theme, width)
+    figure.align_ylabels(plots)
+    bar = figure.colorbar(colors, ax=plots, orientation="horizontal", shrink=0.5, aspect=32)
+    bar.set_label("state s")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def _state_colors(recording: PhaseRecording, theme: Theme) -> ScalarMappable:
+    """Return colors for states: the deeper the further from 0, by sign where there are both."""
+    low = min(float(states.min()) for states in recording.states)
+    high = max(float(states.max()) for states in recording.states)
+    if low >= 0:
+        colors = LinearSegmentedColormap.from_list("states", [theme.surface, theme.blue])
+        return ScalarMappable(Normalize(0.0, high or 1.0), colors)
+    limit = max(-low, high)
+    colors = LinearSegmentedColormap.from_list("states", [theme.orange, theme.surface, theme.blue])
+    return ScalarMappable(Normalize(-limit, limit), colors)
+
+
+def mean_states(states: NDArray[Any], rows: int) -> NDArray[np.float64]:
+    """Average the states of neighboring neurons.
+
+    Parameters
+    ----------
+    states
+        (steps, n).
+    rows
+        Largest number of groups.
+
+    Returns
+    -------
+    means
+        (steps, groups); groups are of nearly equal size.
+    """
+    neurons = states.shape[1]
+    starts = np.linspace(0, neurons, min(rows, neurons), endpoint=False).astype(int)
+    sizes = np.diff([*starts, neurons])
+    sums = np.add.reduceat(states.astype(np.float64), starts, axis=1)
+    return np.asarray(sums / sizes)
+
+
+def layer_states_caption(content: SampleContent) -> str:
+    """Say what to see in the states."""
+    grouped = max(content.recording.layer_sizes) > _ROWS
+    mean = " (of neighboring neurons in a row, the mean)" if grouped else ""
+    return (
+        f"The state of every neuron{mean}, in the order of the raster: rows that keep their color "
+        "have settled, and what changes after the free phase is the answer to the nudge."
+    )
+
+
+def layer_states_alt(content: SampleContent) -> str:
+    """Describe the states to those who cannot see them."""
+    recording = content.recording
+    _, first, end = next(p for p in recording.phase_bounds if p[0].startswith("free"))
+    layers = "; ".join(
+        f"{name} from {states[first].mean():.2f} to {states[end - 1].mean():.2f}"
+        for name, states in zip(recording.layer_names, recording.states, strict=True)
+    )
+    return (
+        f"Heat map of the state of every neuron over {recording.steps} time steps, by layer; mean "
+        f"over the neurons in the first and the last free step: {layers}."
+    )
+
+
+def scores(content: SampleContent, theme: Theme) -> Figure:
+    """Score of every class at the end of the free phase."""
+    figure = new_figure(_WIDTH, 3.9)
+    _draw_scores(figure.add_subplot(), content, theme)
+    return figure
+
+
+def _draw_scores(axes: Axes, content: SampleContent, theme: Theme) -> None:
+    recording, names = content.recording, content.class_names
+    classes = np.arange(len(names))
+    colors = [theme.muted] * len(names)
+    colors[recording.prediction] = theme.orange
+    colors[recording.label] = theme.blue
+    axes.barh(classes, recording.scores, color=colors, height=0.72, zorder=3)
+    axes.axvline(0, color=theme.muted, linewidth=1.0, zorder=4)
+    _label_classes(axes, content, theme, 1)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.set_xlabel("score")
+    axes.grid(axis="x")
+
+
+def scores_caption(content: SampleContent) -> str:
+    """Say what to see in the scores."""
+    recording, names = content.recording, content.class_names
+    true = class_label(names[recording.label])
+    if recording.prediction == recording.label:
+        best = f"{true} (blue), which is right, has the largest"
+    else:
+        predicted = class_label(names[recording.prediction])
+        best = f"{predicted} (orange) has the largest, larger than the true {true} (blue)"
+    return f"What each class scores at the end of the free phase: {best}."
+
+
+def scores_alt(content: SampleContent) -> str:
+    """Describe the scores to those who cannot see them."""
+    order = np.argsort(-content.recording.scores, kind="stable")[:3]
+    best = ", ".join(f"{content.class_names[k]} {content.recording.scores[k]:.3g}" for k in order)
+    return f"Bar chart of the scores of {len(content.class_names)} classes; the largest: {best}."
+
+
+def overview(content: SampleContent, theme: Theme) -> Figure:
+    """Everything of one sample in one figure: image, scores, raster and states."""
+    side = 3.4
+    half = (side + _RASTER_WIDTH) / 2
+    heights = _raster_heights(content)
+    above, below = _around(heights), _around([0.8 * height for height in heights])
+    figure = new_figure(side + _RASTER_WIDTH, above + below + 0.6)
+    figure.suptitle(_overview_title(content), x=0.02, ha="left", fontweight="bold")
+    top, bottom = figure.subfigures(2, 1, height_ratios=[above, below])
+    left, right = top.subfigures(1, 2, width_ratios=[side, _RASTER_WIDTH])
+    image, bars = left.subplots(2, 1)
+    _draw_image(image, content)
+    _draw_scores(bars, content, theme)
+    _draw_raster(right, content, theme)
+    states, output = bottom.subfigures(1, 2)
+    _draw_layer_states(states, content, theme, [0.8 * height for height in heights], half)
+    _draw_output_state(output, content, theme, half)
+    for part in (top, bottom, left, right, states, output):
+        part.set_facecolor("none")
+    return figure
+
+
+def _overview_title(content: SampleContent) -> str:
+    recording, names = content.recording, content.class_names
+    return (
+        f"{content.title}: true class {names[recording.label]}, "
+        f"prediction {names[recording.prediction]}"
     )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from lava_ep.dynamics import Connection, Convolution
+from lava_ep.analysis.efficiency import (
+    Account,
+    dense_macs,
+    inference_account,
+    phase_steps,
+    training_account,
+)
 from lava_ep.report.content import PHASES, ReportContent
 
 
@@ -47,7 +52,8 @@ class PhaseActivity:
 class Summary:
     """Headline numbers of a run; accuracies are fractions and those of the last epoch.
 
-    Weights that feedback has of its own are counted, too.
+    Weights that feedback has of its own are counted, too. ``inference`` and ``training`` account
+    for a test sample and for a training sample of the last epoch.
     """
 
     epochs: int
@@ -62,6 +68,8 @@ class Summary:
     real_weights: int
     flips: int
     activity: tuple[PhaseActivity, ...]
+    inference: Account
+    training: Account
 
     @property
     def decimals(self) -> int:
@@ -92,34 +100,6 @@ def flipping_layers(content: ReportContent) -> tuple[int, ...]:
     """Layers that are entered by binary weights, the only ones that flip."""
     layers = content.experiment.network.layers
     return tuple(index for index, layer in enumerate(layers) if layer.binary)
-
-
-def dense_operations(connections: Sequence[Connection], steps: int) -> int:
-    r"""Multiply-accumulates that matrix products and convolutions instead of events would take.
-
-    .. math:: \mathrm{steps} \cdot \left(m_1 + 2 \sum_{l > 1} m_l\right)
-
-    Every synapse is evaluated at every step: from the input upwards only, between layers of
-    neurons in both directions. In one direction a dense connection takes
-    :math:`m = n_\mathrm{pre} n_\mathrm{post}`, and a convolution of :math:`c` channels to a map of
-    :math:`h \times w \times o`, before pooling, :math:`m = h w o \cdot k^2 c`.
-
-    Parameters
-    ----------
-    connections
-        From the input upwards.
-    steps
-        Number of time steps.
-    """
-    once = [_multiply_accumulates(connection) for connection in connections]
-    return steps * (once[0] + 2 * sum(once[1:]))
-
-
-def _multiply_accumulates(connection: Connection) -> int:
-    sums = connection.n_post
-    if isinstance(connection, Convolution):
-        sums = math.prod(connection.sum_shape)
-    return sums * connection.fan_in
 
 
 @dataclass(frozen=True)
@@ -163,9 +143,7 @@ def summarize(content: ReportContent) -> Summary:
         weights[layer.binary] += copies * math.prod(connection.weight_shape)
     accuracy = float(last["test_accuracy"])
     samples = int(content.confusion.sum())
-    recording = content.recording
-    nudged_phases = sum(name.startswith("nudged") for name, _, _ in recording.phase_bounds)
-    steps = {"free": recording.free_steps, "nudged": recording.nudged_steps * nudged_phases}
+    steps = phase_steps(network)
     baseline = content.baseline_metrics
     return Summary(
         epochs=int(last["epoch"]),
@@ -185,8 +163,14 @@ def summarize(content: ReportContent) -> Summary:
                 steps=steps[phase],
                 events=float(last["events_per_sample"][phase]),
                 synaptic_operations=float(last["synaptic_operations_per_sample"][phase]),
-                dense_operations=dense_operations(network.connections, steps[phase]),
+                dense_operations=dense_macs(network.connections, steps[phase]),
             )
             for phase in PHASES
         ),
+        inference=inference_account(
+            network,
+            events=content.events_per_inference,
+            operations=content.operations_per_inference,
+        ),
+        training=training_account(network, last),
     )

@@ -34,6 +34,14 @@ def magnitude(number: float) -> str:
     return count(number)
 
 
+def energy(low: float, high: float) -> str:
+    """Write a range of energies, given in pJ, in the unit that suits the larger: "1.2 – 3.4 nJ"."""
+    units = ((1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
+    size, unit = next((found for found in units if high >= found[0]), units[-1])
+    ends = [f"{value / size:.3g}" for value in (low, high)]
+    return " \N{EN DASH} ".join(dict.fromkeys(ends)) + f"\N{NO-BREAK SPACE}{unit}"
+
+
 def duration(seconds: float) -> str:
     """Write a time in seconds up to two minutes, then in minutes, from two hours on in hours."""
     if seconds < 120:

@@ -1,4 +1,4 @@
-"""Writing a report: figures as PNG files and one page that carries everything inside itself."""
+"""Writing pages that carry everything inside themselves, and figures as files."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from matplotlib.figure import Figure
 
+from lava_ep.analysis.efficiency import CAVEAT
+from lava_ep.errors import InputError
 from lava_ep.report import text
-from lava_ep.report.content import PHASES, ReportContent
+from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.description import facts, layer_rows, learning_note
-from lava_ep.report.gallery import PLATES, Plate
-from lava_ep.report.phases import events_within
+from lava_ep.report.gallery import PLATES, SAMPLE_PLATES, Content, Plate
+from lava_ep.report.phases import events_within, overview
 from lava_ep.report.summary import (
     flipping_layers,
     frequent_mistakes,
@@ -25,9 +29,20 @@ from lava_ep.report.summary import (
     synapse_names,
 )
 from lava_ep.report.theme import DARK, LIGHT, Theme, applied
+from lava_ep.training.run_folder import replacing
 
 REPORT = "report.html"
 FIGURES = "figures"
+ENERGIES = (
+    ("energy", "Energy on neuromorphic chips"),
+    ("loihi_energy", "Energy on Loihi with its neurons"),
+    ("arithmetic_energy", "Arithmetic alone, 45 nm"),
+    ("dense_energy", "Dense arithmetic, 45 nm"),
+    ("feedforward_energy", "Forward pass arithmetic, 45 nm"),
+)
+"""Energies of an `Account` that the report shows, with their labels."""
+KINDS = (".html", ".png", ".svg")
+"""Endings of the files that `write_sample` can write."""
 
 
 def write_report(content: ReportContent, run_dir: Path) -> Path:
@@ -58,11 +73,66 @@ def write_report(content: ReportContent, run_dir: Path) -> Path:
     return run_dir / REPORT
 
 
-def draw_png(plate: Plate, content: ReportContent, theme: Theme) -> bytes:
+def check_kind(path: Path) -> None:
+    """Check that `write_sample` can write such a file.
+
+    Raises
+    ------
+    InputError
+        If the name has another ending than `KINDS`.
+    """
+    if path.suffix not in KINDS:
+        raise InputError(f"{path}: expected a name that ends in {', '.join(KINDS)}")
+
+
+def write_sample(content: SampleContent, path: Path) -> Path:
+    """Draw one sample through its phases.
+
+    Parameters
+    ----------
+    content
+        What to show.
+    path
+        File to write, replaced in one piece: with the ending ``.html`` a self-contained page, with
+        ``.png`` or ``.svg`` one figure.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If the name has another ending, or the file cannot be written.
+    """
+    check_kind(path)
+    if path.suffix == ".html":
+        light = {plate.name: draw_png(plate, content, LIGHT) for plate in SAMPLE_PLATES}
+        dark = {plate.name: draw_png(plate, content, DARK) for plate in SAMPLE_PLATES}
+        data = render_sample_page(content, light, dark).encode("utf-8")
+    else:
+        data = _encoded(overview, content, LIGHT, path.suffix[1:])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    return path
+
+
+def draw_png(plate: Plate[Content], content: Content, theme: Theme) -> bytes:
     """Draw one figure in a theme and encode it as PNG."""
+    return _encoded(plate.draw, content, theme, "png")
+
+
+def _encoded(
+    draw: Callable[[Content, Theme], Figure], content: Content, theme: Theme, kind: str
+) -> bytes:
     buffer = io.BytesIO()
     with applied(theme):
-        plate.draw(content, theme).savefig(buffer, format="png")
+        draw(content, theme).savefig(buffer, format=kind)
     return buffer.getvalue()
 
 
@@ -70,6 +140,57 @@ def render_page(
     content: ReportContent, light: Mapping[str, bytes], dark: Mapping[str, bytes]
 ) -> str:
     """Fill the page's template; ``light`` and ``dark`` hold the PNG of every figure by name."""
+    numbers = summarize(content)
+    return (
+        _templates()
+        .get_template("report.html.j2")
+        .render(
+            content=content,
+            summary=numbers,
+            caveat=CAVEAT,
+            accounts=(numbers.inference, numbers.training),
+            energies=ENERGIES,
+            learning_place=learning_place(content),
+            facts=facts(content),
+            network=layer_rows(content),
+            learning_note=learning_note(content),
+            continual=content.experiment.network.phases.schedule(0).continual,
+            mistakes=frequent_mistakes(content),
+            layers=_layer_events(content),
+            flipping=[(layer, synapse_names(content)[layer]) for layer in flipping_layers(content)],
+            spec=json.dumps(
+                content.experiment.model_dump(mode="json"), indent=2, ensure_ascii=False
+            ),
+            plates=_plates(PLATES, content, light, dark),
+        )
+    )
+
+
+def render_sample_page(
+    content: SampleContent, light: Mapping[str, bytes], dark: Mapping[str, bytes]
+) -> str:
+    """Fill the template of the page of one sample; see `render_page`."""
+    return (
+        _templates()
+        .get_template("sample.html.j2")
+        .render(
+            content=content,
+            layers=_layer_events(content),
+            plates=_plates(SAMPLE_PLATES, content, light, dark),
+        )
+    )
+
+
+def _layer_events(content: SampleContent) -> list[tuple[str, int, int]]:
+    """Events of the recorded sample in free and in nudged phases, by layer."""
+    recording = content.recording
+    return [
+        (name, events_within(recording, layer, "free"), events_within(recording, layer, "nudged"))
+        for layer, name in enumerate(recording.layer_names)
+    ]
+
+
+def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lava_ep.report", "templates"),
         autoescape=True,
@@ -85,8 +206,19 @@ def render_page(
         duration=text.duration,
         plural=text.plural,
         ratio=text.ratio,
+        energy=text.energy,
     )
-    plates = {
+    return environment
+
+
+def _plates(
+    plates: Iterable[Plate[Content]],
+    content: Content,
+    light: Mapping[str, bytes],
+    dark: Mapping[str, bytes],
+) -> dict[str, dict[str, Any]]:
+    """Return what templates show of the figures that there are."""
+    return {
         plate.name: {
             "name": plate.name,
             "heading": plate.heading,
@@ -96,26 +228,9 @@ def render_page(
             "dark": _data_url(dark[plate.name]),
             "size": _png_size(light[plate.name]),
         }
-        for plate in PLATES
+        for plate in plates
         if plate.name in light
     }
-    return environment.get_template("report.html.j2").render(
-        content=content,
-        summary=summarize(content),
-        learning_place=learning_place(content),
-        facts=facts(content),
-        network=layer_rows(content),
-        learning_note=learning_note(content),
-        continual=content.experiment.network.phases.schedule(0).continual,
-        mistakes=frequent_mistakes(content),
-        layers=[
-            (name, *(events_within(content.recording, layer, phase) for phase in PHASES))
-            for layer, name in enumerate(content.recording.layer_names)
-        ],
-        flipping=[(layer, synapse_names(content)[layer]) for layer in flipping_layers(content)],
-        spec=json.dumps(content.experiment.model_dump(mode="json"), indent=2, ensure_ascii=False),
-        plates=plates,
-    )
 
 
 def _data_url(png: bytes) -> str:

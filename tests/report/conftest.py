@@ -54,8 +54,17 @@ def _recording(
         "image": rng.random(shape),
         "label": classes - 1,
         "prediction": classes - 1,
+        "scores": states[-1].mean(axis=0).reshape(classes, -1).mean(axis=1),
     }
     return PhaseRecording(**{**fields, **changes})
+
+
+def _phases(bounds: tuple[tuple[str, int, int], ...]) -> dict[str, Any]:
+    """Describe phases of the lengths that a recording has."""
+    free = next(end - first for name, first, end in bounds if name == "free")
+    nudged = [end - first for name, first, end in bounds if name.startswith("nudged")]
+    nudging = "random-sign" if len(nudged) == 1 else "swing"
+    return {"free_steps": free, "nudged_steps": nudged[-1], "nudging": nudging}
 
 
 def _line(epoch: int, network: NetworkSpec, accuracy: float) -> dict[str, Any]:
@@ -100,6 +109,7 @@ def make_content() -> Callable[..., ReportContent]:
             "layers": [binary(n) for n in layers],
             **(network or {}),
         }
+        described["phases"] = {**_phases(phases), **described.get("phases", {})}
         experiment = ExperimentSpec.model_validate(
             {"network": described, "training": training or {}, "data": {"name": data_name}}
         )
@@ -125,6 +135,8 @@ def make_content() -> Callable[..., ReportContent]:
             "metrics": [_line(k + 1, spec, 0.90 + 0.01 * k) for k in range(epochs)],
             "baseline_metrics": baseline,
             "confusion": confusion,
+            "events_per_inference": 70.0,
+            "operations_per_inference": 2100.0,
             "class_names": tuple(str(k) for k in range(classes)),
             "recording": _recording(rng, spec, shape, phases, rate, **(recording or {})),
             "input_weights": weights,

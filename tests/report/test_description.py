@@ -30,7 +30,7 @@ def _plain(text: str) -> str:
         (
             "continual, untied",
             {
-                "Phases": "T = 20 free and K = 10 nudged time steps",
+                "Phases": "T = 8 free and K = 4 nudged time steps",
                 "Nudging": "β = 2: +β, then −β from where that has led",
                 "Updates": "continual: in every time step of the second nudged phase",
                 "Feedback": "through weights of its own, at first at 45° to the forward ones",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -93,6 +95,102 @@ def test_output_state_does_not_join_phases(make_content: Any) -> None:
     figure = _draw(phases.output_state, content)
     lengths = {len(line.get_xdata()) for line in figure.axes[0].lines if line.get_alpha()}
     assert lengths == {8, 5}
+
+
+def test_layer_states_show_every_neuron(make_content: Any) -> None:
+    content = make_content(phases=SYMMETRIC)
+    *plots, scale = _draw(phases.layer_states, content).axes
+    for axes, states in zip(reversed(plots), content.recording.states, strict=True):
+        (image,) = axes.images
+        np.testing.assert_allclose(image.get_array(), states.T)
+        assert image.get_clim() == (0.0, max(s.max() for s in content.recording.states))
+    assert scale.get_xlabel() == "state s"
+
+
+def test_states_of_both_signs_have_diverging_colors(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["graded, real"])
+    low, high = _draw(phases.layer_states, content).axes[0].images[0].get_clim()
+    assert low == -high < 0
+
+
+@pytest.mark.parametrize(("neurons", "rows"), [(12, 400), (12, 5), (801, 400)])
+def test_mean_states_average_neighbors(neurons: int, rows: int) -> None:
+    states = np.random.default_rng(0).normal(size=(3, neurons)).astype(np.float32)
+    means = phases.mean_states(states, rows)
+    assert means.shape == (3, min(neurons, rows))
+    edges = [k * neurons // means.shape[1] for k in range(means.shape[1] + 1)]
+    for row, (first, end) in enumerate(pairwise(edges)):
+        np.testing.assert_allclose(
+            means[:, row], states[:, first:end].mean(axis=1), rtol=1e-4, atol=1e-6
+        )
+
+
+def test_scores_are_bars_of_their_length(make_content: Any) -> None:
+    content = make_content(recording={"prediction": 2})
+    (bars,) = _draw(phases.scores, content).axes[0].containers
+    np.testing.assert_allclose([bar.get_width() for bar in bars], content.recording.scores)
+    colors = [bar.get_facecolor() for bar in bars]
+    assert colors[9] == to_rgba(LIGHT.blue)
+    assert colors[2] == to_rgba(LIGHT.orange)
+    assert set(colors) == {to_rgba(c) for c in (LIGHT.blue, LIGHT.orange, LIGHT.muted)}
+
+
+@pytest.mark.parametrize("kind", [None, "graded, real", "binary convolution in color"])
+def test_overview_shows_what_the_single_figures_show(
+    make_content: Any, kinds: Any, kind: str | None
+) -> None:
+    content = make_content(**(kinds[kind] if kind else {}))
+    whole = _draw(phases.overview, content)
+    single = [
+        axes
+        for draw in (phases.scores, phases.raster, phases.layer_states, phases.output_state)
+        for axes in _draw(draw, content).axes
+    ]
+    drawn = [axes for part in _parts(whole) for axes in part.axes]
+    assert len(drawn) == 1 + len(single)
+    assert sorted(len(axes.lines) for axes in drawn[1:]) == sorted(len(a.lines) for a in single)
+    assert content.title in whole.get_suptitle()
+
+
+def _parts(figure: Any) -> list[Any]:
+    """Return the parts of a figure that have no parts."""
+    if not figure.subfigs:
+        return [figure]
+    return [part for inner in figure.subfigs for part in _parts(inner)]
+
+
+class _Spiking:
+    """Stand in for the description of neurons that send spikes."""
+
+    kind = "spiking"
+
+
+@pytest.mark.parametrize(
+    ("signs", "expected"),
+    [((1,), {"spike"}), ((-1, 1), {"spike (+1)", "spike (\N{MINUS SIGN}1)"})],
+)
+def test_spikes_are_called_spikes(make_content: Any, signs: tuple[int, ...], expected: Any) -> None:
+    content = make_content()
+    network = content.experiment.network.model_copy(update={"neuron": _Spiking()})
+    experiment = content.experiment.model_copy(update={"network": network})
+    events = tuple(np.where(np.isin(found, signs), found, 0) for found in content.recording.events)
+    recording = dataclasses.replace(content.recording, events=events)
+    content = dataclasses.replace(content, experiment=experiment, recording=recording)
+    figure = _draw(phases.raster, content)
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == expected
+    for caption in (phases.raster_caption(content), phases.events_per_step_caption(content)):
+        assert "spike" in caption.lower()
+        assert "activation" not in caption
+
+
+def test_accuracy_by_events_has_a_point_for_every_epoch(make_content: Any) -> None:
+    content = make_content()
+    axes = _draw(curves.accuracy_by_events, content).axes[0]
+    neurons = 12 + 20
+    for line in axes.lines:
+        np.testing.assert_allclose(line.get_xdata(), [(65.4 + k) / neurons for k in (1, 2, 3)])
+        np.testing.assert_allclose(line.get_ydata(), [0.90, 0.91, 0.92])
+    assert {text.get_text() for text in axes.texts} == {"epoch 1", "epoch 3"}
 
 
 def test_confusion_writes_every_count(make_content: Any) -> None:

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lava_ep.dynamics import Convolution, Dense
-from lava_ep.report.summary import dense_operations, frequent_mistakes, summarize
+from lava_ep.report.summary import frequent_mistakes, summarize
 from lava_ep.report.text import (
     class_label,
     count,
     duration,
+    energy,
     magnitude,
     percent,
     points,
     ratio,
     signed,
 )
-
-
-def test_dense_operations_counts_every_synapse_at_every_step() -> None:
-    sizes, steps = (5, 4, 3, 2), 7
-    operations = 0
-    for _ in range(steps):
-        for layer, n in enumerate(sizes[1:], start=1):
-            operations += n * sizes[layer - 1]
-            if layer + 1 < len(sizes):
-                operations += n * sizes[layer + 1]
-    connections = [Dense(*pair) for pair in pairwise(sizes)]
-    assert dense_operations(connections, steps) == operations
-
-
-def test_dense_operations_of_a_convolution_are_those_before_pooling() -> None:
-    first = Convolution((7, 9, 2), channels=4, kernel=3, padding=1, pool=2)
-    second = Convolution((3, 4, 4), channels=5, kernel=2)
-    assert first.out_shape == second.in_shape
-    once = []
-    for rows, columns, channels, kernel, below in ((7, 9, 4, 3, 2), (2, 3, 5, 2, 4)):
-        images = np.ones((below, rows + kernel - 1, columns + kernel - 1))
-        count = 0
-        for y in range(rows):
-            for x in range(columns):
-                count += channels * images[:, y : y + kernel, x : x + kernel].size
-        once.append(count)
-    assert dense_operations([first, second], 3) == 3 * (once[0] + 2 * once[1])
 
 
 def test_summary(make_content: Any) -> None:
@@ -65,6 +37,12 @@ def test_summary(make_content: Any) -> None:
     assert (free.steps, nudged.steps) == (6, 8)
     assert free.dense_operations == 6 * (20 * 12 + 2 * 12 * 20)
     assert free.saving == pytest.approx(free.dense_operations / 2000)
+    inference, training = numbers.inference, numbers.training
+    assert (inference.events, inference.synaptic_operations) == (70.0, 2100.0)
+    assert (inference.steps, training.steps) == (6, 14)
+    assert training.events == pytest.approx(65.4 + 3 + 7.25)
+    assert training.synaptic_operations == 2100.0
+    assert training.dense_macs == free.dense_operations + nudged.dense_operations
 
 
 def test_weights_are_counted_by_kind_with_those_of_feedback(make_content: Any, kinds: Any) -> None:
@@ -143,5 +121,8 @@ def test_text() -> None:
         "+0.12",
         "\N{MINUS SIGN}1e\N{MINUS SIGN}05",
     ]
+    assert energy(0.0, 0.0) == f"0{space}pJ"
+    assert energy(999.9, 23600) == f"1 \N{EN DASH} 23.6{space}nJ"
+    assert energy(2.5e6, 2.5e6) == f"2.5{space}µJ"
     assert class_label("3") == "class 3"
     assert class_label("Sneaker") == "Sneaker"

@@ -17,8 +17,19 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lava_ep.report import ReportContent, theme, write_report, writer
-from lava_ep.report.gallery import PLATES
+from lava_ep.analysis.efficiency import CAVEAT
+from lava_ep.errors import InputError
+from lava_ep.report import (
+    ReportContent,
+    SampleContent,
+    theme,
+    write_report,
+    write_sample,
+    writer,
+)
+from lava_ep.report.gallery import PLATES, SAMPLE_PLATES
+from lava_ep.report.summary import summarize
+from lava_ep.report.text import energy, magnitude
 from lava_ep.report.theme import DARK, LIGHT, Theme, new_figure
 
 pytestmark = [
@@ -26,7 +37,16 @@ pytestmark = [
 ]
 
 VOID = {"meta", "link", "img", "source", "br"}
-SECTIONS = ["headline", "network", "learning", "phases", "weights", "epochs", "reproduce"]
+SECTIONS = [
+    "headline",
+    "network",
+    "learning",
+    "efficiency",
+    "phases",
+    "weights",
+    "epochs",
+    "reproduce",
+]
 BINARY = ("weight-flips",)
 REAL = ("events-per-epoch",)
 DENSE = ("receptive-fields", "mean-field")
@@ -275,6 +295,62 @@ def test_figures_do_not_depend_on_global_state_nor_change_it(
     assert second == first
     assert dict(matplotlib.rcParams) == before
     assert writer.draw_png(plate, content, DARK) != first
+
+
+def test_the_report_accounts_for_efficiency_and_says_that_it_estimates(written: _Written) -> None:
+    content = written.content
+    text = re.sub(r"\s+", " ", "".join(written.page.texts))
+    assert CAVEAT in text
+    account = summarize(content).inference
+    for source in {found.source for found in account.energies().values()}:
+        assert source in text
+    cells = written.page.by_tag["td"]
+    assert magnitude(account.dense_macs) in cells
+    assert magnitude(account.feedforward_macs) in cells
+    assert energy(2100 * 12.7, 2100 * 26) in cells
+
+
+@pytest.mark.parametrize("kind", [None, "graded convolution in color", "continual, untied"])
+def test_a_sample_has_a_page_of_its_own_with_the_figures_of_the_report(
+    make_content: Any, kinds: Any, tmp_path: Path, kind: str | None
+) -> None:
+    content = _sample(make_content(**(kinds[kind] if kind else {})))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theme, "DPI", 60)
+        path = write_sample(content, tmp_path / "new" / "raster.html")
+    page = _Page(path.read_text(encoding="utf-8"))
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert ids == ["phases", *(plate.name for plate in SAMPLE_PLATES)]
+    assert page.by_tag["h1"] == [content.title]
+    assert len(page.attributes("img")) == len(page.attributes("source")) == len(SAMPLE_PLATES)
+    assert all(image["src"].startswith("data:") for image in page.attributes("img"))
+    assert page.attributes("meta")[1]["content"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize(("kind", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_a_sample_can_be_one_figure(
+    make_content: Any, tmp_path: Path, kind: str, begin: bytes
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theme, "DPI", 60)
+        path = write_sample(_sample(make_content()), tmp_path / f"raster.{kind}")
+    assert path.read_bytes().startswith(begin)
+
+
+def test_a_sample_can_only_be_written_as_what_can_be_looked_at(
+    make_content: Any, tmp_path: Path
+) -> None:
+    content = _sample(make_content())
+    with pytest.raises(InputError, match=r"expected a name that ends in \.html, \.png, \.svg"):
+        write_sample(content, tmp_path / "raster.gif")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_sample(content, tmp_path / "file" / "raster.svg")
+
+
+def _sample(content: ReportContent) -> SampleContent:
+    names = [field.name for field in dataclasses.fields(SampleContent)]
+    return SampleContent(**{name: getattr(content, name) for name in names})
 
 
 def _names(content: ReportContent) -> list[str]:
