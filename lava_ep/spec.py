@@ -26,9 +26,11 @@ from lava_ep.dynamics import (
     LIF,
     SGD,
     Activation,
+    Code,
     Connection,
     Convolution,
     Dense,
+    Encoding,
     Nudging,
     PhaseSchedule,
     Pooling,
@@ -267,6 +269,13 @@ class NormalizationSpec(_Spec):
         return np.array(self.mean), np.array(self.std)
 
 
+class EncodingSpec(_Spec):
+    """How images are sent over time, see `lava_ep.dynamics.Encoding`."""
+
+    code: Code = Field(Code.CONSTANT, description="how pixels are sent")
+    steps: int = Field(1, ge=1, description="time steps over which latencies or events are spread")
+
+
 class NetworkSpec(_Spec):
     """A layered network: an image, hidden layers, and an output layer that is nudged."""
 
@@ -276,6 +285,7 @@ class NetworkSpec(_Spec):
     )
     input_levels: int = Field(255, ge=1, le=255, description="pixel value that means 1.0")
     normalization: NormalizationSpec | None = None
+    encoding: EncodingSpec = EncodingSpec()
     classes: int = Field(10, ge=2, description="number of classes")
     layers: tuple[LayerSpec, ...] = Field(min_length=1, description="hidden layers, then output")
     neuron: AnyNeuronSpec = NeuronSpec()
@@ -303,6 +313,26 @@ class NetworkSpec(_Spec):
             raise ValueError(
                 f"normalization of {len(self.normalization.mean)} channels does not fit "
                 f"{self.inputs} inputs"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _encoding_fits(self) -> NetworkSpec:
+        _as_value_error(lambda: self.input_encoding)
+        code = self.encoding.code
+        if self.normalization and code is not Code.CONSTANT:
+            raise ValueError(
+                f"normalization with encoding.code={code.value}: expected constant pixels; spikes "
+                "cannot be normalized"
+            )
+        if self.encoding.steps > self.phases.free_steps:
+            raise ValueError(
+                f"encoding.steps={self.encoding.steps}: expected at most phases.free_steps="
+                f"{self.phases.free_steps}, as the network has to settle on the whole image"
+            )
+        if self.input_encoding.reading and self.layers[0].neurons is None:
+            raise ValueError(
+                f"encoding.code={code.value} with channels: expected a dense first layer"
             )
         return self
 
@@ -361,6 +391,11 @@ class NetworkSpec(_Spec):
         return (self.inputs, *(connection.n_post for connection in self.connections))
 
     @property
+    def input_encoding(self) -> Encoding:
+        """How images are sent, and read."""
+        return Encoding(self.encoding.code, self.input_levels, self.encoding.steps)
+
+    @property
     def spikes(self) -> StepSize | SpikeTrace | None:
         """How the spikes of the neurons are read; ``None`` if they send changes instead."""
         if isinstance(self.neuron, SigmaDeltaNeuronSpec):
@@ -385,6 +420,7 @@ class NetworkSpec(_Spec):
             and all(layer.binary and layer.neurons is not None for layer in self.layers)
             and self.phases.updates is Updates.TWO_PHASE
             and self.normalization is None
+            and self.input_encoding.reading is None
         )
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ class Stream(IntEnum):
     BIASES = 3
     FEEDBACK = 4
     AUGMENTATION = 5
+    ENCODING = 6
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

@@ -10,32 +10,36 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import PhaseSchedule
+from lava_ep.dynamics import Encoding, PhaseSchedule
 from lava_ep.errors import InputError
 
 
 class ImageSource(AbstractProcess):
     """Show stored images to a network, one batch after another and then from the start again.
 
-    An image is clamped: its pixel values are sent once, as graded events, when a sample is loaded,
-    and stay valid until the next one.
+    An image is clamped: by default its pixel values are sent once, as graded events, when a sample
+    is loaded, and stay valid until the next one. Other encodings spread it over time.
 
     Parameters
     ----------
     images
-        (samples, pixels) of non-negative integers; the number of samples is a multiple of
-        ``batch``.
+        (samples, pixels) of non-negative integers, or (samples, steps x pixels) of recordings; the
+        number of samples is a multiple of ``batch``.
     labels
         (samples,) integers.
     batch
         Number of images shown at the same time.
     schedule, learning
         The source's own copy of the phases, and whether samples have nudged phases.
+    encoding
+        How images are sent. The synapses have to be told its ``reading``.
+    first_batch
+        Number of batches learned from before this run; random spikes depend on it.
 
     Attributes
     ----------
     s_out : OutPort
-        Pixel events, (batch, pixels) int32, every step, non-zero only in the load step.
+        Pixel events, (batch, pixels) int32, every step; as they are, only the load step has any.
     label_out : OutPort
         Labels of the batch on show, (batch,) int32, every step.
     events : Var
@@ -55,6 +59,8 @@ class ImageSource(AbstractProcess):
         batch: int,
         schedule: PhaseSchedule,
         learning: bool = True,
+        encoding: Encoding = Encoding(),  # noqa: B008 - frozen
+        first_batch: int = 0,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -64,6 +70,8 @@ class ImageSource(AbstractProcess):
             batch=batch,
             schedule=schedule,
             learning=learning,
+            encoding=encoding,
+            first_batch=first_batch,
             name=name,
             **kwargs,
         )
@@ -84,7 +92,13 @@ class ImageSource(AbstractProcess):
             )
         if images.min() < 0:
             raise InputError(f"images hold {images.min()}: expected no negative pixels")
-        self.s_out = OutPort(shape=(batch, images.shape[1]))
+        frames = encoding.frames_a_sample
+        if images.shape[1] % frames:
+            raise InputError(
+                f"images {images.shape}: expected a multiple of {frames} values a sample, as many "
+                "for each step of a recording"
+            )
+        self.s_out = OutPort(shape=(batch, images.shape[1] // frames))
         self.label_out = OutPort(shape=(batch,))
         self.events = Var(shape=(2,), init=0)
 
@@ -103,11 +117,14 @@ class ImageInjector(AbstractProcess):
         The injector's own copy of the phases, and whether samples have nudged phases.
     buffer_size
         Number of batches that the host may send ahead.
+    encoding, first_batch
+        See `ImageSource`.
 
     Attributes
     ----------
     image_in, label_in : InPort
-        External pipes, (batch, pixels) and (batch,) int32, one message a sample.
+        External pipes, (batch, pixels) and (batch,) int32, one message a sample; (batch, steps x
+        pixels) of recordings.
     s_out, label_out, events
         As in `ImageSource`.
     """
@@ -119,11 +136,21 @@ class ImageInjector(AbstractProcess):
         schedule: PhaseSchedule,
         learning: bool = True,
         buffer_size: int = 8,
+        encoding: Encoding = Encoding(),  # noqa: B008 - frozen
+        first_batch: int = 0,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(shape=shape, schedule=schedule, learning=learning, name=name, **kwargs)
-        self.image_in = InPort(shape=shape)
+        super().__init__(
+            shape=shape,
+            schedule=schedule,
+            learning=learning,
+            encoding=encoding,
+            first_batch=first_batch,
+            name=name,
+            **kwargs,
+        )
+        self.image_in = InPort(shape=(shape[0], shape[1] * encoding.frames_a_sample))
         self.label_in = InPort(shape=shape[:1])
         for port in (self.image_in, self.label_in):
             port.flag_external_pipe(buffer_size=buffer_size)

@@ -41,7 +41,7 @@ class SigmaDeltaNeuron(AbstractProcess):
     filter_rate
         :math:`\epsilon` in (0, 1].
     step_size
-        How far a spike goes. Receivers have to be told the same, see ``spikes`` of the synapses.
+        How far a spike goes. Receivers have to be told the same, see ``readings`` of the synapses.
     bias_rate
         Learning rate of the biases; 0 keeps them fixed.
     first_batch
@@ -124,7 +124,7 @@ class LIFNeuron(AbstractProcess):
         Initial biases, (n,).
     neuron
         Decays, threshold, reset, refractory time and trace. Receivers have to be told the same
-        trace, see ``spikes`` of the synapses.
+        trace, see ``readings`` of the synapses.
     bias_rate
         Learning rate of the biases; 0 keeps them fixed.
     first_batch

@@ -16,7 +16,9 @@ from lava_ep.dynamics import (
     Connection,
     Convolution,
     Dense,
+    Latency,
     PhaseSchedule,
+    Rate,
     SpikeTrace,
     StepSize,
 )
@@ -25,8 +27,8 @@ from lava_ep.errors import InputError
 Normalization = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Means and standard deviations of pixels, one for each channel."""
 
-Spikes = StepSize | SpikeTrace | None
-"""How spikes are read: as steps, by their traces, or not at all, where changes are sent instead."""
+Reading = StepSize | SpikeTrace | Latency | Rate | None
+"""How messages are read; ``None`` if they are changes that add up."""
 
 
 class BinarySynapse(AbstractProcess):
@@ -59,9 +61,10 @@ class BinarySynapse(AbstractProcess):
         Whether one of the ends sends graded events. (Between binary ones bits are counted.)
     normalization
         For graded pixels: what they are normalized by.
-    spikes
-        How the messages of sources and targets are read: `StepSize` of `SigmaDeltaNeuron`,
-        `SpikeTrace` of `LIFNeuron`, or ``None`` for changes.
+    readings
+        How the messages of sources and targets are read: as the `StepSize` of `SigmaDeltaNeuron`
+        or the `SpikeTrace` of `LIFNeuron` tell, or the ``reading`` of the `Encoding` of pixels;
+        ``None`` for changes that add up.
     momentum
         Initial BOP momenta, (n_post, n_pre), or 0.
     first_batch
@@ -101,7 +104,7 @@ class BinarySynapse(AbstractProcess):
         levels: int = 1,
         graded: bool = False,
         normalization: Normalization | None = None,
-        spikes: tuple[Spikes, Spikes] = (None, None),
+        readings: tuple[Reading, Reading] = (None, None),
         momentum: NDArray[np.float32] | float = 0.0,
         first_batch: int = 0,
         name: str | None = None,
@@ -118,7 +121,7 @@ class BinarySynapse(AbstractProcess):
             levels=levels,
             graded=graded,
             normalization=normalization,
-            spikes=spikes,
+            readings=readings,
             first_batch=first_batch,
             binary=True,
             name=name,
@@ -129,7 +132,7 @@ class BinarySynapse(AbstractProcess):
                 f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix of -1 and +1"
             )
         _check_signs(weights, momentum)
-        _check_common(batch, levels, alpha_rate, schedule, spikes)
+        _check_common(batch, levels, alpha_rate, schedule, readings)
         _add_ports(self, self.proc_params["connection"], batch)
         self.weights = Var(shape=weights.shape, init=weights)
         self.momentum = Var(shape=weights.shape, init=momentum)
@@ -164,9 +167,10 @@ class RealSynapse(AbstractProcess):
     normalization
         For pixels: what they are normalized by. Black ones, too, become something else, and count
         as synaptic operations.
-    spikes
-        How the messages of sources and targets are read: `StepSize` of `SigmaDeltaNeuron`,
-        `SpikeTrace` of `LIFNeuron`, or ``None`` for changes.
+    readings
+        How the messages of sources and targets are read: as the `StepSize` of `SigmaDeltaNeuron`
+        or the `SpikeTrace` of `LIFNeuron` tell, or the ``reading`` of the `Encoding` of pixels;
+        ``None`` for changes that add up.
     first_batch
         Number of batches learned from before this run.
 
@@ -200,7 +204,7 @@ class RealSynapse(AbstractProcess):
         feedback: NDArray[np.float32] | None = None,
         levels: int = 1,
         normalization: Normalization | None = None,
-        spikes: tuple[Spikes, Spikes] = (None, None),
+        readings: tuple[Reading, Reading] = (None, None),
         first_batch: int = 0,
         name: str | None = None,
         **kwargs: Any,
@@ -214,7 +218,7 @@ class RealSynapse(AbstractProcess):
             learning=learning,
             levels=levels,
             normalization=normalization,
-            spikes=spikes,
+            readings=readings,
             untied=feedback is not None,
             first_batch=first_batch,
             binary=False,
@@ -224,7 +228,7 @@ class RealSynapse(AbstractProcess):
         if weights.ndim != 2:
             raise InputError(f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix")
         _check_real(weights, feedback)
-        _check_common(batch, levels, 0.0, schedule, spikes)
+        _check_common(batch, levels, 0.0, schedule, readings)
         _add_ports(self, self.proc_params["connection"], batch)
         self.weights = Var(shape=weights.shape, init=weights)
         if feedback is not None:
@@ -264,9 +268,10 @@ class ConvSynapse(AbstractProcess):
     normalization
         For pixels: what they are normalized by. Black ones, too, become something else, and count
         as synaptic operations.
-    spikes
-        How the messages of sources and targets are read: `StepSize` of `SigmaDeltaNeuron`,
-        `SpikeTrace` of `LIFNeuron`, or ``None`` for changes.
+    readings
+        How the messages of sources and targets are read: as the `StepSize` of `SigmaDeltaNeuron`
+        or the `SpikeTrace` of `LIFNeuron` tell, or the ``reading`` of the `Encoding` of pixels;
+        ``None`` for changes that add up.
     momentum
         Initial BOP momenta of binary weights, of their shape, or 0.
     first_batch
@@ -310,7 +315,7 @@ class ConvSynapse(AbstractProcess):
         feedback: NDArray[np.float32] | None = None,
         levels: int = 1,
         normalization: Normalization | None = None,
-        spikes: tuple[Spikes, Spikes] = (None, None),
+        readings: tuple[Reading, Reading] = (None, None),
         momentum: NDArray[np.float32] | float = 0.0,
         first_batch: int = 0,
         name: str | None = None,
@@ -326,7 +331,7 @@ class ConvSynapse(AbstractProcess):
             alpha_rate=alpha_rate,
             levels=levels,
             normalization=normalization,
-            spikes=spikes,
+            readings=readings,
             untied=feedback is not None,
             first_batch=first_batch,
             binary=binary,
@@ -342,7 +347,7 @@ class ConvSynapse(AbstractProcess):
                 f"learning_rule={learning_rule}: expected BOP with alpha (binary weights), or SGD "
                 "without (real weights)"
             )
-        _check_common(batch, levels, alpha_rate, schedule, spikes)
+        _check_common(batch, levels, alpha_rate, schedule, readings)
         if binary:
             _check_signs(weights, momentum)
             if feedback is not None:
@@ -373,14 +378,14 @@ def _check_common(
     levels: int,
     alpha_rate: float,
     schedule: PhaseSchedule,
-    spikes: tuple[Spikes, Spikes],
+    readings: tuple[Reading, Reading],
 ) -> None:
     for value, what in ((batch, "batch"), (levels, "levels")):
         if value < 1:
             raise InputError(f"{what}={value}: expected at least 1")
     if alpha_rate and schedule.continual:
         raise InputError(f"alpha_rate={alpha_rate}: expected 0 with continual updates")
-    traced = any(isinstance(end, SpikeTrace) for end in spikes)
+    traced = any(isinstance(end, SpikeTrace) for end in readings)
     if alpha_rate and traced:
         raise InputError(f"alpha_rate={alpha_rate}: expected 0 between neurons with spike traces")
 

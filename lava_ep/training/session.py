@@ -108,7 +108,12 @@ class NetworkSession:
             name="network",
         )
         self._injector = ImageInjector(
-            shape=(batch, spec.inputs), buffer_size=SEND_AHEAD, name="injector", **phases
+            shape=(batch, spec.inputs),
+            buffer_size=SEND_AHEAD,
+            encoding=spec.input_encoding,
+            first_batch=parameters.batch,
+            name="injector",
+            **phases,
         )
         self._readout = Readout(
             shape=(batch, spec.sizes[-1]),
@@ -148,9 +153,9 @@ class NetworkSession:
         Parameters
         ----------
         images
-            (samples, pixels). With learning, samples left over by the last full batch would
-            change the network and are refused; without, they are filled up and the filling is
-            cut off again.
+            (samples, pixels), or (samples, steps x pixels) of recordings. With learning, samples
+            left over by the last full batch would change the network and are refused; without,
+            they are filled up and the filling is cut off again.
         labels
             (samples,); needed with learning.
 
@@ -178,7 +183,8 @@ class NetworkSession:
         self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None, number: int
     ) -> None:
         chosen = slice(number * self.batch, (number + 1) * self.batch)
-        pixels = np.zeros((self.batch, self.spec.inputs), np.int32)
+        values = self.spec.inputs * self.spec.input_encoding.frames_a_sample
+        pixels = np.zeros((self.batch, values), np.int32)
         found = images[chosen]
         pixels[: len(found)] = found
         targets = np.zeros(self.batch, np.int32)

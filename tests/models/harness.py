@@ -75,7 +75,8 @@ def binary_convolution(**changes):
 def make_samples(spec: NetworkSpec, samples: int, *, seed: int = 0):
     """Random images, about half of the pixels 0, and labels."""
     rng = np.random.default_rng(seed)
-    images = rng.integers(1, spec.input_levels + 1, (samples, spec.inputs))
+    values = spec.inputs * spec.input_encoding.frames_a_sample
+    images = rng.integers(1, spec.input_levels + 1, (samples, values))
     images *= rng.random(images.shape) < 0.5
     return images, rng.integers(0, spec.classes, samples)
 
@@ -155,7 +156,9 @@ def connect(
     """Build a network with its source and readout."""
     schedule = spec.phases.schedule(seed)
     phases = {"schedule": schedule, "learning": learning}
-    source = ImageSource(images=images, labels=labels, batch=batch, **phases)
+    source = ImageSource(
+        images=images, labels=labels, batch=batch, encoding=spec.input_encoding, **phases
+    )
     network = EPNetwork(
         spec=spec, batch=batch, seed=seed, learning=learning, name="network", **options
     )

@@ -52,6 +52,16 @@ EXACT = {
         neuron={"kind": "sigma-delta", "levels": 20, "start": 20, "decay": 0.7},
         phases={**PHASES, "nudging": "swing"},
     ),
+    "binary neurons, pixels that spike once": family(
+        layers=[{"neurons": 9, **BINARY}, {"neurons": 6, **BINARY}],
+        encoding={"code": "latency", "steps": 4},
+        phases={**PHASES, "beta": 2.5},
+    ),
+    "sigma-delta neurons, recordings that add up": family(
+        layers=[{"neurons": 9, **BINARY}, {"neurons": 6, **BINARY}],
+        neuron={"kind": "sigma-delta", "levels": 4},
+        encoding={"code": "events", "steps": 5},
+    ),
     "convolutions of sigma-delta neurons": family(
         layers=[
             {"channels": 4, "kernel": 3, "pool": 2, "pooling": "average", **BINARY},
@@ -104,6 +114,22 @@ ROUNDED = {
         layers=[{"neurons": 9, **SPIKING}, {"neurons": 6, **SPIKING}],
         neuron={"kind": "lif", "dv": 0.1, "refractory": 1, "reset": "zero", "du": 0.5},
         phases={**PHASES, "nudging": "swing"},
+    ),
+    "sigma-delta neurons, pixels that spike at random": family(
+        layers=[{"neurons": 9, **BINARY}, {"neurons": 6, **BINARY}],
+        neuron={"kind": "sigma-delta", "levels": 4},
+        encoding={"code": "rate"},
+    ),
+    "integrate-and-fire neurons, recordings over and over again": family(
+        layers=[{"neurons": 9, **SPIKING}, {"neurons": 6, **SPIKING}],
+        neuron={"kind": "lif"},
+        encoding={"code": "repeated-events", "steps": 3},
+    ),
+    "graded neurons that learn in every step, pixels that spike at random": family(
+        layers=[{"neurons": 9, **REAL}, {"neurons": 6, **REAL}],
+        neuron={"kind": "graded", "activation": "hard-sigmoid"},
+        encoding={"code": "rate"},
+        phases={**PHASES, "nudging": "random-sign", "updates": "continual"},
     ),
     "integrate-and-fire neurons that learn in every nudged step": family(
         layers=[{"neurons": 9, **REAL}, {"neurons": 8, **REAL}, {"neurons": 6, **REAL}],

@@ -16,7 +16,7 @@ from lava_ep.dynamics import SGD, Phase, PhaseSchedule, expand_target, update_bi
 from lava_ep.dynamics.events import count_events
 from lava_ep.models.fused.rows import ROWS_A_TASK, TARGETS, learn_rows, project
 from lava_ep.models.fused.threads import Team, available_cores, blocks
-from lava_ep.models.parts import Clock, Weights, levels_of, normalized
+from lava_ep.models.parts import Clock, PixelReceiver, Receiver, Weights, levels_of, receiver
 from lava_ep.spec import NetworkSpec
 
 Array = NDArray[Any]
@@ -68,7 +68,6 @@ class LayeredEngine:
         self.batch = batch
         self.schedule = schedule
         self._clock = Clock(schedule, learning=learning, batch=first_batch)
-        self._normalization = spec.normalization.arrays if spec.normalization else None
         self._untied = spec.feedback_angle is not None
         self._levels = levels_of(spec.spikes)
         self._sizes = np.array(spec.sizes)
@@ -97,7 +96,7 @@ class LayeredEngine:
                 layer.rule(decay, epoch_batches),
                 binary=layer.binary,
                 alpha_rate=layer.alpha_rate,
-                levels=self._levels if index else spec.input_levels,
+                levels=self._levels if index else spec.input_encoding.input_levels,
                 target_levels=self._levels,
                 normalized=index == 0 and spec.normalization is not None,
                 storage=storages[index - 1] if index else (self._first_layer.T, None),
@@ -113,13 +112,21 @@ class LayeredEngine:
         self._state, self._activation = Blocks(shapes), Blocks(shapes)
         self._events = Blocks(shapes, self._messages)
         self._target = np.zeros((batch, sizes[-1]), np.int8)
-        self._pixels = np.zeros((batch, sizes[0]), np.int32)
+        self._source = self._make_source()
         self._inputs = np.zeros((batch, sizes[0]), np.float32)
         self._below = np.zeros(shapes[0], np.float32)
         self._moved = np.zeros(shapes[0], np.float32)
         self._similarity = np.zeros((batch, batch), np.float32)
         self._counts = np.zeros((2, len(shapes)), np.int64)
         self._pixel_events = np.zeros(2, np.int64)
+
+    def _make_source(self) -> Receiver:
+        """Return what reads the pixels."""
+        spec, shape = self.spec, (self.batch, self.spec.inputs)
+        if spec.normalization:
+            normalization = spec.normalization.arrays
+            return PixelReceiver(shape, np.float32, spec.input_levels, normalization)
+        return receiver(shape, np.float32, spec.input_encoding.reading)
 
     @property
     def batches_learned(self) -> int:
@@ -189,9 +196,9 @@ class LayeredEngine:
             if pixel_events is not None:
                 self._show(pixel_events)
                 pixel_events = None
-            elif clock.phase is Phase.LOAD and self._normalization is not None:
+            elif clock.phase is Phase.LOAD and self.spec.normalization:
                 # Black pixels send nothing, but are something else once they are normalized.
-                self._show(np.zeros_like(self._pixels))
+                self._show(np.zeros(self._inputs.shape, np.int32))
             if clock.learning:
                 self._remember()
             if clock.position >= last - 1:
@@ -215,7 +222,7 @@ class LayeredEngine:
 
     def _clear(self) -> None:
         """Show black images."""
-        self._pixels.fill(0)
+        self._source.reset()
         self._below.fill(0)
         self._inputs = np.zeros_like(self._inputs)
 
@@ -224,19 +231,19 @@ class LayeredEngine:
         self._counts[counter] += [np.count_nonzero(events) for events in self._events.views]
 
     def _show(self, pixel_events: Array) -> None:
-        """Take in changes of the pixels."""
-        weights = self.weights[0]
-        self._pixels += pixel_events
-        before = self._inputs
-        self._inputs = normalized(self._pixels, weights.pixel_levels, self._normalization)
-        # Counted after normalization, which makes something of black pixels that sent nothing.
-        self._pixel_events[self._clock.counter] += count_events(self._inputs - before)
+        """Take in what the pixels send."""
+        before, clock = self._inputs, self._clock
+        change = self._source.receive(clock, pixel_events)
+        self._inputs = self._source.activation.copy()
+        if change is not None:
+            # Counted after normalization, which makes something of black pixels that sent nothing.
+            self._pixel_events[clock.counter] += count_events(change)
         if rate := self._rates()[0][0]:
             # What the synapses learned in this step was so far told from the image before.
             self._learn_rows(0, self._inputs - before, self._activation.views[0], rate)
 
         def task(targets: tuple[int, int]) -> None:
-            project(self._inputs, self._first_layer, *targets, self._below)
+            project(self._source.signal, self._first_layer, *targets, self._below)
 
         targets = self.spec.sizes[1]
         self._team.map(task, list(blocks(targets, -(-targets // TARGETS))))

@@ -82,6 +82,7 @@ class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
         self.schedule: PhaseSchedule = spec.phases.schedule(proc_params["seed"])
         self.learning: bool = proc_params["learning"]
         self.period = self.schedule.period(learning=self.learning)
+        self.messages = spec.input_encoding.messages(self.period)
         self._layer_names = spec.layer_names
         self.engine = engine_for(spec)(
             spec,
@@ -111,8 +112,8 @@ class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
         """Forget what was derived from the parameters."""
         self.engine.changed()
 
-    def receive(self) -> NDArray[np.int32]:
-        """Return the pixel events, and tell the engine the labels.
+    def receive_labels(self) -> None:
+        """Tell the engine the labels.
 
         Raises
         ------
@@ -126,6 +127,9 @@ class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
                 "label_in is not connected, so there is nothing to learn from; connect it or set "
                 "learning=False"
             )
+
+    def receive_pixels(self) -> NDArray[np.int32]:
+        """Return what the pixels send."""
         pixels: NDArray[np.int32] = as_integers(self.s_in.recv(), np.int32)
         return pixels
 
@@ -134,22 +138,35 @@ class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
 class PyEPNetworkModelFused(_EngineModel):
     """One Lava time step carries a whole batch through all phases.
 
-    ``s_in`` and ``label_in`` are received once a batch. What is sent tells of the end of the free
+    ``label_in`` is received once a batch, ``s_in`` once for each time step in which pixels send
+    something, see `lava_ep.dynamics.Encoding.messages`. What is sent tells of the end of the free
     phase: ``state_out`` the pre-activations, ``s_out`` the sum of the events since the load step,
     that is, the activations.
     """
 
     def run_spk(self) -> None:
         """Show a batch to the network, and learn from it."""
-        pixels = self.receive()
+        self.receive_labels()
         free = self.schedule.free_end + 1
-        self.engine.advance(0, free, pixels)
+        self._advance(0, free)
         # The readout does not have to wait for the nudged phase.
         self.s_out.send(self.engine.outputs("activation"))
         self.state_out.send(self.engine.outputs("state"))
         if self.learning:
-            self.engine.advance(free, self.period)
+            self._advance(free, self.period)
             self.engine.learn()
+
+    def _advance(self, first: int, last: int) -> None:
+        """Go from one position in the schedule to another, receiving what pixels send on the way.
+
+        Of several messages each takes a step of its own; the last one goes with the rest.
+        """
+        messages = min(self.messages, last)
+        for position in range(first, messages):
+            end = last if position == messages - 1 else position + 1
+            self.engine.advance(position, end, self.receive_pixels())
+        if messages <= first:
+            self.engine.advance(first, last)
 
 
 @cpu_model(EPNetwork, "fused_stepwise")
@@ -163,8 +180,10 @@ class PyEPNetworkModelFusedStepwise(_EngineModel):
     def run_spk(self) -> None:
         """Take one step."""
         self._position = (self._position + 1) % self.period
-        pixels = self.receive()
-        self.engine.advance(self._position, self._position + 1, pixels if pixels.any() else None)
+        self.receive_labels()
+        pixels = self.receive_pixels()
+        told = pixels.any() or self._position < self.messages
+        self.engine.advance(self._position, self._position + 1, pixels if told else None)
         self.s_out.send(self.engine.outputs("events"))
         self.state_out.send(self.engine.outputs("state"))
 

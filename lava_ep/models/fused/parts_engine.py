@@ -87,7 +87,7 @@ def _synapses(
     elif spec.normalization:
         pre = PixelReceiver(shape, dtype, spec.input_levels, spec.normalization.arrays)
     else:
-        pre = receiver(shape, dtype, None)
+        pre = receiver(shape, dtype, spec.input_encoding.reading)
     post = receiver((batch, connection.n_post), dtype, spec.spikes)
     return SynapsePart(weights, batch=batch, backward=index > 0, pre=pre, post=post)
 
@@ -227,7 +227,7 @@ class PartsEngine:
                 binary=layer.binary,
                 untied=spec.feedback_angle is not None and index > 0,
                 alpha_rate=layer.alpha_rate,
-                levels=levels_of(spec.spikes) if index else spec.input_levels,
+                levels=levels_of(spec.spikes) if index else spec.input_encoding.input_levels,
                 target_levels=levels_of(spec.spikes),
                 normalized=index == 0 and spec.normalization is not None,
                 dtype=dtype,

@@ -11,8 +11,11 @@ class _WholeBatches(ClampedImages):
     """Send a new batch in every step."""
 
     def run_spk(self) -> None:
-        """Send pixel events and labels."""
-        self.send_next_batch()
+        """Send the labels, and all that the pixels have to say."""
+        self.load()
+        self.label_out.send(self.labels)
+        for frame in self.frames:
+            self.s_out.send(frame)
 
 
 @cpu_model(ImageSource, "fused")

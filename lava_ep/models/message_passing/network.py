@@ -79,9 +79,9 @@ def _synapse(proc: EPNetwork, index: int) -> Synapse:
     options: dict[str, Any] = {
         "weights": values.weights,
         "batch": proc.proc_params["batch"],
-        "levels": spec.input_levels if index == 0 else 1,
+        "levels": spec.input_encoding.input_levels if index == 0 else 1,
         "normalization": spec.normalization.arrays if spec.normalization and index == 0 else None,
-        "spikes": (None if index == 0 else spec.spikes, spec.spikes),
+        "readings": (spec.spikes if index else spec.input_encoding.reading, spec.spikes),
         "learning_rule": layer.rule(proc.proc_params["decay"], proc.proc_params["epoch_batches"]),
         "name": f"{spec.layer_names[index]}_synapse",
         **_common(proc),

@@ -10,7 +10,7 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import Phase
+from lava_ep.dynamics import Encoding
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
 from lava_ep.processes.source import ImageInjector, ImageSource
@@ -23,20 +23,31 @@ class ClampedImages(ScheduledModel):
     label_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     events: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64)
 
-    def send_next_batch(self) -> None:
-        """Send the pixel events and labels of a new batch."""
-        images, self._labels = self.next_batch()
-        self.events[0] += np.count_nonzero(images)
-        self.s_out.send(images)
-        self.label_out.send(self._labels)
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+        super().__init__(proc_params)
+        self._encoding: Encoding = proc_params["encoding"]
+        self._batch: int = proc_params["first_batch"]
+
+    def load(self) -> None:
+        """Encode the next batch."""
+        images, self.labels = self.next_batch()
+        schedule, learning = self.clock.schedule, self.clock.learning
+        self.frames = self._encoding.frames(
+            images, schedule.period(learning=learning), seed=schedule.seed, batch=self._batch
+        )
+        self._batch += learning
+        free = schedule.free_end + 1
+        self.events[0] += np.count_nonzero(self.frames[:free])
+        self.events[1] += np.count_nonzero(self.frames[free:])
 
     def step(self) -> None:
-        """Send a new batch in every load step, and silence in between."""
-        if self.clock.phase is Phase.LOAD:
-            self.send_next_batch()
-        else:
-            self.s_out.send(np.zeros(self.s_out.shape, np.int32))
-            self.label_out.send(self._labels)
+        """Send what the pixels have to say in this step, and silence when that is all."""
+        position = self.clock.position
+        if position == 0:
+            self.load()
+        silent = position >= len(self.frames)
+        self.s_out.send(np.zeros(self.s_out.shape, np.int32) if silent else self.frames[position])
+        self.label_out.send(self.labels)
 
     def next_batch(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the images and labels to show next."""

@@ -39,7 +39,7 @@ class SynapseModel(PartModel):
     def make_part(self, proc_params: Mapping[str, Any]) -> BitSynapsePart | SynapsePart:
         """Return synapses of any kind."""
         connection, batch = proc_params["connection"], proc_params["batch"]
-        source_spikes, target_spikes = proc_params["spikes"]
+        source, target = proc_params["readings"]
         normalization = proc_params["normalization"]
         weights = Weights(
             connection,
@@ -47,16 +47,16 @@ class SynapseModel(PartModel):
             binary=proc_params["binary"],
             untied=proc_params.get("untied", False),
             alpha_rate=proc_params.get("alpha_rate", 0.0),
-            levels=proc_params["levels"] * levels_of(source_spikes),
-            target_levels=levels_of(target_spikes),
+            levels=proc_params["levels"] * levels_of(source),
+            target_levels=levels_of(target),
             normalized=normalization is not None,
         )
         shape, dtype = (batch, connection.n_pre), weights.dtype
         if normalization is None:
-            pre = receiver(shape, dtype, source_spikes)
+            pre = receiver(shape, dtype, source)
         else:
             pre = PixelReceiver(shape, dtype, proc_params["levels"], normalization)
-        post = receiver((batch, connection.n_post), dtype, target_spikes)
+        post = receiver((batch, connection.n_post), dtype, target)
         return SynapsePart(weights, batch=batch, pre=pre, post=post)
 
     def step(self) -> None:
@@ -93,7 +93,7 @@ class PyBinarySynapseModelFloat(SynapseModel):
 
     def make_part(self, proc_params: Mapping[str, Any]) -> BitSynapsePart | SynapsePart:
         """Return synapses that count bits, if the messages and the updates allow it."""
-        counted = proc_params["spikes"] == (None, None) and not proc_params["graded"]
+        counted = proc_params["readings"] == (None, None) and not proc_params["graded"]
         if not counted or proc_params["schedule"].continual:
             return super().make_part(proc_params)
         connection = proc_params["connection"]

@@ -11,6 +11,7 @@ from lava_ep.models.parts.neuron import (
 )
 from lava_ep.models.parts.receiver import (
     PixelReceiver,
+    Reading,
     Receiver,
     SpikeReceiver,
     StepReceiver,
@@ -30,6 +31,7 @@ __all__ = [
     "LIFPart",
     "NeuronPart",
     "PixelReceiver",
+    "Reading",
     "Receiver",
     "SigmaDeltaPart",
     "SpikeReceiver",

@@ -8,12 +8,23 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import Phase, SpikeTrace, StepSize, count_events, follow_spikes
+from lava_ep.dynamics import (
+    Latency,
+    Phase,
+    Rate,
+    SpikeTrace,
+    StepSize,
+    count_events,
+    follow_spikes,
+)
 from lava_ep.dynamics.sigma_delta import adapt_row
 from lava_ep.models.messages import as_integers
 from lava_ep.models.parts.clock import Clock
 
 Array = NDArray[Any]
+
+Reading = StepSize | SpikeTrace | Latency | Rate | None
+"""How the messages of neurons or pixels are read; ``None`` if they are changes that add up."""
 
 
 class Receiver:
@@ -223,20 +234,72 @@ class SpikeReceiver(Receiver):
         return self._spikes if count_events(spikes) else None
 
 
-def receiver(
-    shape: tuple[int, int], dtype: npt.DTypeLike, spikes: StepSize | SpikeTrace | None
-) -> Receiver:
-    """Return the receiver that reads spikes of a kind, or changes where there are none."""
-    if isinstance(spikes, StepSize):
-        return StepReceiver(shape, dtype, spikes)
-    if isinstance(spikes, SpikeTrace):
-        return SpikeReceiver(shape, dtype, spikes)
-    return Receiver(shape, dtype)
+class LatencyReceiver(Receiver):
+    """Pixels that spike once, and mean what their latency tells from then on.
+
+    Parameters
+    ----------
+    shape, dtype
+        See `Receiver`.
+    latency
+        What latencies stand for.
+    """
+
+    def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike, latency: Latency) -> None:
+        super().__init__(shape, dtype)
+        self._latency = latency
+
+    def receive(self, clock: Clock, message: Array) -> Array | None:
+        """Take in spikes; see `Receiver.receive`."""
+        if count_events(message) == 0:
+            return None
+        value = self._latency.value(clock.position)
+        return super().receive(clock, message.astype(self.activation.dtype) * value)
 
 
-def levels_of(spikes: StepSize | SpikeTrace | None) -> int:
-    """Return the activation that means 1.0 to a receiver."""
-    return spikes.levels if isinstance(spikes, StepSize) else 1
+class MeanReceiver(Receiver):
+    """Pixels that spike again and again: spikes last one time step, and are read by their mean."""
+
+    lasting = False
+
+    def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
+        super().__init__(shape, dtype)
+        self._spikes = np.zeros(shape, dtype)
+        self._total = np.zeros(shape, np.int64)
+
+    @property
+    def signal(self) -> Array:
+        """The spikes of this time step."""
+        return self._spikes
+
+    def reset(self) -> None:
+        """Forget what was received."""
+        super().reset()
+        self._spikes.fill(0)
+        self._total.fill(0)
+
+    def receive(self, clock: Clock, message: Array) -> Array | None:
+        """Take in spikes; see `Receiver.receive`."""
+        self._spikes[...] = message
+        self._total += as_integers(message, np.int64)
+        self.activation[...] = self._total / (clock.position + 1)
+        return self._spikes if count_events(message) else None
+
+
+def receiver(shape: tuple[int, int], dtype: npt.DTypeLike, reading: Reading) -> Receiver:
+    """Return the receiver that reads messages as told."""
+    if isinstance(reading, StepSize):
+        return StepReceiver(shape, dtype, reading)
+    if isinstance(reading, SpikeTrace):
+        return SpikeReceiver(shape, dtype, reading)
+    if isinstance(reading, Latency):
+        return LatencyReceiver(shape, dtype, reading)
+    return MeanReceiver(shape, dtype) if isinstance(reading, Rate) else Receiver(shape, dtype)
+
+
+def levels_of(reading: Reading) -> int:
+    """Return the activation that means 1.0 to a receiver of neurons."""
+    return reading.levels if isinstance(reading, StepSize) else 1
 
 
 def normalized(

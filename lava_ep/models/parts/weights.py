@@ -97,7 +97,6 @@ class Weights:
         self.connection = connection
         self.rule = rule
         self.binary = binary
-        self.pixel_levels = levels
         self.levels = 1 if normalized else levels
         self.target_levels = target_levels
         self.alpha_rate = alpha_rate
