@@ -153,13 +153,16 @@ def open_tonic(
             f"{title}: tonic {tonic.__version__} does not have it: expected a newer one. Update it."
         )
 
-    def refuse(self: Any) -> None:
-        raise InputError(
-            f"{folder / title}: incomplete: expected the archive and the unpacked files that "
-            f"tonic.datasets.{title} leaves there. Add what is missing."
-        )
+    def check_exists(self: Any) -> bool:
+        # Where this is false, tonic would download, unpack or remove something.
+        if not original._check_exists(self):
+            raise InputError(
+                f"{folder / title}: incomplete: expected the archive and the unpacked files that "
+                f"tonic.datasets.{title} leaves there. Add what is missing."
+            )
+        return True
 
-    reading = type(title, (original,), dict.fromkeys(WRITERS, refuse))
+    reading = type(title, (original,), {"_check_exists": check_exists})
     kind = original if searched is not None else reading
     timeout = socket.getdefaulttimeout()
     # tonic waits for ever, and reports on standard output, which is for results.
@@ -184,10 +187,6 @@ def open_tonic(
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)
-
-
-WRITERS = ("download", "_copy_and_extract_local_data")
-"""Methods by which tonic's classes fill their folders."""
 
 
 def _search(name: str, title: str, root: Path) -> Files | None:

@@ -141,6 +141,6 @@ def test_digits_can_be_told_from_their_events(digits):
     from sklearn.linear_model import LogisticRegression
 
     maps = count_maps(digits)
-    assert (maps.image_shape, maps.levels) == ((16, 16, 2), 8)
+    assert (maps.image_shape, maps.levels) == ((16, 16, 2), 4)
     classifier = LogisticRegression(max_iter=500).fit(maps.x_train / maps.levels, maps.y_train)
     assert classifier.score(maps.x_test / maps.levels, maps.y_test) > 0.94

@@ -93,8 +93,10 @@ def test_environment_names_the_folder(tmp_path, small, monkeypatch):
 def test_images(tmp_path, small):
     small.write(tmp_path)
     images = load_dataset("nmnist", data_dir=tmp_path, limit_train=3)
-    assert (images.image_shape, images.levels, len(images.x_train)) == ((34, 34, 2), 8, 3)
-    assert images.x_train.sum(1).tolist() == [len(e) for e in small.recordings["Train"][:3]]
+    assert (images.image_shape, images.levels, len(images.x_train)) == ((34, 34, 2), 4, 3)
+    times = [events["t"] for events in small.recordings["Train"][:3]]
+    first_saccade = [np.count_nonzero(t < t[0] + 100_000) for t in times]
+    assert images.x_train.sum(1).tolist() == first_saccade
 
 
 def test_absent(tmp_path, cache):

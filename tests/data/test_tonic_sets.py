@@ -1,5 +1,7 @@
 """Data sets of tonic by name, in folders as tonic leaves them."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -142,6 +144,13 @@ def test_incomplete_poker(tmp_path):
     for path in (folder / "pips_train").rglob("*.npy"):
         path.unlink()
     assert "incomplete" in error_line("tonic:POKERDVS", tmp_path)
+
+
+def test_archives_of_the_user_are_left_alone(tmp_path):
+    (tmp_path / "DVSLip").mkdir()
+    with zipfile.ZipFile(tmp_path / "DVSLip" / "DVS-Lip.zip", "w") as archive:
+        archive.writestr("DVS-Lip/train/about/0.npy", b"")
+    assert "incomplete" in error_line("tonic:DVSLip", tmp_path)
 
 
 def test_download_that_fails(cache, monkeypatch, capsys):
