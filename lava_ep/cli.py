@@ -177,6 +177,7 @@ def train(
             data_dir=data_dir,
             limit_train=experiment.data.limit_train,
             limit_test=experiment.data.limit_test,
+            events=experiment.data.events,
         )
         training.check_fit(experiment, dataset)
         backend = backend or DEFAULT_BACKEND
@@ -454,7 +455,9 @@ def gdu(
         preset = preset or (None if spec else "gdu-toy")
         experiment = _experiment(preset, spec, {}, assignments)
         parameters = initial_parameters(experiment.network, seed=experiment.training.seed)
-        dataset = load_dataset(experiment.data.name, data_dir=data_dir)
+        dataset = load_dataset(
+            experiment.data.name, data_dir=data_dir, events=experiment.data.events
+        )
     training.check_fit(experiment, dataset)
     if not 1 <= samples <= len(dataset.x_train):
         raise InputError(f"--samples {samples}: expected 1 to {len(dataset.x_train)}")
@@ -525,6 +528,7 @@ def angle(
             data_dir=data_dir,
             limit_train=data.limit_train,
             limit_test=data.limit_test,
+            events=data.events,
         ),
         angles=_numbers("--angles", angles) or [],
         seeds=[int(seed) for seed in _numbers("--seeds", seeds, int) or []],

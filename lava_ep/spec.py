@@ -446,12 +446,40 @@ class TrainingSpec(_Spec):
     test_batch_size: int = Field(500, ge=1, description="upper limit of the batch for testing")
 
 
+class EventsSpec(_Spec):
+    """How images are made of event recordings; a field left out is as the data set has it.
+
+    See `lava_ep.data.transformed` and `lava_ep.data.count_maps`.
+    """
+
+    window: tuple[Annotated[int, Field(ge=0)], int] | None = Field(
+        None, description="start and end in microseconds after the first event"
+    )
+    denoise: int | None = Field(
+        None, ge=1, description="drop events without another one beside them in so many us"
+    )
+    downsample: int | None = Field(
+        None, ge=1, le=32, description="side of the square of pixels that become one"
+    )
+    merge_polarities: bool | None = Field(
+        None, description="one channel for both polarities instead of one for each"
+    )
+    levels: int | None = Field(None, ge=1, le=255, description="number of events that means 1.0")
+
+    @model_validator(mode="after")
+    def _window_has_length(self) -> EventsSpec:
+        if self.window is not None and self.window[0] >= self.window[1]:
+            raise ValueError(f"window={list(self.window)}: expected the end above the start")
+        return self
+
+
 class DataSpec(_Spec):
     """Which samples are used."""
 
     name: str = "digits"
     limit_train: int | None = Field(None, ge=1)
     limit_test: int | None = Field(None, ge=1)
+    events: EventsSpec = Field(EventsSpec(), description="for sets of event recordings only")
 
 
 class ExperimentSpec(_Spec):

@@ -2,7 +2,42 @@
 
 from lava_ep.data.augment import crop_and_flip
 from lava_ep.data.dataset import Dataset
+from lava_ep.data.event_digits import camera_events, moving_digit
+from lava_ep.data.event_files import read_events
+from lava_ep.data.events import (
+    EVENT,
+    EventDataset,
+    Recordings,
+    binned_events,
+    checked_events,
+    count_map,
+    count_maps,
+    integrated_events,
+    repeated_events,
+    transformed,
+)
 from lava_ep.data.idx import read_idx
-from lava_ep.data.registry import DATASETS, load_dataset
+from lava_ep.data.registry import DATASETS, has_events, load_dataset, load_events
 
-__all__ = ["DATASETS", "Dataset", "crop_and_flip", "load_dataset", "read_idx"]
+__all__ = [
+    "DATASETS",
+    "EVENT",
+    "Dataset",
+    "EventDataset",
+    "Recordings",
+    "binned_events",
+    "camera_events",
+    "checked_events",
+    "count_map",
+    "count_maps",
+    "crop_and_flip",
+    "has_events",
+    "integrated_events",
+    "load_dataset",
+    "load_events",
+    "moving_digit",
+    "read_events",
+    "read_idx",
+    "repeated_events",
+    "transformed",
+]

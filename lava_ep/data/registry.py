@@ -13,9 +13,14 @@ from typing import Any
 from lava_ep.data.cifar10 import load_cifar10
 from lava_ep.data.dataset import Dataset
 from lava_ep.data.digits import load_digits
+from lava_ep.data.event_digits import load_event_digits
+from lava_ep.data.events import EventDataset, count_maps
 from lava_ep.data.files import is_readable_folder
 from lava_ep.data.mnist import load_mnist
+from lava_ep.data.nmnist import load_nmnist
+from lava_ep.data.tonic_sets import PREFIX, load_tonic
 from lava_ep.errors import InputError
+from lava_ep.spec import EventsSpec
 
 DATASETS: Mapping[str, str] = MappingProxyType(
     {
@@ -24,9 +29,33 @@ DATASETS: Mapping[str, str] = MappingProxyType(
         "fashion-mnist": "photographs of clothes, 28x28, 10 classes, 60000 + 10000 images",
         "kmnist": "handwritten hiragana, 28x28, 10 classes, 60000 + 10000 images",
         "cifar10": "photographs in colour, 32x32x3, 10 classes, 50000 + 10000 images",
+        "event-digits": "events of moving digits, 16x16x2, 10 classes, 1437 + 360 recordings, "
+        "simulated, no download",
+        "nmnist": "events of moved digits, 34x34x2, 10 classes, 60000 + 10000 recordings or a part",
+        "dvs-gesture": "events of gestures, 128x128x2, 11 classes, 1077 + 264 recordings",
+        f"{PREFIX}NAME": "any labelled data set of tonic by the name of its class",
     }
 )
 """Name of each data set and what it holds, in one line."""
+
+EVENT_DATASETS = ("event-digits", "nmnist", "dvs-gesture")
+"""Names of the data sets of event recordings, to which those of tonic are added."""
+
+
+def has_events(name: str) -> bool:
+    """Tell whether a data set consists of event recordings, of which images are made.
+
+    Parameters
+    ----------
+    name : str
+        Name of a data set, known or not.
+
+    Returns
+    -------
+    bool
+        True for the names that `load_events` takes.
+    """
+    return name in EVENT_DATASETS or name.startswith(PREFIX)
 
 
 def load_dataset(
@@ -35,22 +64,26 @@ def load_dataset(
     data_dir: str | os.PathLike[str] | None = None,
     limit_train: int | None = None,
     limit_test: int | None = None,
+    events: EventsSpec | None = None,
 ) -> Dataset:
     """Load a data set by name.
 
-    ``digits`` comes with scikit-learn. The other sets are read from their published files (four
-    IDX files, or the batches of CIFAR-10), found in `data_dir`; without it in the folder named by
-    the environment variable ``LAVA_EP_DATA``; and if they are not there, downloaded once into the
-    user's cache and verified by checksum.
+    ``digits`` comes with scikit-learn. The other sets of images are read from their published
+    files (four IDX files, or the batches of CIFAR-10), found in `data_dir`; without it in the
+    folder named by the environment variable ``LAVA_EP_DATA``; and if they are not there, downloaded
+    once into the user's cache and verified by checksum. Sets of event recordings are loaded as by
+    `load_events`, and images are made of them by `count_maps`.
 
     Parameters
     ----------
     name : str
-        A key of `DATASETS`.
+        A key of `DATASETS`, or ``tonic:`` and the name of a class of tonic.
     data_dir : path or None
         Folder that holds the files, itself or in a sub-folder named after the set.
     limit_train, limit_test : int or None
         Keep only the first so many training or test samples; None keeps all.
+    events : EventsSpec or None
+        How images are made of event recordings; None: as the data set has it.
 
     Returns
     -------
@@ -61,42 +94,131 @@ def load_dataset(
     ------
     InputError
         If the name is unknown, `data_dir` does not exist or lacks the set, a limit is below 1 or
-        above the number of samples, a file is unusable, or a download fails.
+        above the number of samples, a file is unusable, a download fails, or `events` is given for
+        a set of images.
     """
+    limits = _checked_limits(limit_train, limit_test)
+    if has_events(name):
+        recordings = load_events(
+            name, data_dir=data_dir, limit_train=limit_train, limit_test=limit_test
+        )
+        return count_maps(recordings, events)
+    _check_name(name)
+    if events is not None and events != EventsSpec():
+        raise InputError(
+            f"data.events={events.model_dump(exclude_none=True)}: {name} is a set of images, not "
+            f"of event recordings as {', '.join(EVENT_DATASETS)}. Leave it out."
+        )
+    dataset = _load_images(name, _checked_folder(data_dir))
+    kept: dict[str, Any] = {}
+    for part, limit in limits.items():
+        if limit is None:
+            continue
+        x, y = getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}")
+        _check_enough(name, part, limit, len(x))
+        kept[f"x_{part}"], kept[f"y_{part}"] = x[:limit], y[:limit]
+    return dataclasses.replace(dataset, **kept)
+
+
+def load_events(
+    name: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    limit_train: int | None = None,
+    limit_test: int | None = None,
+) -> EventDataset:
+    """Load the recordings of a data set of an event camera by name.
+
+    ``event-digits`` is simulated. The others are searched in `data_dir`; without it in the folder
+    named by the environment variable ``LAVA_EP_DATA``; and if they are not there, downloaded by
+    tonic into the user's cache.
+
+    Parameters
+    ----------
+    name : str
+        ``event-digits``, ``nmnist``, ``dvs-gesture``, or ``tonic:`` and a class of tonic's.
+    data_dir : path or None
+        Folder that holds the files, itself or in a sub-folder named after the set.
+    limit_train, limit_test : int or None
+        Keep only the first so many training or test recordings; None keeps all.
+
+    Returns
+    -------
+    EventDataset
+        The recordings, always in the same order; most are read when they are asked for.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown or that of a set of images, `data_dir` does not exist or lacks the
+        set, a limit is below 1 or above the number of recordings, or a download fails.
+    """
+    if not has_events(name):
+        _check_name(name)
+        raise InputError(
+            f"data set {name!r}: consists of images: expected one of event recordings, "
+            f"{', '.join(EVENT_DATASETS)} or {PREFIX}NAME."
+        )
+    limits = _checked_limits(limit_train, limit_test)
+    dataset = _load_recordings(name, _checked_folder(data_dir))
+    for part, limit in limits.items():
+        if limit is not None:
+            recordings = getattr(dataset, part)
+            _check_enough(name, part, limit, len(recordings))
+            dataset = dataclasses.replace(dataset, **{part: recordings.first(limit)})
+    return dataset
+
+
+def _load_images(name: str, folder: Path | None) -> Dataset:
+    """Return all samples of the data set of images `name`."""
+    if name == "digits":
+        return load_digits()
+    if name == "cifar10":
+        return load_cifar10(folder)
+    return load_mnist(name, folder)
+
+
+def _load_recordings(name: str, folder: Path | None) -> EventDataset:
+    """Return all recordings of the data set `name`."""
+    if name == "event-digits":
+        return load_event_digits()
+    if name == "nmnist":
+        return load_nmnist(folder)
+    return load_tonic(name, folder)
+
+
+def _check_name(name: str) -> None:
+    """Raise InputError if there is no data set of this name."""
     if name not in DATASETS:
         raise InputError(f"unknown data set {name!r}: expected one of {', '.join(DATASETS)}.")
-    limits = {
-        "train": _checked_limit("--limit-train", limit_train),
-        "test": _checked_limit("--limit-test", limit_test),
-    }
+
+
+def _checked_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
+    """Return the folder of the user's, or raise InputError if it cannot be read."""
     folder = None if data_dir is None else Path(data_dir).expanduser()
     if folder is not None and not is_readable_folder(folder):
         raise InputError(
             f"--data-dir {data_dir}: expected an existing, readable folder, found none there. "
             "Correct the path."
         )
-    dataset = _load_whole(name, folder)
-    kept: dict[str, Any] = {}
-    for part, limit in limits.items():
-        if limit is None:
-            continue
-        x, y = getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}")
-        if limit > len(x):
-            raise InputError(
-                f"--limit-{part} {limit}: expected at most {len(x)}, the number of {part} samples "
-                f"in {name}. Give a smaller number or leave it out."
-            )
-        kept[f"x_{part}"], kept[f"y_{part}"] = x[:limit], y[:limit]
-    return dataclasses.replace(dataset, **kept)
+    return folder
 
 
-def _load_whole(name: str, folder: Path | None) -> Dataset:
-    """Return all samples of the data set `name`."""
-    if name == "digits":
-        return load_digits()
-    if name == "cifar10":
-        return load_cifar10(folder)
-    return load_mnist(name, folder)
+def _check_enough(name: str, part: str, limit: int, available: int) -> None:
+    """Raise InputError if a part has fewer samples than are to be kept."""
+    if limit > available:
+        raise InputError(
+            f"--limit-{part} {limit}: expected at most {available}, the number of {part} samples "
+            f"in {name}. Give a smaller number or leave it out."
+        )
+
+
+def _checked_limits(train: int | None, test: int | None) -> dict[str, int | None]:
+    """Return the two limits by the names of their parts."""
+    return {
+        "train": _checked_limit("--limit-train", train),
+        "test": _checked_limit("--limit-test", test),
+    }
 
 
 def _checked_limit(option: str, limit: int | None) -> int | None:

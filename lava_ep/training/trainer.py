@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.data import Dataset, crop_and_flip, load_dataset
+from lava_ep.data import Dataset, crop_and_flip, has_events, load_dataset
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
 from lava_ep.parameters import initial_parameters
@@ -330,6 +330,7 @@ def load_run_data(
         data_dir=data_dir,
         limit_train=data.limit_train,
         limit_test=limit_test or data.limit_test,
+        events=data.events if has_events(name or data.name) else None,
     )
 
 

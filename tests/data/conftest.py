@@ -1,7 +1,8 @@
-"""Writers of IDX files and of CIFAR-10 batches, shared by the data tests."""
+"""Writers of IDX files, CIFAR-10 batches and event recordings, shared by the data tests."""
 
 import gzip
 import io
+import os
 import struct
 import tarfile
 from pathlib import Path
@@ -178,6 +179,49 @@ def tar_bytes(members) -> bytes:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return file.getvalue()
+
+
+def nmnist_bytes(events) -> bytes:
+    """Return events as the bytes of a file of N-MNIST."""
+    t, p = np.asarray(events["t"]), np.asarray(events["p"]).astype(int)
+    columns = [events["x"], events["y"], p << 7 | t >> 16, t >> 8 & 255, t & 255]
+    return np.column_stack(columns).astype(np.uint8).tobytes()
+
+
+def random_events(seed=0, number=200, size=(34, 34, 2), duration=300_000):
+    """Return events anywhere on a sensor, in the order of their times."""
+    from lava_ep.data import EVENT
+
+    rng = np.random.default_rng(seed)
+    events = np.empty(number, EVENT)
+    events["x"], events["y"] = (rng.integers(0, side, number) for side in size[:2])
+    events["t"] = np.sort(rng.integers(0, duration, number))
+    events["p"] = rng.integers(0, size[2], number)
+    return events
+
+
+@pytest.fixture(name="nmnist_bytes", scope="session")
+def nmnist_bytes_fixture():
+    """Return the function that encodes events as N-MNIST does."""
+    return nmnist_bytes
+
+
+@pytest.fixture(name="random_events", scope="session")
+def random_events_fixture():
+    """Return the function that makes random events."""
+    return random_events
+
+
+@pytest.fixture(scope="session")
+def shared_events():
+    """Return the folder of event samples in the folder that LAVA_EP_DATA names."""
+    root = os.environ.get("LAVA_EP_DATA")
+    if not root:
+        pytest.skip("LAVA_EP_DATA is not set: it names the folder of the published sets")
+    folder = Path(root) / "event_samples"
+    if not folder.is_dir():
+        pytest.skip(f"LAVA_EP_DATA={root} lacks event_samples")
+    return folder
 
 
 @pytest.fixture(name="pickled_batch", scope="session")

@@ -5,20 +5,67 @@ import hashlib
 import numpy as np
 import pytest
 
-from lava_ep.data import DATASETS, load_dataset
+from lava_ep.data import DATASETS, has_events, load_dataset, load_events
+from lava_ep.data.registry import EVENT_DATASETS
 from lava_ep.errors import InputError
+from lava_ep.spec import EventsSpec
 
 DIGITS_SHA256 = "6a812af8365b27b7ec02d34500f780068c2c6659fd92ac09c86758d8ab34538c"
 
 
 def test_names():
-    assert list(DATASETS) == ["digits", "mnist", "fashion-mnist", "kmnist", "cifar10"]
+    images = ["digits", "mnist", "fashion-mnist", "kmnist", "cifar10"]
+    assert list(DATASETS) == [*images, *EVENT_DATASETS, "tonic:NAME"]
+    assert [name for name in DATASETS if not has_events(name)] == images
     assert all(line and "\n" not in line for line in DATASETS.values())
 
 
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(InputError, match="'mnits': expected one of digits, mnist, fashion-mnist"):
         load_dataset("mnits")
+    with pytest.raises(InputError, match="'mnits': expected one of digits, mnist, fashion-mnist"):
+        load_events("mnits")
+
+
+def test_unknown_class_of_tonic_lists_the_known_ones():
+    for load in (load_dataset, load_events):
+        with pytest.raises(
+            InputError, match=r"'tonic:DSEC': expected tonic: and one of ASLDVS, .*SSC"
+        ):
+            load("tonic:DSEC")
+
+
+def test_images_are_no_events():
+    with pytest.raises(InputError, match=r"'digits': consists of images: expected .*event-digits"):
+        load_events("digits")
+    with pytest.raises(InputError, match=r"data.events={'levels': 3}: digits is a set of images"):
+        load_dataset("digits", events=EventsSpec(levels=3))
+    load_dataset("digits", events=EventsSpec())  # nothing asked for
+
+
+@pytest.mark.parametrize("load", [load_dataset, load_events])
+def test_limits_of_recordings(load):
+    with pytest.raises(InputError, match="--limit-train 1438: expected at most 1437"):
+        load("event-digits", limit_train=1438)
+    with pytest.raises(InputError, match="--limit-test 0: expected an integer"):
+        load("event-digits", limit_test=0)
+
+
+def test_events_become_images():
+    maps = load_dataset(
+        "event-digits", limit_train=3, limit_test=2, events=EventsSpec(levels=5, downsample=2)
+    )
+    events = load_events("event-digits", limit_train=3, limit_test=2)
+    assert (len(events.train), len(events.test)) == (3, 2)
+    assert (maps.image_shape, maps.levels, maps.x_train.shape) == ((8, 8, 2), 5, (3, 128))
+    for index, image in enumerate(maps.x_train):
+        recording, label = events.train[index]
+        recording = recording[recording["t"] < recording["t"][0] + 100_000]
+        assert maps.y_train[index] == label
+        place = (recording["y"] // 2, recording["x"] // 2, recording["p"].astype(int))
+        counts = np.zeros((8, 8, 2), int)
+        np.add.at(counts, place, 1)
+        np.testing.assert_array_equal(image, np.minimum(counts, 5).ravel())
 
 
 def test_digits_shape_and_range():
