@@ -141,7 +141,7 @@ def train(
 ) -> None:
     """Train a network and keep everything about it in a run folder."""
     from lava_ep import training
-    from lava_ep.data import load_dataset
+    from lava_ep.data import load_experiment
 
     started = time.perf_counter()
     _check_execution([backend or DEFAULT_BACKEND], threads)
@@ -172,13 +172,7 @@ def train(
         ]
     else:
         experiment = _experiment(preset, spec, {**given, "training.epochs": epochs}, assignments)
-        dataset = load_dataset(
-            experiment.data.name,
-            data_dir=data_dir,
-            limit_train=experiment.data.limit_train,
-            limit_test=experiment.data.limit_test,
-            events=experiment.data.events,
-        )
+        dataset = load_experiment(experiment, data_dir=data_dir)
         training.check_fit(experiment, dataset)
         backend = backend or DEFAULT_BACKEND
         if out is None:
@@ -438,7 +432,7 @@ def gdu(
     from lava_ep import training
     from lava_ep.analysis import gdu as analysis
     from lava_ep.analysis import study_figures as figures
-    from lava_ep.data import load_dataset
+    from lava_ep.data import load_experiment
     from lava_ep.parameters import initial_parameters
 
     started = time.perf_counter()
@@ -455,9 +449,7 @@ def gdu(
         preset = preset or (None if spec else "gdu-toy")
         experiment = _experiment(preset, spec, {}, assignments)
         parameters = initial_parameters(experiment.network, seed=experiment.training.seed)
-        dataset = load_dataset(
-            experiment.data.name, data_dir=data_dir, events=experiment.data.events
-        )
+        dataset = load_experiment(experiment, data_dir=data_dir)
     training.check_fit(experiment, dataset)
     if not 1 <= samples <= len(dataset.x_train):
         raise InputError(f"--samples {samples}: expected 1 to {len(dataset.x_train)}")
@@ -512,24 +504,17 @@ def angle(
     """Train networks whose feedback weights start at an angle to the forward weights."""
     from lava_ep.analysis import study_figures as figures
     from lava_ep.analysis.angle import study_angles
-    from lava_ep.data import load_dataset
+    from lava_ep.data import load_experiment
 
     started = time.perf_counter()
     _check_execution([backend], threads)
     figures.check_free(out)
     preset = preset or (None if spec else "cvf-digits")
     experiment = _experiment(preset, spec, {"training.epochs": epochs}, assignments)
-    data = experiment.data
     display = Console(stderr=as_json, highlight=False, soft_wrap=True)
     found = study_angles(
         experiment,
-        load_dataset(
-            data.name,
-            data_dir=data_dir,
-            limit_train=data.limit_train,
-            limit_test=data.limit_test,
-            events=data.events,
-        ),
+        load_experiment(experiment, data_dir=data_dir),
         angles=_numbers("--angles", angles) or [],
         seeds=[int(seed) for seed in _numbers("--seeds", seeds, int) or []],
         backend=backend,

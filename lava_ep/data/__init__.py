@@ -13,11 +13,18 @@ from lava_ep.data.events import (
     count_map,
     count_maps,
     integrated_events,
+    movies,
     repeated_events,
     transformed,
 )
 from lava_ep.data.idx import read_idx
-from lava_ep.data.registry import DATASETS, has_events, load_dataset, load_events
+from lava_ep.data.registry import (
+    DATASETS,
+    has_events,
+    load_dataset,
+    load_events,
+    load_experiment,
+)
 
 __all__ = [
     "DATASETS",
@@ -35,6 +42,8 @@ __all__ = [
     "integrated_events",
     "load_dataset",
     "load_events",
+    "load_experiment",
+    "movies",
     "moving_digit",
     "read_events",
     "read_idx",

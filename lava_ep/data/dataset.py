@@ -39,6 +39,9 @@ class Dataset:
         product is the number of features.
     class_names : tuple of str
         Name of each class, for reports.
+    steps : int
+        Time steps of recordings, which have one image for each, one after the other in a row of
+        ``x_train`` and ``x_test``: (samples, steps x features).
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Dataset:
     levels: int
     image_shape: ImageShape
     class_names: tuple[str, ...]
+    steps: int = 1
 
     def __post_init__(self) -> None:
         """Check every part and make the arrays read-only."""
@@ -62,7 +66,7 @@ class Dataset:
                 f"data set {self.name!r}: levels is {self.levels}, expected 1..255. "
                 "Give the pixel value that means 1.0."
             )
-        features = count_features(self.image_shape, f"data set {self.name!r}")
+        features = count_features(self.image_shape, f"data set {self.name!r}") * self.steps
         if not self.class_names:
             raise InputError(
                 f"data set {self.name!r}: class_names is empty. Give one name for each class."
@@ -74,6 +78,15 @@ class Dataset:
             array = getattr(self, array_name).view()
             array.flags.writeable = False
             object.__setattr__(self, array_name, array)
+
+    def picture(self, sample: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return what a row of ``x_train`` or ``x_test`` looks like, of `image_shape`, in [0, 1].
+
+        The images of a recording are added up.
+        """
+        total = sample.reshape(self.steps, *self.image_shape).sum(axis=0) / self.levels
+        picture: NDArray[np.float64] = np.minimum(total, 1.0)
+        return picture
 
     def _check_part(self, part: str, features: int) -> None:
         """Raise InputError unless images and labels of one part are whole and fit together."""

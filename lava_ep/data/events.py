@@ -386,6 +386,66 @@ def count_maps(
     )
 
 
+def movies(
+    dataset: EventDataset, options: EventsSpec | None = None, *, steps: int, repeated: bool = False
+) -> Dataset:
+    """Make of recordings what a network is shown step by step, as spikes at their own times.
+
+    Parameters
+    ----------
+    dataset, options
+        See `count_maps`.
+    steps : int
+        Time steps in which a recording is played once.
+    repeated : bool
+        Whether it is played over and over again, see `repeated_events`; else the images add up to
+        the count map, see `integrated_events`.
+
+    Returns
+    -------
+    Dataset
+        With so many `steps`; what is above `levels` in one of them is clipped.
+
+    Raises
+    ------
+    InputError
+        If a recording is unusable.
+    """
+    options = dataset.options(options)
+    levels = options.levels or 1
+    after = transformed(dataset, options)
+    width, height, polarities = after.sensor_size
+    window = None if options.window is None else (0, options.window[1] - options.window[0])
+
+    def movie(events: NDArray[np.void]) -> NDArray[np.uint8]:
+        if options.window is not None:
+            events["t"] -= options.window[0]
+        size = after.sensor_size
+        if repeated:
+            sent = binned_events(events, size, steps=steps, window=window)
+        else:
+            sent = integrated_events(
+                events, size, steps=steps, build_steps=steps, levels=levels, window=window
+            )
+        return np.minimum(sent, levels).astype(np.uint8).reshape(-1)
+
+    train, test = (
+        np.stack([movie(recordings[index][0]) for index in range(len(recordings))])
+        for recordings in (after.train, after.test)
+    )
+    return Dataset(
+        name=dataset.name,
+        x_train=train,
+        y_train=dataset.train.labels,
+        x_test=test,
+        y_test=dataset.test.labels,
+        levels=levels,
+        image_shape=(height, width) if polarities == 1 else (height, width, polarities),
+        class_names=dataset.class_names,
+        steps=steps,
+    )
+
+
 @dataclass(frozen=True)
 class _CountMaps:
     """The count maps of recordings, as a data set that tonic's disk cache takes."""

@@ -14,13 +14,14 @@ from lava_ep.data.cifar10 import load_cifar10
 from lava_ep.data.dataset import Dataset
 from lava_ep.data.digits import load_digits
 from lava_ep.data.event_digits import load_event_digits
-from lava_ep.data.events import EventDataset, count_maps
+from lava_ep.data.events import EventDataset, count_maps, movies
 from lava_ep.data.files import is_readable_folder
 from lava_ep.data.mnist import load_mnist
 from lava_ep.data.nmnist import load_nmnist
 from lava_ep.data.tonic_sets import PREFIX, load_tonic
+from lava_ep.dynamics import Code
 from lava_ep.errors import InputError
-from lava_ep.spec import EventsSpec
+from lava_ep.spec import EncodingSpec, EventsSpec, ExperimentSpec
 
 DATASETS: Mapping[str, str] = MappingProxyType(
     {
@@ -65,6 +66,7 @@ def load_dataset(
     limit_train: int | None = None,
     limit_test: int | None = None,
     events: EventsSpec | None = None,
+    encoding: EncodingSpec | None = None,
 ) -> Dataset:
     """Load a data set by name.
 
@@ -84,6 +86,8 @@ def load_dataset(
         Keep only the first so many training or test samples; None keeps all.
     events : EventsSpec or None
         How images are made of event recordings; None: as the data set has it.
+    encoding : EncodingSpec or None
+        Whether recordings are wanted as such, in time steps; see `movies`.
 
     Returns
     -------
@@ -94,20 +98,29 @@ def load_dataset(
     ------
     InputError
         If the name is unknown, `data_dir` does not exist or lacks the set, a limit is below 1 or
-        above the number of samples, a file is unusable, a download fails, or `events` is given for
-        a set of images.
+        above the number of samples, a file is unusable, a download fails, or `events` or an
+        `encoding` of events is given for a set of images.
     """
+    in_time = encoding is not None and encoding.code in (Code.EVENTS, Code.REPEATED_EVENTS)
     limits = _checked_limits(limit_train, limit_test)
     if has_events(name):
         recordings = load_events(
             name, data_dir=data_dir, limit_train=limit_train, limit_test=limit_test
         )
-        return count_maps(recordings, events)
+        if encoding is None or not in_time:
+            return count_maps(recordings, events)
+        repeated = encoding.code is Code.REPEATED_EVENTS
+        return movies(recordings, events, steps=encoding.steps, repeated=repeated)
     _check_name(name)
     if events is not None and events != EventsSpec():
         raise InputError(
             f"data.events={events.model_dump(exclude_none=True)}: {name} is a set of images, not "
             f"of event recordings as {', '.join(EVENT_DATASETS)}. Leave it out."
+        )
+    if in_time:
+        raise InputError(
+            f"network.encoding.code=events: {name} is a set of images, not of event recordings as "
+            f"{', '.join(EVENT_DATASETS)}. Choose code constant, rate or latency."
         )
     dataset = _load_images(name, _checked_folder(data_dir))
     kept: dict[str, Any] = {}
@@ -118,6 +131,44 @@ def load_dataset(
         _check_enough(name, part, limit, len(x))
         kept[f"x_{part}"], kept[f"y_{part}"] = x[:limit], y[:limit]
     return dataclasses.replace(dataset, **kept)
+
+
+def load_experiment(
+    experiment: ExperimentSpec,
+    *,
+    name: str | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    limit_test: int | None = None,
+) -> Dataset:
+    """Load the data set of an experiment, in the form that its network takes.
+
+    Parameters
+    ----------
+    experiment : ExperimentSpec
+        The experiment.
+    name : str or None
+        Data set, if not its own; what the experiment says of event recordings holds for it if it
+        has any.
+    data_dir : path or None
+        See `load_dataset`.
+    limit_test : int or None
+        Number of test samples, if not that of the experiment.
+
+    Raises
+    ------
+    InputError
+        As `load_dataset` does.
+    """
+    data = experiment.data
+    foreign = name is not None and name != data.name and not has_events(name)
+    return load_dataset(
+        name or data.name,
+        data_dir=data_dir,
+        limit_train=data.limit_train,
+        limit_test=limit_test or data.limit_test,
+        events=None if foreign else data.events,
+        encoding=experiment.network.encoding,
+    )
 
 
 def load_events(

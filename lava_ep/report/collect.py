@@ -154,7 +154,7 @@ def _record(
         free_steps=found.schedule.free_steps,
         nudged_steps=found.schedule.nudged_steps,
         phase_bounds=found.phase_bounds(),
-        image=images[sample].reshape(dataset.image_shape) / dataset.levels,
+        image=dataset.picture(images[sample]),
         label=label,
         prediction=int(found.scores.argmax()),
         scores=found.scores,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.data import Dataset, crop_and_flip, has_events, load_dataset
+from lava_ep.data import Dataset, crop_and_flip, load_experiment
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
 from lava_ep.parameters import initial_parameters
@@ -246,7 +246,7 @@ def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
     InputError
         If pixels, their arrangement, levels, channels, classes or the number of samples do not fit.
     """
-    network, pixels = spec.network, dataset.x_train.shape[1]
+    network, pixels = spec.network, dataset.x_train.shape[1] // dataset.steps
     height, width, channels = (*dataset.image_shape, 1)[:3]
     if network.inputs != pixels:
         raise InputError(
@@ -272,6 +272,15 @@ def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
     if network.classes != len(dataset.class_names):
         raise InputError(
             f"network.classes={network.classes}: {dataset.name} has {len(dataset.class_names)}"
+        )
+    if dataset.steps != network.input_encoding.frames_a_sample:
+        raise InputError(
+            f"network.encoding={network.encoding.model_dump(mode='json')}: the samples of "
+            f"{dataset.name} have {dataset.steps} time steps; load them with this encoding"
+        )
+    if dataset.steps > 1 and spec.training.augmentation != "none":
+        raise InputError(
+            f"training.augmentation={spec.training.augmentation}: expected none for recordings"
         )
     if spec.training.batch_size > len(dataset.x_train):
         raise InputError(
@@ -321,17 +330,10 @@ def load_run_data(
     limit_test: int | None = None,
 ) -> Dataset:
     """Load the data set of a run, from where it was for training unless said otherwise."""
-    data = folder.spec().data
     stored = folder.about().get("data_dir")
     if data_dir is None and stored is not None:
         data_dir = Path(stored)
-    return load_dataset(
-        name or data.name,
-        data_dir=data_dir,
-        limit_train=data.limit_train,
-        limit_test=limit_test or data.limit_test,
-        events=data.events if has_events(name or data.name) else None,
-    )
+    return load_experiment(folder.spec(), name=name, data_dir=data_dir, limit_test=limit_test)
 
 
 def open_run(
