@@ -10,7 +10,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import Encoding, PhaseSchedule
+from lava_ep.dynamics import Code, Encoding, PhaseSchedule
 from lava_ep.errors import InputError
 
 
@@ -90,6 +90,8 @@ class ImageSource(AbstractProcess):
             raise InputError(
                 f"{len(images)} images for batch {batch}: expected a positive multiple of the batch"
             )
+        if images.size == 0:
+            raise InputError(f"images {images.shape}: expected at least one pixel")
         if images.min() < 0:
             raise InputError(f"images hold {images.min()}: expected no negative pixels")
         frames = encoding.frames_a_sample
@@ -101,6 +103,74 @@ class ImageSource(AbstractProcess):
         self.s_out = OutPort(shape=(batch, images.shape[1] // frames))
         self.label_out = OutPort(shape=(batch,))
         self.events = Var(shape=(2,), init=0)
+
+
+class EventSource(ImageSource):
+    """Show recordings of an event camera, as spikes at their own times.
+
+    EP takes every difference between the free and the nudged phase for what the nudge has done, so
+    the input has to be the same at the end of both. Either the events add up to a picture in the
+    first time steps of the free phase, which then stays; or the recording is played over and over
+    again, and synapses read each pixel by its mean rate.
+
+    Parameters
+    ----------
+    recordings
+        (samples, steps, pixels): numbers of events in each time step, as
+        `lava_ep.data.integrated_events` or `lava_ep.data.binned_events` make them of a recording;
+        the number of samples is a multiple of ``batch``.
+    labels, batch, schedule, learning, first_batch
+        See `ImageSource`.
+    levels
+        Number of events of a pixel that means 1.0.
+    repeated
+        Whether recordings are played over and over again. The synapses have to be told
+        ``Encoding(Code.REPEATED_EVENTS, levels, steps).reading`` then, and nothing otherwise.
+
+    Attributes
+    ----------
+    s_out : OutPort
+        Events, (batch, pixels) int32, every step.
+    label_out, events
+        As in `ImageSource`.
+
+    Raises
+    ------
+    InputError
+        If the recordings do not have three axes, or as `ImageSource` does.
+    """
+
+    def __init__(
+        self,
+        *,
+        recordings: NDArray[np.integer[Any]],
+        labels: NDArray[np.integer[Any]],
+        batch: int,
+        schedule: PhaseSchedule,
+        learning: bool = True,
+        levels: int = 1,
+        repeated: bool = False,
+        first_batch: int = 0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        code = Code.REPEATED_EVENTS if repeated else Code.EVENTS
+        steps = max(recordings.shape[1], 1) if recordings.ndim == 3 else 1
+        super().__init__(
+            images=recordings.reshape(len(recordings), -1),
+            labels=labels,
+            batch=batch,
+            schedule=schedule,
+            learning=learning,
+            encoding=Encoding(code, levels, steps),
+            first_batch=first_batch,
+            name=name,
+            **kwargs,
+        )
+        if recordings.ndim != 3:
+            raise InputError(
+                f"recordings of shape {recordings.shape}: expected (samples, steps, pixels)"
+            )
 
 
 class ImageInjector(AbstractProcess):

@@ -5,11 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lava_ep.dynamics import BOP, SGD, Activation, Convolution, Nudging, PhaseSchedule, Updates
+from lava_ep.dynamics import (
+    BOP,
+    SGD,
+    Activation,
+    Convolution,
+    Encoding,
+    Nudging,
+    PhaseSchedule,
+    Updates,
+)
 from lava_ep.processes import (
     BinaryNeuron,
     BinarySynapse,
     ConvSynapse,
+    EventSource,
     GradedNeuron,
     ImageInjector,
     ImageSource,
@@ -362,3 +372,28 @@ def test_an_injector_takes_one_image_a_sample():
     assert [step["s_out"].tolist() for step in sent] == [[[3, 0]], [[0, 0]], [[0, 0]]]
     assert [step["label_out"].tolist() for step in sent] == [[7]] * 3
     assert tester.model.events.tolist() == [1, 0]
+
+
+def test_a_source_of_recordings_sends_events_at_their_own_times():
+    recordings = np.arange(8).reshape(2, 2, 2)
+    labels = np.array([1, 0])
+    common = {"recordings": recordings, "labels": labels, "batch": 1, "schedule": POSITIVE}
+    once = ProcessTester(EventSource(**common)).run([{}] * 8)["s_out"]
+    assert once[:, 0].tolist() == [[0, 1], [2, 3], [0, 0], [0, 0], [4, 5], [6, 7], [0, 0], [0, 0]]
+    repeated = ProcessTester(EventSource(repeated=True, **common)).run([{}] * 4)["s_out"]
+    assert repeated[:, 0].tolist() == [[0, 1], [2, 3], [0, 1], [2, 3]]
+
+
+def test_random_spikes_go_on_where_an_earlier_run_ended():
+    images, labels = np.full((2, 50), 3), np.zeros(2, np.int64)
+    common = {
+        "images": images,
+        "labels": labels,
+        "batch": 1,
+        "schedule": POSITIVE,
+        "encoding": Encoding("rate", 6),
+    }
+    whole = ProcessTester(ImageSource(**common)).run([{}] * 8)["s_out"]
+    rest = ProcessTester(ImageSource(first_batch=1, **common)).run([{}] * 4)["s_out"]
+    np.testing.assert_array_equal(whole[4:], rest)
+    assert not np.array_equal(whole[:4], rest)

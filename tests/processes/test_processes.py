@@ -10,7 +10,15 @@ import pytest
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.variable import Var
 
-from lava_ep.dynamics import BOP, SGD, Activation, Convolution, PhaseSchedule
+from lava_ep.dynamics import (
+    BOP,
+    SGD,
+    Activation,
+    Convolution,
+    Encoding,
+    PhaseSchedule,
+    SpikeTrace,
+)
 from lava_ep.errors import InputError
 from lava_ep.parameters import initial_parameters
 from lava_ep.processes import (
@@ -18,11 +26,14 @@ from lava_ep.processes import (
     BinarySynapse,
     ConvSynapse,
     EPNetwork,
+    EventSource,
     GradedNeuron,
     ImageInjector,
     ImageSource,
+    LIFNeuron,
     Readout,
     RealSynapse,
+    SigmaDeltaNeuron,
     Target,
 )
 from lava_ep.spec import LayerSpec, NetworkSpec
@@ -30,6 +41,7 @@ from lava_ep.spec import LayerSpec, NetworkSpec
 SCHEDULE = PhaseSchedule(3, 2, 1.0)
 SIGNS = np.ones((4, 3), np.int8)
 IMAGES, LABELS = np.ones((6, 3), np.uint8), np.zeros(6, np.int64)
+RECORDINGS = np.ones((6, 2, 3), np.uint8)
 
 
 def spec(*sizes):
@@ -70,6 +82,19 @@ def binary_conv(**options):
 def source(**options):
     defaults = {"images": IMAGES, "labels": LABELS, "batch": 2, "schedule": SCHEDULE}
     return ImageSource(**{**defaults, **options})
+
+
+def recordings(**options):
+    defaults = {"recordings": RECORDINGS, "labels": LABELS, "batch": 2, "schedule": SCHEDULE}
+    return EventSource(**{**defaults, **options})
+
+
+def sigma_delta(**options):
+    return SigmaDeltaNeuron(**{"shape": (2, 4), "schedule": SCHEDULE, **options})
+
+
+def lif(**options):
+    return LIFNeuron(**{"shape": (2, 4), "schedule": SCHEDULE, **options})
 
 
 def network(**options):
@@ -117,6 +142,21 @@ PROCESSES = {
         {"weights": (3, 2, 3, 3), "momentum": (3, 2, 3, 3), "alpha": (1,), "flips": (1,)},
     ),
     "source": (source, {"s_out": (2, 3), "label_out": (2,), "events": (2,)}),
+    "recordings": (recordings, {"s_out": (2, 3), "label_out": (2,), "events": (2,)}),
+    "sigma-delta neuron with channels": (
+        lambda: sigma_delta(bias=np.zeros(2)),
+        {"a_in": (2, 4), "target_in": (2, 4), "s_out": (2, 4), "activation": (2, 4), "bias": (2,)},
+    ),
+    "integrate-and-fire neuron": (
+        lif,
+        {"a_in": (2, 4), "state_out": (2, 4), "state": (2, 4), "synaptic": (2, 4), "bias": (4,)},
+    ),
+    "injector of recordings": (
+        lambda: ImageInjector(
+            shape=(2, 3), schedule=SCHEDULE, encoding=Encoding("events", 4, steps=2)
+        ),
+        {"image_in": (2, 6), "label_in": (2,), "s_out": (2, 3)},
+    ),
     "injector": (
         lambda: ImageInjector(shape=(2, 3), schedule=SCHEDULE),
         {"image_in": (2, 3), "label_in": (2,), "s_out": (2, 3), "label_out": (2,)},
@@ -230,6 +270,25 @@ REFUSED = {
     "fractions": (source, {"images": IMAGES / 255}, "images of type float64: expected integers"),
     "float labels": (source, {"labels": LABELS / 1.0}, "labels of type float64"),
     "negative": (source, {"images": -IMAGES.astype(int)}, "images hold -1"),
+    "flat recordings": (recordings, {"recordings": IMAGES}, r"\(6, 3\): expected \(samples, steps"),
+    "no steps": (
+        recordings,
+        {"recordings": RECORDINGS[:, :0]},
+        r"\(6, 0\): expected at least one pixel",
+    ),
+    "odd recordings": (
+        source,
+        {"encoding": Encoding("events", 4, steps=2)},
+        r"images \(6, 3\): expected a multiple of 2 values a sample",
+    ),
+    "sigma-delta bias": (sigma_delta, {"bias": np.zeros(3)}, r"bias has shape \(3,\)"),
+    "sigma-delta filter": (sigma_delta, {"filter_rate": 0}, "filter_rate=0: expected a value in"),
+    "channels of lif": (lif, {"bias": np.zeros(2)}, r"bias has shape \(2,\): expected \(4,\) or"),
+    "alpha between traces": (
+        synapse,
+        {"alpha_rate": 0.1, "readings": (None, SpikeTrace())},
+        "alpha_rate=0.1: expected 0 between neurons with spike traces",
+    ),
     "target": (Target, {"shape": (2, 5), "classes": 2}, "5 output neurons: .* 2 classes"),
     "no classes": (Target, {"shape": (2, 5), "classes": 0}, "multiple of 0 classes"),
     "readout": (

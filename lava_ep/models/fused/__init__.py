@@ -2,11 +2,16 @@
 
 from lava_ep.models.fused.network import PyEPNetworkModelFused, PyEPNetworkModelFusedStepwise
 from lava_ep.models.fused.readout import PyReadoutModelFused
-from lava_ep.models.fused.source import PyImageInjectorModelFused, PyImageSourceModelFused
+from lava_ep.models.fused.source import (
+    PyEventSourceModelFused,
+    PyImageInjectorModelFused,
+    PyImageSourceModelFused,
+)
 
 __all__ = [
     "PyEPNetworkModelFused",
     "PyEPNetworkModelFusedStepwise",
+    "PyEventSourceModelFused",
     "PyImageInjectorModelFused",
     "PyImageSourceModelFused",
     "PyReadoutModelFused",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.source import ClampedImages, SentImages, StoredImages
-from lava_ep.processes.source import ImageInjector, ImageSource
+from lava_ep.processes.source import EventSource, ImageInjector, ImageSource
 
 
 class _WholeBatches(ClampedImages):
@@ -21,6 +21,11 @@ class _WholeBatches(ClampedImages):
 @cpu_model(ImageSource, "fused")
 class PyImageSourceModelFused(StoredImages, _WholeBatches):
     """Walk through the stored images."""
+
+
+@cpu_model(EventSource, "fused")
+class PyEventSourceModelFused(StoredImages, _WholeBatches):
+    """Walk through the stored recordings."""
 
 
 @cpu_model(ImageInjector, "fused")

@@ -8,7 +8,11 @@ from lava_ep.models.message_passing.neuron import (
     PySigmaDeltaNeuronModelFloat,
 )
 from lava_ep.models.message_passing.readout import PyReadoutModel, PyTargetModel
-from lava_ep.models.message_passing.source import PyImageInjectorModel, PyImageSourceModel
+from lava_ep.models.message_passing.source import (
+    PyEventSourceModel,
+    PyImageInjectorModel,
+    PyImageSourceModel,
+)
 from lava_ep.models.message_passing.synapse import (
     PyBinarySynapseModelFloat,
     PyConvSynapseModelFloat,
@@ -19,6 +23,7 @@ __all__ = [
     "PyBinaryNeuronModelFloat",
     "PyBinarySynapseModelFloat",
     "PyConvSynapseModelFloat",
+    "PyEventSourceModel",
     "PyGradedNeuronModelFloat",
     "PyImageInjectorModel",
     "PyImageSourceModel",

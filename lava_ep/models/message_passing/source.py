@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lava_ep.dynamics import Encoding
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
-from lava_ep.processes.source import ImageInjector, ImageSource
+from lava_ep.processes.source import EventSource, ImageInjector, ImageSource
 
 
 class ClampedImages(ScheduledModel):
@@ -85,6 +85,11 @@ class SentImages(ClampedImages):
 @cpu_model(ImageSource, "floating_pt", "fused_stepwise")
 class PyImageSourceModel(StoredImages):
     """Stored images, step by step."""
+
+
+@cpu_model(EventSource, "floating_pt", "fused_stepwise")
+class PyEventSourceModel(StoredImages):
+    """Stored recordings, step by step."""
 
 
 @cpu_model(ImageInjector, "floating_pt", "fused_stepwise")
