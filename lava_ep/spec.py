@@ -60,6 +60,9 @@ class GradedNeuronSpec(_Spec):
 
     kind: Literal["graded"] = "graded"
     activation: Activation = Field(Activation.SHIFTED_SIGMOID, description="rho")
+    filter_rate: float = Field(
+        1.0, gt=0, le=1, description="gamma of the filter of the states, in discrete time"
+    )
     time_step: float | None = Field(
         None, gt=0, le=1, description="dt of the energy-based form; none: discrete time"
     )
@@ -75,6 +78,8 @@ class GradedNeuronSpec(_Spec):
     def _one_nudge(self) -> GradedNeuronSpec:
         if self.time_step is not None and self.nudge == "current":
             raise ValueError("nudge=current is for discrete time; leave out nudge or time_step")
+        if self.time_step is not None and self.filter_rate != 1:
+            raise ValueError("filter_rate is for discrete time; leave out filter_rate or time_step")
         return self
 
 

@@ -380,6 +380,11 @@ def _differentiable(network: NetworkSpec) -> GradedNeuronSpec:
             f"network.neuron.event_threshold={neuron.event_threshold:g}: expected 0, as a "
             "threshold has no derivative; use --set network.neuron.event_threshold=0"
         )
+    if neuron.filter_rate != 1:
+        raise InputError(
+            f"network.neuron.filter_rate={neuron.filter_rate:g}: expected 1, as the study has no "
+            "derivatives of filtered states; use --set network.neuron.filter_rate=1"
+        )
     return neuron
 
 

@@ -41,7 +41,7 @@ def send_row(activation: Reals, sent: Reals, threshold: float, events: Reals) ->
 
 
 def _signature(real: str) -> str:
-    row, numbers = f"{real}[::1]", f"int64, {real}, boolean"
+    row, numbers = f"{real}[::1]", f"int64, {real}, {real}, boolean"
     rooms = f"{real}[:,::1]"
     return f"int64({row}, {row}, {row}, {row}, {numbers}, i1[::1], {real}, {real}, {row}, {rooms})"
 
@@ -53,6 +53,7 @@ def graded_row(
     current: Reals,
     bias: Reals,
     code: int,
+    filter_rate: float,
     time_step: float,
     nudge_current: bool,
     target: Int8,
@@ -87,8 +88,16 @@ def graded_row(
                     drive[n] = response[n] + pull
                 clip = HARD_SIGMOID if code == HARD_SIGMOID else IDENTITY
                 activate_row(clip, drive, response)
-            for n in range(size):
-                s[n] = response[n]
+            if filter_rate == 1:
+                for n in range(size):
+                    s[n] = response[n]
+            else:
+                keep = s.dtype.type(1) - filter_rate
+                for n in range(size):
+                    s[n] = keep * s[n] + filter_rate * response[n]
+                # What is sent is the state.
+                for n in range(size):
+                    response[n] = s[n]
         else:
             derivative_row(code, s, response)
             for n in range(size):
@@ -105,8 +114,8 @@ def graded_row(
 def _batch_signature(real: str) -> str:
     rows = f"{real}[:,::1]"
     return (
-        f"int64({rows}, {rows}, {rows}, {real}[::1], int64, {real}, boolean, i1[:,::1], {real}, "
-        f"{real}, {rows})"
+        f"int64({rows}, {rows}, {rows}, {real}[::1], int64, {real}, {real}, boolean, i1[:,::1], "
+        f"{real}, {real}, {rows})"
     )
 
 
@@ -117,6 +126,7 @@ def _graded_batch(
     current: Reals,
     bias: Reals,
     code: int,
+    filter_rate: float,
     time_step: float,
     nudge_current: bool,
     target: Int8,
@@ -138,6 +148,7 @@ def _graded_batch(
             current[row],
             biases,
             code,
+            filter_rate,
             time_step,
             nudge_current,
             target[row] if beta != 0 else target.reshape(target.size),
@@ -160,6 +171,7 @@ def graded_step(
     events: Reals,
     *,
     activation: Activation,
+    filter_rate: float = 1.0,
     time_step: float | None = None,
     nudge_current: bool = False,
     target: Int8 | None = None,
@@ -171,11 +183,12 @@ def graded_step(
     Without ``time_step``, in discrete time (the "prototypical" setting), with
     :math:`a = s`:
 
-    .. math:: s \leftarrow \rho(I + \mathrm{bias}) + \beta\,(y - s)
+    .. math:: s \leftarrow (1 - \gamma)\,s + \gamma\,(\rho(I + \mathrm{bias}) + \beta\,(y - s))
 
-    or, with ``nudge_current``, :math:`s \leftarrow \rho(I + \mathrm{bias} + \beta\,(y - s))`; with
-    the hard sigmoid, states stay in [0, 1]. With a ``time_step`` :math:`dt`, energy-based, with
-    :math:`a = \rho(s)`:
+    or, with ``nudge_current``, with :math:`\rho(I + \mathrm{bias} + \beta\,(y - s))` in the last
+    bracket; with the hard sigmoid, states stay in [0, 1]. The filter :math:`\gamma` moves no fixed
+    point, but keeps networks with large weights from swinging about it. With a ``time_step``
+    :math:`dt`, energy-based, with :math:`a = \rho(s)`:
 
     .. math:: s \leftarrow s + dt\,(\rho'(s)\,(I + \mathrm{bias}) - s + \beta\,(y - s))
 
@@ -202,6 +215,8 @@ def graded_step(
         Receives the events :math:`e`, (batch, n).
     activation
         :math:`\rho`.
+    filter_rate
+        :math:`\gamma` in (0, 1]; in discrete time only.
     time_step
         :math:`dt` in (0, 1], or ``None``.
     nudge_current
@@ -233,6 +248,7 @@ def graded_step(
         current,
         bias,
         CODES[Activation(activation)],
+        state.dtype.type(filter_rate),
         state.dtype.type(time_step or 0.0),
         nudge_current,
         target,

@@ -122,9 +122,9 @@ class BinaryNeuron(AbstractProcess):
 class GradedNeuron(AbstractProcess):
     r"""A layer of neurons with full-precision states that send their changes as graded events.
 
-    In discrete time :math:`s \leftarrow \rho(I + \mathrm{bias}) + \beta (y - s)`, or energy-based
-    with a time step; see `lava_ep.dynamics.graded_step`. Events add up to the activation that
-    receivers know, up to ``event_threshold``; every sample starts from silence.
+    In discrete time :math:`s \leftarrow \rho(I + \mathrm{bias}) + \beta (y - s)`, filtered if told
+    so, or energy-based with a time step; see `lava_ep.dynamics.graded_step`. Events add up to the
+    activation that receivers know, up to ``event_threshold``; every sample starts from silence.
     (Ernoult et al. 2019, arXiv 1905.13633.)
 
     Parameters
@@ -139,6 +139,8 @@ class GradedNeuron(AbstractProcess):
         Initial biases, (n,); or fewer, one for each channel: neuron k has the bias k % channels.
     activation
         :math:`\rho`, an `Activation` or its value.
+    filter_rate
+        :math:`\gamma` of the filter of the states, in (0, 1]; in discrete time only.
     time_step
         dt of the energy-based form, in (0, 1]; ``None`` for discrete time.
     nudge_current
@@ -181,6 +183,7 @@ class GradedNeuron(AbstractProcess):
         bias: NDArray[np.float32] | float = 0.0,
         learning: bool = True,
         activation: Activation | str = Activation.SHIFTED_SIGMOID,
+        filter_rate: float = 1.0,
         time_step: float | None = None,
         nudge_current: bool = False,
         event_threshold: float = 0.0,
@@ -195,6 +198,7 @@ class GradedNeuron(AbstractProcess):
             schedule=schedule,
             learning=learning,
             activation=activation,
+            filter_rate=filter_rate,
             time_step=time_step,
             nudge_current=nudge_current,
             event_threshold=event_threshold,
@@ -209,6 +213,10 @@ class GradedNeuron(AbstractProcess):
         if activation not in tuple(Activation):
             choices = ", ".join(choice.value for choice in Activation)
             raise InputError(f"activation={activation!r}: expected one of {choices}")
+        if not 0 < filter_rate <= 1:
+            raise InputError(f"filter_rate={filter_rate}: expected a value in (0, 1]")
+        if filter_rate != 1 and time_step is not None:
+            raise InputError("filter_rate is for discrete time: leave out time_step")
         if time_step is not None and not 0 < time_step <= 1:
             raise InputError(f"time_step={time_step}: expected a value in (0, 1], or None")
         if nudge_current and time_step is not None:

@@ -144,6 +144,8 @@ def _neuron(neuron: AnyNeuronSpec) -> str:
             f"{neuron.reset.value}{wait}; traces follow the spikes by {neuron.trace_rate:g} a step"
         )
     form = "discrete time" if neuron.time_step is None else f"energy-based, dt = {neuron.time_step}"
+    if neuron.filter_rate != 1:
+        form += f", filter rate {neuron.filter_rate:g}"
     return f"graded, {neuron.activation.value.replace('-', ' ')}, {form}"
 
 

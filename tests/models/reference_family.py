@@ -259,13 +259,14 @@ class FamilyReference:
             if dt is not None:
                 new = s + dt * (self.slope(s) * drive - s + nudge)
                 activation = self.rho(new)
-            elif neuron.nudge == "current":
-                new = activation = self.rho(drive + nudge)
             else:
-                new = self.rho(drive) + nudge
-                if neuron.activation.value == "hard-sigmoid":
-                    new = np.clip(new, 0, 1)
-                activation = new
+                if neuron.nudge == "current":
+                    new = self.rho(drive + nudge)
+                else:
+                    new = self.rho(drive) + nudge
+                    if neuron.activation.value == "hard-sigmoid":
+                        new = np.clip(new, 0, 1)
+                new = activation = s + neuron.filter_rate * (new - s)
             sent = np.abs(activation - q) > neuron.event_threshold
             after.s.append(new)
             after.q.append(np.where(sent, activation, q))

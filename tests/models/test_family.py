@@ -103,6 +103,7 @@ def networks(draw, *, dense=False, smooth=False):
         "kind": "graded",
         "activation": activation,
         "time_step": time_step,
+        "filter_rate": 1.0 if time_step else draw(st.sampled_from([1.0, 1.0, 0.4])),
         "nudge": "state" if time_step else draw(st.sampled_from(["state", "current"])),
         "event_threshold": 0.0 if smooth else draw(st.sampled_from([0.0, 0.0, 0.013])),
         "initial_state": draw(st.sampled_from([0.0, 0.0, 0.37])),

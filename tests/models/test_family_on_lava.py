@@ -90,7 +90,12 @@ ROUNDED = {
     ),
     "binary weights with learned factors": family(
         layers=[{"neurons": 9, "alpha_rate": 0.1, **BINARY}, {"neurons": 6, **BINARY}],
-        neuron={"kind": "graded", "activation": "hard-sigmoid", "nudge": "current"},
+        neuron={
+            "kind": "graded",
+            "activation": "hard-sigmoid",
+            "nudge": "current",
+            "filter_rate": 0.4,
+        },
         phases={**PHASES, "nudging": "swing"},
     ),
     "binary convolution, real output": family(

@@ -232,6 +232,12 @@ REFUSED = {
         {"nudge_current": True, "time_step": 0.5},
         "nudge_current is for discrete time: leave out time_step",
     ),
+    "filter rate of graded": (graded, {"filter_rate": 0.0}, r"filter_rate=0.0.*\(0, 1\]"),
+    "filtered energy": (
+        graded,
+        {"filter_rate": 0.5, "time_step": 0.5},
+        "filter_rate is for discrete time: leave out time_step",
+    ),
     "event threshold": (graded, {"event_threshold": -1.0}, "event_threshold=-1.0: expected 0 or"),
     "no threshold": (graded, {"event_threshold": np.nan}, "event_threshold=nan"),
     "flat reals": (real, {"weights": np.zeros(3)}, r"shape \(3,\): expected a \(n_post, n_pre\)"),

@@ -117,6 +117,7 @@ class DenseEngine(LayeredEngine):
                 self._activation.flat,
                 self._events.flat,
                 CODES[neuron.activation],
+                neuron.filter_rate,
                 neuron.time_step or 0.0,
                 neuron.nudge == "current",
                 self._target,

@@ -67,6 +67,7 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
         shape,
         biases,
         activation=neuron.activation,
+        filter_rate=neuron.filter_rate,
         time_step=neuron.time_step,
         nudge_current=neuron.nudge == "current",
         event_threshold=neuron.event_threshold,

@@ -156,8 +156,8 @@ def _learn_step(
 
 @kernel(
     "void(int64, i8[::1], int64, int64, int64, f4[::1], f4[::1], boolean, f4[::1], f4[::1],"
-    "f4[::1], f4[:,::1], f4[::1], f4[::1], f4[::1], f4[::1], int64, f4, boolean, i1[:,::1], f4, f4,"
-    "f4[::1], f4[::1], f4[:,::1], f4[:,::1], i8[::1])",
+    "f4[::1], f4[:,::1], f4[::1], f4[::1], f4[::1], f4[::1], int64, f4, f4, boolean, i1[:,::1], f4,"
+    "f4, f4[::1], f4[::1], f4[:,::1], f4[:,::1], i8[::1])",
     allocates=True,
 )
 def settle_graded(
@@ -178,6 +178,7 @@ def settle_graded(
     sent: Float32,
     events: Float32,
     code: int,
+    filter_rate: float,
     time_step: float,
     nudge_current: bool,
     target: Int8,
@@ -263,6 +264,7 @@ def settle_graded(
                     currents[received_at : received_at + n],
                     biases[biases_at : biases_at + n],
                     code,
+                    filter_rate,
                     time_step,
                     nudge_current,
                     target[first + row],

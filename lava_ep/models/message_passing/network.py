@@ -126,6 +126,7 @@ def _neuron(proc: EPNetwork, index: int) -> Neuron:
         return LIFNeuron(neuron=neuron.constants, **options)
     return GradedNeuron(
         activation=neuron.activation,
+        filter_rate=neuron.filter_rate,
         time_step=neuron.time_step,
         nudge_current=neuron.nudge == "current",
         event_threshold=neuron.event_threshold,

@@ -58,8 +58,9 @@ class PyGradedNeuronModelFloat(NeuronModel):
 
     def make_part(self, proc_params: Mapping[str, Any]) -> GradedPart:
         """Return neurons with full-precision states."""
-        names = ("initial_state", "bias_rate", "activation", "time_step", "nudge_current")
-        options = {name: proc_params[name] for name in (*names, "event_threshold")}
+        names = ["initial_state", "bias_rate", "activation", "filter_rate", "time_step"]
+        names += ["nudge_current", "event_threshold"]
+        options = {name: proc_params[name] for name in names}
         return GradedPart(proc_params["shape"], proc_params["biases"], **options)
 
 

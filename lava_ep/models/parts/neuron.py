@@ -221,6 +221,7 @@ class GradedPart(NeuronPart):
         biases: int,
         *,
         activation: Activation,
+        filter_rate: float = 1.0,
         time_step: float | None = None,
         nudge_current: bool = False,
         event_threshold: float = 0.0,
@@ -229,6 +230,7 @@ class GradedPart(NeuronPart):
     ) -> None:
         super().__init__(shape, biases, messages=dtype, activations=dtype, dtype=dtype, **common)
         self._function = Activation(activation)
+        self._filter_rate = filter_rate
         self._time_step = time_step
         self._nudge_current = nudge_current
         self._event_threshold = event_threshold
@@ -246,6 +248,7 @@ class GradedPart(NeuronPart):
             self.bias,
             self.change,
             activation=self._function,
+            filter_rate=self._filter_rate,
             time_step=self._time_step,
             nudge_current=self._nudge_current,
             target=target,
