@@ -27,8 +27,8 @@ QUOTED = {
     f"{THRESHOLDED}_vs_{DENSE}": "threshold : dense",
 }
 
-BINARY, FAMILY = "binary", "family"
-"""Parts of the benchmark: the dense binary networks, and the other systems."""
+BINARY, FAMILY, SPIKING = "binary", "family", "spiking"
+"""Parts of the benchmark: the dense binary networks, the other systems, and a spiking network."""
 
 
 def scaled(values: Sequence[float], factor: float) -> dict[str, Any]:
@@ -241,14 +241,14 @@ class Report(Measurements):
 def write_results(path: Path, part: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Write what one part of the benchmark has measured; return what the JSON file then holds.
 
-    The other part stays as it was, with its own date and machine.
+    The other parts stay as they were, with their own dates and machines.
     """
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if part == FAMILY:
-        found[FAMILY] = dict(content)
+    if part == BINARY:
+        others = {name: found[name] for name in (FAMILY, SPIKING) if name in found}
+        found = {**content, **others}
     else:
-        family = {FAMILY: found[FAMILY]} if FAMILY in found else {}
-        found = {**content, **family}
+        found[part] = dict(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from family import Member, all_members, measure_family
 from figure import draw_all
 from lava_stock import measure_steps
 from networks import NetworkBenchmark
-from report import BINARY, FAMILY, FamilyReport, Measurements, Report, write_results
+from report import BINARY, FAMILY, SPIKING, FamilyReport, Measurements, Report, write_results
 from roofline import measure_roofline
 from scaling import ScalingPlan, measure_batch_sizes, measure_events
 from turns import MOST_ROUNDS, Patience, Rounds, console
@@ -59,6 +59,8 @@ class Plan:
     batch_sizes: tuple[int, ...]
     scaling: ScalingPlan
     family: tuple[Member, ...]
+    spiking: Rounds
+    """Of the spiking network, in samples."""
     repeats: int = 5
     """Of everything that is not shown batches of a fixed size."""
     patience: float = 120.0
@@ -74,6 +76,7 @@ class Plan:
         shown = (self.rounds, self.two_hidden_rounds)
         most = max(rounds.most_batches for rounds in shown) * batch
         most = max(most, (1 + MOST_ROUNDS * self.repeats) * max(self.batch_sizes))
+        most = max(most, self.spiking.most_batches)
         return max(most, *(member.samples for member in self.family))
 
 
@@ -97,6 +100,7 @@ FULL = Plan(
         binary=Rounds(repeats=3),
         binary_batch=16,
     ),
+    spiking=Rounds(repeats=7, batches=20, warm_up=5),
 )
 QUICK = Plan(
     compared=(512, 2048),
@@ -115,6 +119,7 @@ QUICK = Plan(
         binary=Rounds(repeats=2),
         binary_batch=2,
     ),
+    spiking=Rounds(repeats=2, batches=3, warm_up=2),
     repeats=2,
     patience=10.0,
 )
@@ -177,6 +182,21 @@ def measure_binary(
     ).measure(report, patience)
 
 
+def measure_spiking(plan: Plan, batches: Batches, report: Measurements, patience: Patience) -> None:
+    """Measure integrate-and-fire neurons, one sample at a time, on both backends."""
+    experiment = with_neurons("if-mnist", 300, 10)
+    NetworkBenchmark(
+        spec=experiment.network,
+        seed=experiment.training.seed,
+        batches=replace(batches, size=1),
+        rounds=plan.spiking,
+        torch_python=None,
+        backends=(FUSED, MESSAGES),
+        name="if-mnist 784-300-10",
+        rounded=True,
+    ).measure(report, patience)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -184,9 +204,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        choices=(BINARY, FAMILY),
-        help=f"measure only the dense binary networks ({BINARY}) or only the other systems "
-        f"({FAMILY}), and keep the results of the rest",
+        choices=(BINARY, FAMILY, SPIKING),
+        help=f"measure only the dense binary networks ({BINARY}), the other systems compared with "
+        f"PyTorch ({FAMILY}), or a spiking network ({SPIKING}), and keep the results of the rest",
     )
     parser.add_argument(
         "--patience",
@@ -216,7 +236,7 @@ def main() -> None:
     common = {"images": data, "dense_torch_threads": available_cores()}
     report: Measurements
     content: dict[str, Any] = {}
-    for part in (BINARY, FAMILY) if arguments.only is None else (arguments.only,):
+    for part in (BINARY, FAMILY, SPIKING) if arguments.only is None else (arguments.only,):
         if part == BINARY:
             report = binary = Report(
                 {
@@ -230,6 +250,9 @@ def main() -> None:
                 }
             )
             measure_binary(plan, batches, arguments.torch_python, binary, patience)
+        elif part == SPIKING:
+            report = spiking = Measurements({"images": data, "preset": "if-mnist", "batch": 1})
+            measure_spiking(plan, batches, spiking, patience)
         else:
             presets = {member.preset: member.describe() for member in plan.family}
             report = FamilyReport({**common, "presets": presets})
