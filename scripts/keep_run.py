@@ -15,7 +15,13 @@ from pathlib import Path
 from lava_ep.training import RunFolder
 
 FOLDER = Path(__file__).resolve().parent.parent / "reproductions"
-CURVES = ("train_accuracy", "test_accuracy", "seconds", "events_per_sample")
+CURVES = (
+    "train_accuracy",
+    "test_accuracy",
+    "seconds",
+    "events_per_sample",
+    "synaptic_operations_per_sample",
+)
 
 
 def without_paths(command: str) -> str:
@@ -44,6 +50,9 @@ def keep(path: Path) -> Path:
         "epochs": len(metrics),
         **{curve: [entry[curve] for entry in metrics] for curve in CURVES},
     }
+    if run.baseline.exists():
+        entries = run.baseline.metrics()
+        content["frozen_input_layer_test_accuracy"] = [entry["test_accuracy"] for entry in entries]
     target = FOLDER / f"{path.name}.json"
     target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return target
