@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.data import Dataset
+from lava_ep.dynamics import Rate
 from lava_ep.errors import InputError
 from lava_ep.models import find_backend
 from lava_ep.parameters import NetworkParameters
@@ -103,8 +104,8 @@ def compare_backends(
     First all of them go step by step: every state and activation is compared after every time step,
     and all that is learned and counted after every batch. Then they start anew, each in the
     way it runs fastest, and scores, parameters and counters are compared after every batch.
-    Networks of binary neurons, and of sigma-delta neurons with binary weights, have to agree bit
-    for bit, others up to `TOLERANCE`.
+    Networks of binary or sigma-delta neurons with binary weights have to agree bit for bit, others
+    up to `TOLERANCE`.
 
     Parameters
     ----------
@@ -172,9 +173,10 @@ def compare_backends(
 
 def _all_integers(network: NetworkSpec) -> bool:
     """Tell whether all that neurons and synapses add up are integers."""
-    binary = all(layer.binary for layer in network.layers)
-    spikes = isinstance(network.neuron, SigmaDeltaNeuronSpec) and binary
-    return spikes or isinstance(network.neuron, NeuronSpec)
+    means = isinstance(network.input_encoding.reading, Rate) or network.normalization is not None
+    if means or not all(layer.binary for layer in network.layers):
+        return False
+    return isinstance(network.neuron, NeuronSpec | SigmaDeltaNeuronSpec)
 
 
 View = dict[tuple[str, str], NDArray[Any]]

@@ -116,3 +116,24 @@ def test_a_difference_of_whole_batches_is_found_too(experiment, digits, monkeypa
 def test_impossible_comparisons_are_refused(experiment, digits, options, message):
     with pytest.raises(InputError, match=message):
         compare(experiment, digits, **options)
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "exact"),
+    [
+        ("sigma-delta-binary-digits", [], True),
+        ("sigma-delta-binary-digits", ["network.encoding.code=latency"], True),
+        ("sigma-delta-binary-digits", ["network.encoding.code=rate"], False),
+        ("sigma-delta-digits", [], False),
+        ("if-binary-digits", [], False),
+    ],
+)
+def test_spiking_backends_agree_exactly_where_all_is_integer(preset, changes, exact, digits):
+    phases = ["network.phases.free_steps=6", "network.phases.nudged_steps=3"]
+    experiment = override(
+        load_preset(preset), ["network.layers.0.neurons=20", "training.batch_size=4", *phases]
+    )
+    found = compare(override(experiment, changes) if changes else experiment, digits, samples=8)
+    assert found.difference is None
+    assert found.exact == exact
+    assert (found.largest == 0) or not exact
