@@ -75,7 +75,6 @@ SAMPLE_PLATES: tuple[Plate[SampleContent], ...] = (
         phases.sample_image_caption,
         phases.sample_image_alt,
     ),
-    Plate("input", "Input over time", film.still, film.caption, film.alt, film.moves),
     Plate(
         "event-raster",
         "{Events} of one sample",
@@ -83,6 +82,7 @@ SAMPLE_PLATES: tuple[Plate[SampleContent], ...] = (
         phases.raster_caption,
         phases.raster_alt,
     ),
+    Plate("input", "Input over time", film.still, film.caption, film.alt, film.moves),
     Plate(
         "events-per-step",
         "{Events} per step",
