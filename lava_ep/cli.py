@@ -325,7 +325,7 @@ def raster(
     display = Console(highlight=False, soft_wrap=True, markup=False)
     display.print(
         f"{shown.title}: true class {names[recording.label]}, prediction "
-        f"{names[recording.prediction]}, {free:,} events free and {nudged:,} nudged"
+        f"{names[recording.prediction]}, {free:,} {shown.event}s free and {nudged:,} nudged"
     )
     display.print(f"Raster: {path.resolve()}")
 

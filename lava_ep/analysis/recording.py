@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,12 @@ class Recording:
         The phases the steps belong to.
     scores
         Class scores at the end of the free phase, (classes,).
+    sent
+        What the network was sent of the sample, (messages, pixels): row k in time step k, and
+        nothing after the last, see `lava_ep.dynamics.Encoding.frames`; ``None`` if not recorded.
+    membranes
+        Membrane potentials v after each step, one (steps, n) array a layer; none of neurons that
+        are not integrate-and-fire.
     """
 
     layer_names: tuple[str, ...]
@@ -38,6 +44,8 @@ class Recording:
     events: tuple[NDArray[np.int8] | NDArray[np.float32], ...]
     schedule: PhaseSchedule
     scores: NDArray[np.float32]
+    sent: NDArray[np.int32] | None = None
+    membranes: tuple[NDArray[np.float32], ...] = ()
 
     def phase_bounds(self) -> tuple[tuple[str, int, int], ...]:
         """Return name, first step and end step (exclusive) of every phase, in order."""
@@ -71,9 +79,14 @@ def record_sample(
     spec, parameters, seed, backend
         The network, see `NetworkSession`.
     image
-        (pixels,) integers.
+        (pixels,) integers, or (steps x pixels,) of a recording.
     label
         Class that the output is nudged towards.
+
+    Raises
+    ------
+    InputError
+        If an argument is unusable.
     """
     schedule = spec.phases.schedule(seed)
     steps = schedule.period(learning=True)
@@ -84,14 +97,24 @@ def record_sample(
         for _ in session.walk(image[None, :], np.array([label], np.int64)):
             history.append([(s[0], b[0]) for s, b in session.states()])
         scores = session.read_score()[0]
-    states, events = [], []
-    for layer in range(len(spec.layers)):
-        activation = np.stack([history[step][layer][1] for step in range(steps)])
-        events.append(_events(activation, spec.spikes, schedule))
-        rates = isinstance(spec.spikes, SpikeTrace)
-        state = np.stack([history[step][layer][0] for step in range(steps)])
-        states.append(activation if rates else state)
-    return Recording(spec.layer_names, tuple(states), tuple(events), schedule, scores)
+    # As the source has it: random spikes depend on the bytes of the image.
+    pixels = image[None].astype(np.int32)
+    sent = spec.input_encoding.frames(pixels, steps, seed=seed, batch=parameters.batch)[:, 0]
+    states = _stacked(history, 0)
+    activations = _stacked(history, 1)
+    events = tuple(_events(found, spec.spikes, schedule) for found in activations)
+    recording = Recording(spec.layer_names, states, events, schedule, scores, sent)
+    if isinstance(spec.spikes, SpikeTrace):
+        return replace(recording, states=activations, membranes=states)
+    return recording
+
+
+def _stacked(
+    history: list[list[tuple[NDArray[Any], NDArray[Any]]]], field: int
+) -> tuple[NDArray[Any], ...]:
+    """Return one (steps, n) array a layer of what was read of it in each step."""
+    layers = zip(*history, strict=True)
+    return tuple(np.stack([found[field] for found in layer]) for layer in layers)
 
 
 def _events(

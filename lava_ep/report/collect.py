@@ -158,4 +158,6 @@ def _record(
         label=label,
         prediction=int(found.scores.argmax()),
         scores=found.scores,
+        sent=None if found.sent is None else found.sent.reshape(-1, *dataset.image_shape),
+        membranes=found.membranes,
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.data.dataset import ImageShape
+from lava_ep.dynamics import SpikeTrace
 from lava_ep.errors import InputError
 from lava_ep.spec import ExperimentSpec
 
@@ -39,9 +40,10 @@ class PhaseRecording:
         Names of the layers, input side first; the last is the output layer.
     events
         Per layer (steps, n): of binary neurons integers, -1 for one that switches off, +1 for one
-        that switches on; of graded neurons reals, the change of the activation.
+        that switches on; of spiking neurons spikes, +1, and -1 of those that have two signs; of
+        graded neurons reals, the change of the activation.
     states
-        Per layer (steps, n): states s.
+        Per layer (steps, n): states s; rates of integrate-and-fire neurons, traces of their spikes.
     free_steps, nudged_steps
         Length of the free phase and of one nudged phase, in time steps.
     phase_bounds
@@ -54,6 +56,11 @@ class PhaseRecording:
         True class, and class read from the output at the end of the free phase.
     scores
         (classes,): what the prediction is the largest of.
+    sent
+        (messages, height, width) or (messages, height, width, channels): what the network is sent
+        of the sample in each time step, nothing after the last; ``None`` if not recorded.
+    membranes
+        Per layer (steps, n): membrane potentials v of integrate-and-fire neurons; empty for others.
 
     Raises
     ------
@@ -71,6 +78,8 @@ class PhaseRecording:
     label: int
     prediction: int
     scores: NDArray[np.floating[Any]]
+    sent: NDArray[np.integer[Any]] | None = None
+    membranes: tuple[NDArray[np.float32], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layer_names:
@@ -115,6 +124,16 @@ class PhaseRecording:
                 f"image has the shape {self.image.shape}: expected (height, width) or "
                 "(height, width, channels)"
             )
+        if self.sent is not None and (
+            self.sent.shape[1:] != self.image.shape or not 1 <= len(self.sent) <= self.steps
+        ):
+            raise InputError(
+                f"sent has the shape {self.sent.shape}: expected 1 to {self.steps} time steps, "
+                f"and for each the shape of the image, {self.image.shape}"
+            )
+        found = [membranes.shape for membranes in self.membranes]
+        if found and found != [states.shape for states in self.states]:
+            raise InputError(f"membranes have the shapes {found}: expected those of the states")
 
     @property
     def steps(self) -> int:
@@ -191,6 +210,26 @@ class SampleContent:
             raise InputError(
                 f"image_shape {tuple(self.image_shape)} does not fit {network.inputs} inputs"
             )
+
+    @property
+    def spiking(self) -> bool:
+        """Whether events are spikes, not changes of an activation."""
+        return self.experiment.network.spikes is not None
+
+    @property
+    def event(self) -> str:
+        """What an event is called: "event", or "spike" of neurons that spike."""
+        return "spike" if self.spiking else "event"
+
+    @property
+    def state(self) -> str:
+        """What `PhaseRecording.states` are: "state", or "rate" of integrate-and-fire neurons."""
+        return "rate" if isinstance(self.experiment.network.spikes, SpikeTrace) else "state"
+
+    @property
+    def state_label(self) -> str:
+        """What `PhaseRecording.states` are called on an axis."""
+        return "rate (spike trace)" if self.state == "rate" else "state s"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -210,7 +210,7 @@ def events_per_epoch(content: ReportContent, theme: Theme) -> Figure:
     _epoch_axis(axes, epochs)
     axes.set_ylim(0, 1.08 * top or 1)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
-    axes.set_ylabel("events of a sample")
+    axes.set_ylabel(f"{content.event}s of a sample")
     figure.legend(loc="outside upper left", ncols=2, handlelength=2.6, columnspacing=1.6)
     return figure
 
@@ -219,9 +219,9 @@ def events_per_epoch_caption(content: ReportContent) -> str:
     """Say what to see in the events over the epochs."""
     neurons = sum(content.recording.layer_sizes)
     return (
-        "Every event is a message of one neuron in one time step, averaged here over the training "
-        f"samples: if all {plural(neurons, 'neuron')} sent one in every step, there would be "
-        f"{count(neurons * _steps(content, 'free'))} in the free phase and "
+        f"Every {content.event} is a message of one neuron in one time step, averaged here over "
+        f"the training samples: if all {plural(neurons, 'neuron')} sent one in every step, there "
+        f"would be {count(neurons * _steps(content, 'free'))} in the free phase and "
         f"{count(neurons * _steps(content, 'nudged'))} nudged."
     )
 
@@ -236,7 +236,7 @@ def events_per_epoch_alt(content: ReportContent) -> str:
     ends = ", ".join(
         f"{phase} from {count(first[phase])} to {count(last[phase])}" for phase in PHASES
     )
-    return f"Line chart of events per sample over {len(content.metrics)} epochs: {ends}."
+    return f"Line chart of {content.event}s per sample over {len(content.metrics)} epochs: {ends}."
 
 
 def accuracy_by_events(content: ReportContent, theme: Theme) -> Figure:
@@ -272,7 +272,7 @@ def accuracy_by_events(content: ReportContent, theme: Theme) -> Figure:
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
     axes.grid()
-    axes.set_xlabel("events of a neuron in the free phase of a sample")
+    axes.set_xlabel(f"{content.event}s of a neuron in the free phase of a sample")
     axes.set_ylabel("test accuracy")
     return figure
 
@@ -287,9 +287,9 @@ def accuracy_by_events_caption(content: ReportContent) -> str:
     """Say what to see in accuracy against events."""
     many = "Each point is an epoch" if len(content.metrics) > 1 else "The point is the only epoch"
     return (
-        f"{many}: test accuracy after it, and how many events a neuron sends in the free phase, "
-        "which an inference consists of, as a mean over all neurons and the training samples; "
-        "further up and further left is better."
+        f"{many}: test accuracy after it, and how many {content.event}s a neuron sends in the free "
+        "phase, which an inference consists of, as a mean over all neurons and the training "
+        "samples; further up and further left is better."
     )
 
 
@@ -297,7 +297,7 @@ def accuracy_by_events_alt(content: ReportContent) -> str:
     """Describe accuracy against events to those who cannot see it."""
     found = events_per_neuron(content)
     ends = " to ".join(
-        f"{percent(content.metrics[k]['test_accuracy'])} at {found[k]:.3g} events"
+        f"{percent(content.metrics[k]['test_accuracy'])} at {found[k]:.3g} {content.event}s"
         for k in sorted({0, len(found) - 1})
     )
-    return f"Test accuracy against events per neuron and sample over the epochs: {ends}."
+    return f"Test accuracy against {content.event}s per neuron and sample over the epochs: {ends}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from lava_ep.dynamics import Connection, Convolution, Nudging, Pooling
+from lava_ep.dynamics import Code, Connection, Convolution, Nudging, Pooling
 from lava_ep.report.content import ReportContent
 from lava_ep.report.text import count, plural
 from lava_ep.spec import (
@@ -111,10 +111,13 @@ def learning_note(content: ReportContent) -> str:
 def _images(content: ReportContent) -> str:
     network = content.experiment.network
     height, width, *channels = content.image_shape
+    recorded = network.input_encoding.frames_a_sample > 1
     colors = f", {plural(channels[0], 'channel')}" if channels else ""
+    if recorded and channels == [2]:
+        colors = ", 2 polarities"
     text = f"{height}{TIMES}{width} pixels{colors}, levels 0 to {network.input_levels}"
     if network.normalization is None:
-        return text
+        return text + _sent(network)
     numbers = (
         f"{name} " + ", ".join(f"{value:g}" for value in values)
         for name, values in (
@@ -123,6 +126,18 @@ def _images(content: ReportContent) -> str:
         )
     )
     return f"{text}; normalized by {' and '.join(numbers)}"
+
+
+def _sent(network: NetworkSpec) -> str:
+    """Say how images are sent unless they are there all the time."""
+    steps = plural(network.encoding.steps, "time step")
+    return {
+        Code.CONSTANT: "",
+        Code.LATENCY: f", sent as latencies over {steps}",
+        Code.RATE: ", sent as random spikes in every time step, the more the brighter",
+        Code.EVENTS: f", built up from recorded events within {steps}",
+        Code.REPEATED_EVENTS: f", from recorded events played again every {steps}",
+    }[network.encoding.code]
 
 
 def _neuron(neuron: AnyNeuronSpec) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import numpy as np
@@ -10,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from lava_ep.dynamics import Convolution
 from lava_ep.report.content import ReportContent
 from lava_ep.report.text import count, percent, plural, signed
 from lava_ep.report.theme import Theme, new_figure
+from lava_ep.report.tiles import tiles
 
 FIELDS = 25
 """Receptive fields, kernels or feature maps shown."""
@@ -25,8 +25,6 @@ FIELDS = 25
 BRIGHTEST = 99.5
 """Percentile of the sizes of real weights at which their colors end."""
 
-_LABEL = 0.22
-"""Room for the number above a picture, in inches."""
 _KEY, _SCALE = 0.5, 0.8
 """Room for a legend or a color bar below the pictures, in inches."""
 
@@ -84,11 +82,11 @@ def receptive_fields(content: ReportContent, theme: Theme) -> Figure:
     binary = _is_binary(content)
     limit = 1.0 if binary else float(np.percentile(np.abs(patches), BRIGHTEST)) or 1.0
     if _has_colors(patches):
-        return _tiles(_colored(patches, limit), chosen, theme, 0.0)[0]
+        return tiles(_colored(patches, limit), chosen, theme, 0.0)[0]
     pictures = patches.mean(axis=-1)
     if binary and patches.shape[-1] == 1:
         signs = ListedColormap([theme.orange, theme.blue])
-        figure, *_ = _tiles(pictures, chosen, theme, _KEY, cmap=signs, vmin=-1, vmax=1)
+        figure, *_ = tiles(pictures, chosen, theme, _KEY, cmap=signs, vmin=-1, vmax=1)
         figure.legend(
             handles=[
                 Patch(color=theme.blue, label="+1"),
@@ -99,54 +97,12 @@ def receptive_fields(content: ReportContent, theme: Theme) -> Figure:
             handlelength=1.0,
         )
         return figure
-    look = {"cmap": _diverging(theme), "vmin": -limit, "vmax": limit}
-    figure, axes, image = _tiles(pictures, chosen, theme, _SCALE, **look)
+    look: dict[str, Any] = {"cmap": _diverging(theme), "vmin": -limit, "vmax": limit}
+    figure, axes, image = tiles(pictures, chosen, theme, _SCALE, **look)
     label = "weight" if patches.shape[-1] == 1 else "mean weight from the channels"
     beyond = float(np.abs(pictures).max()) > limit
     _scale_below(figure, axes, image, label, extend="both" if beyond else "neither")
     return figure
-
-
-def _tiles(
-    pictures: NDArray[Any], numbers: list[int], theme: Theme, below: float, **look: Any
-) -> tuple[Figure, Axes, AxesImage]:
-    """Draw numbered pictures, (n, height, width) or with colors, about as many across as down."""
-    height, width = pictures.shape[1:3]
-    columns = math.ceil(math.sqrt(len(numbers)))
-    rows = -(-len(numbers) // columns)
-    across = 1.08 * width
-    inches = min(6.0 / (columns * across), (5.0 - rows * _LABEL) / (rows * height))
-    down = height + _LABEL / inches
-    figure = new_figure(6.2, rows * down * inches + below)
-    axes = figure.add_subplot()
-    for position, (number, picture) in enumerate(zip(numbers, pictures, strict=True)):
-        row, column = divmod(position, columns)
-        left, top = column * across, row * down
-        image = axes.imshow(
-            picture,
-            interpolation="nearest",
-            extent=(left, left + width, top + height, top),
-            **look,
-        )
-        # A frame, as a picture may be as pale as the page.
-        frame = Rectangle((left, top), width, height, fill=False, color=theme.line, linewidth=0.6)
-        axes.add_patch(frame)
-        axes.annotate(
-            str(number),
-            (left + width / 2, top),
-            xytext=(0, 2),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=10,
-            color=theme.muted,
-        )
-    # A little room, or the outermost frames would be cut.
-    edge = 0.01 * width
-    axes.set_xlim(-edge, columns * across - (across - width) + edge)
-    axes.set_ylim(rows * down - (down - height) + edge, -(down - height))
-    axes.set_axis_off()
-    return figure, axes, image
 
 
 def _scale_below(
@@ -274,6 +230,9 @@ def mean_field_alt(content: ReportContent) -> str:
 def feature_activations(content: ReportContent) -> Reals:
     """Activations of a convolutional first layer at the end of the recorded free phase.
 
+    Changes of activations add up to them. Spikes do not, as the steps of sigma-delta neurons may
+    shrink; their states are within half a step of what receivers know, and stand for it here.
+
     Returns
     -------
     activations
@@ -282,8 +241,16 @@ def feature_activations(content: ReportContent) -> Reals:
     recording = content.recording
     connection = cast(Convolution, content.experiment.network.connections[0])
     end = next(end for name, _, end in recording.phase_bounds if name.startswith("free"))
-    activations: Reals = recording.events[0][:end].sum(axis=0, dtype=np.float64)
+    if content.spiking:
+        activations: Reals = recording.states[0][end - 1].astype(np.float64)
+    else:
+        activations = recording.events[0][:end].sum(axis=0, dtype=np.float64)
     return activations.reshape(connection.out_shape).transpose(2, 0, 1)
+
+
+def _feature(content: ReportContent) -> str:
+    """Name what `feature_activations` returns."""
+    return "state" if content.spiking else "activation"
 
 
 def feature_maps(content: ReportContent, theme: Theme) -> Figure:
@@ -293,9 +260,12 @@ def feature_maps(content: ReportContent, theme: Theme) -> Figure:
     limit = float(np.abs(maps).max()) or 1.0
     signed = float(maps.min()) < 0
     colors = LinearSegmentedColormap.from_list("activity", [theme.surface, theme.blue])
-    look = {"cmap": _diverging(theme) if signed else colors, "vmin": -limit if signed else 0.0}
-    figure, axes, image = _tiles(maps[chosen], chosen, theme, _SCALE, vmax=limit, **look)
-    _scale_below(figure, axes, image, "activation")
+    look: dict[str, Any] = {
+        "cmap": _diverging(theme) if signed else colors,
+        "vmin": -limit if signed else 0.0,
+    }
+    figure, axes, image = tiles(maps[chosen], chosen, theme, _SCALE, vmax=limit, **look)
+    _scale_below(figure, axes, image, _feature(content))
     return figure
 
 
@@ -303,9 +273,9 @@ def feature_maps_caption(content: ReportContent) -> str:
     """Say what to see in the feature maps."""
     channels = content.input_weights.shape[0]
     return (
-        f"The activations of {len(chosen_neurons(channels))} of the {plural(channels, 'channel')} "
-        "of the first layer (numbered as the kernels) at the end of the free phase of the recorded "
-        "sample."
+        f"The {_feature(content)}s of {len(chosen_neurons(channels))} of the "
+        f"{plural(channels, 'channel')} of the first layer (numbered as the kernels) at the end of "
+        "the free phase of the recorded sample."
     )
 
 
@@ -316,5 +286,5 @@ def feature_maps_alt(content: ReportContent) -> str:
     return (
         f"Grid of {len(chosen_neurons(channels))} images of {width} by {height} neurons; "
         f"{count(np.count_nonzero(maps))} of {plural(maps.size, 'neuron')} are active, and "
-        f"activations go from {maps.min():.2g} to {maps.max():.2g}."
+        f"{_feature(content)}s go from {maps.min():.2g} to {maps.max():.2g}."
     )

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from matplotlib.figure import Figure
 
-from lava_ep.report import curves, first_layer, matrices, phases
+from lava_ep.report import curves, film, first_layer, matrices, phases, traces
 from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.summary import flipping_layers
 from lava_ep.report.theme import Theme
@@ -41,7 +41,8 @@ class Plate(Generic[Content]):
     name
         Name of the PNG file without its ending, and anchor in the page.
     heading
-        Heading above the figure.
+        Heading above the figure; "{events}" and "{state}" in it are what they are called of its
+        neurons, and "{Events}" and "{State}" the same with a capital.
     draw
         Draws the figure in a theme.
     caption
@@ -59,6 +60,12 @@ class Plate(Generic[Content]):
     alt: Callable[[Content], str]
     applies: Callable[[Content], bool] = _always
 
+    def title(self, content: Content) -> str:
+        """Return the heading for a network."""
+        words = {"events": f"{content.event}s", "state": content.state}
+        capitals = {name.capitalize(): word.capitalize() for name, word in words.items()}
+        return self.heading.format(**words, **capitals)
+
 
 SAMPLE_PLATES: tuple[Plate[SampleContent], ...] = (
     Plate(
@@ -70,28 +77,29 @@ SAMPLE_PLATES: tuple[Plate[SampleContent], ...] = (
     ),
     Plate(
         "event-raster",
-        "Events of one sample",
+        "{Events} of one sample",
         phases.raster,
         phases.raster_caption,
         phases.raster_alt,
     ),
+    Plate("input", "Input over time", film.still, film.caption, film.alt, film.moves),
     Plate(
         "events-per-step",
-        "Events per step",
+        "{Events} per step",
         phases.events_per_step,
         phases.events_per_step_caption,
         phases.events_per_step_alt,
     ),
     Plate(
         "output-state",
-        "State of the output",
+        "{State} of the output",
         phases.output_state,
         phases.output_state_caption,
         phases.output_state_alt,
     ),
     Plate(
         "layer-states",
-        "States of all neurons",
+        "{State}s of all neurons",
         phases.layer_states,
         phases.layer_states_caption,
         phases.layer_states_alt,
@@ -102,6 +110,14 @@ SAMPLE_PLATES: tuple[Plate[SampleContent], ...] = (
         phases.scores,
         phases.scores_caption,
         phases.scores_alt,
+    ),
+    Plate(
+        "traces",
+        "Membrane potentials, spikes and traces",
+        traces.traces,
+        traces.traces_caption,
+        traces.traces_alt,
+        traces.has_traces,
     ),
 )
 """The figures of one sample, in the order of the page."""
@@ -124,7 +140,7 @@ PLATES: tuple[Plate[ReportContent], ...] = (
     ),
     Plate(
         "events-per-epoch",
-        "Events per sample",
+        "{Events} per sample",
         curves.events_per_epoch,
         curves.events_per_epoch_caption,
         curves.events_per_epoch_alt,
@@ -140,7 +156,7 @@ PLATES: tuple[Plate[ReportContent], ...] = (
     ),
     Plate(
         "accuracy-by-events",
-        "Accuracy and events",
+        "Accuracy and {events}",
         curves.accuracy_by_events,
         curves.accuracy_by_events_caption,
         curves.accuracy_by_events_alt,

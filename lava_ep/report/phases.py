@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lava_ep.report.content import PhaseRecording, SampleContent
 from lava_ep.report.text import class_label, count, plural, signed
 from lava_ep.report.theme import Theme, new_figure
-from lava_ep.spec import GradedNeuronSpec
+from lava_ep.spec import GradedNeuronSpec, LIFNeuronSpec
 
 _WIDTH = 6.4
 _RASTER_WIDTH = 7.4
@@ -37,7 +37,8 @@ def _is_nudged(name: str) -> bool:
     return name.startswith("nudged")
 
 
-def _is_idle(name: str) -> bool:
+def is_idle(name: str) -> bool:
+    """Whether a phase of this name is neither free nor nudged."""
     return not name.startswith(("free", "nudged"))
 
 
@@ -45,7 +46,7 @@ def idle_steps(recording: PhaseRecording) -> NDArray[np.intp]:
     """Return the steps that belong to neither a free nor a nudged phase."""
     idle = np.ones(recording.steps, bool)
     for name, first, end in recording.phase_bounds:
-        if not _is_idle(name):
+        if not is_idle(name):
             idle[first:end] = False
     return np.flatnonzero(idle)
 
@@ -76,10 +77,11 @@ def largest_free_change(recording: PhaseRecording) -> float:
     return max(float(np.abs(events[end - 1]).max()) for events in recording.events)
 
 
-def _mark_phases(axes: Axes, recording: PhaseRecording, theme: Theme) -> None:
+def mark_phases(axes: Axes, recording: PhaseRecording, theme: Theme) -> None:
+    """Tint the nudged phases and the steps between phases, and draw lines at their ends."""
     axes.axvspan(-0.5, recording.steps - 0.5, color=theme.idle, zorder=0, linewidth=0)
     for name, first, end in recording.phase_bounds:
-        if _is_idle(name):
+        if is_idle(name):
             continue
         tint = theme.shade if _is_nudged(name) else theme.surface
         axes.axvspan(first - 0.5, end - 0.5, color=tint, zorder=0, linewidth=0)
@@ -96,11 +98,11 @@ def _bar_width(recording: PhaseRecording, width: float) -> float:
     return max(0.84, 2.0 / step)
 
 
-def _label_phases(
+def label_phases(
     axes: Axes, recording: PhaseRecording, theme: Theme, width: float = _WIDTH
 ) -> None:
     """Name the phases above the axes; names wider than their phase take turns in two rows."""
-    named = [bounds for bounds in recording.phase_bounds if not _is_idle(bounds[0])]
+    named = [bounds for bounds in recording.phase_bounds if not is_idle(bounds[0])]
     inches = (width - 1.0) / recording.steps
     room = [(end - first) * inches for _, first, end in named]
     # With a gap of two characters to the neighbors.
@@ -155,11 +157,11 @@ def _layer_label(recording: PhaseRecording, layer: int) -> str:
     return f"{recording.layer_names[layer]}\n{plural(recording.layer_sizes[layer], 'neuron')}"
 
 
-def _silent_note(axes: Axes, theme: Theme) -> None:
+def _silent_note(axes: Axes, content: SampleContent, theme: Theme) -> None:
     axes.text(
         0.5,
         0.5,
-        "no events",
+        f"no {content.event}s",
         transform=axes.transAxes,
         ha="center",
         va="center",
@@ -213,8 +215,8 @@ def _has_colors(image: NDArray[Any]) -> bool:
 def raster(content: SampleContent, theme: Theme) -> Figure:
     """Every event of every neuron over the time steps of one sample, the output on top.
 
-    Events of binary neurons are dashes; those of graded neurons are cells, the deeper in color the
-    larger the change.
+    Events of binary neurons, and spikes, are dashes; those of graded neurons are cells, the deeper
+    in color the larger the change.
     """
     figure = new_figure(_RASTER_WIDTH, _around(_raster_heights(content)))
     _draw_raster(figure, content, theme)
@@ -227,7 +229,7 @@ def _draw_raster(figure: FigureBase, content: SampleContent, theme: Theme) -> No
     plots = _layer_axes(figure, heights)
     changes = _change_colors(recording, theme)
     for layer, (axes, events) in enumerate(zip(plots, recording.events, strict=True)):
-        _mark_phases(axes, recording, theme)
+        mark_phases(axes, recording, theme)
         neurons = events.shape[1]
         if recording.graded:
             _draw_changes(axes, events, changes)
@@ -237,11 +239,11 @@ def _draw_raster(figure: FigureBase, content: SampleContent, theme: Theme) -> No
             _draw_dashes(axes, events, thickness, _bar_width(recording, _RASTER_WIDTH), theme)
         axes.set_ylim(-0.5 - 0.01 * neurons, neurons - 0.5 + 0.01 * neurons)
         if not events.any():
-            _silent_note(axes, theme)
+            _silent_note(axes, content, theme)
         axes.set_ylabel(_layer_label(recording, layer))
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     _mark_classes(plots[-1], content, theme)
-    _label_phases(plots[-1], recording, theme, _RASTER_WIDTH)
+    label_phases(plots[-1], recording, theme, _RASTER_WIDTH)
     figure.align_ylabels(plots)
     if recording.graded:
         _change_scale(figure, plots, changes)
@@ -258,25 +260,25 @@ def _draw_raster(figure: FigureBase, content: SampleContent, theme: Theme) -> No
     )
 
 
-def _spikes(content: SampleContent) -> bool:
-    """Whether events are spikes, not changes of an activation."""
-    return content.experiment.network.neuron.kind not in ("binary", "graded")
-
-
 def _unit_events(content: SampleContent) -> tuple[str, ...]:
     """Say what events of +1 mean, and those of -1 where there may be some."""
     minus = "\N{MINUS SIGN}1"
-    if not _spikes(content):
+    if not content.spiking:
         return "switches on (+1)", f"switches off ({minus})"
-    if any((events < 0).any() for events in content.recording.events):
+    if _has_two_signs(content):
         return "spike (+1)", f"spike ({minus})"
     return ("spike",)
+
+
+def _has_two_signs(content: SampleContent) -> bool:
+    """Whether events go both ways; those of integrate-and-fire neurons do not."""
+    return not isinstance(content.experiment.network.neuron, LIFNeuronSpec)
 
 
 def _draw_dashes(
     axes: Axes, events: NDArray[Any], thickness: float, width: float, theme: Theme
 ) -> None:
-    """Draw a dash for every event of binary neurons."""
+    """Draw a dash for every event of binary neurons, or for every spike."""
     for sign, color in ((1, theme.blue), (-1, theme.orange)):
         step, neuron = np.nonzero(events == sign)
         dashes = np.stack(
@@ -409,12 +411,12 @@ def raster_caption(content: SampleContent) -> str:
         grouped = max(recording.layer_sizes) > _ROWS
         event = "Each cell is one event, the deeper its color the larger the change of activation"
         event += " (of many neurons in a row, the largest)" if grouped else ""
-    elif _spikes(content):
+    elif content.spiking:
         event = "Each dash is one spike"
     else:
         event = "Each dash is one event, the change of one neuron's binary activation"
     return (
-        f"{event}: {plural(free, 'event')} while the network settles freely and "
+        f"{event}: {plural(free, content.event)} while the network settles freely and "
         f"{count(nudged)} in the nudged phase (tinted), which pulls the output towards or away "
         f"from {class_label(content.class_names[recording.label])} (blue band){idle}."
     )
@@ -427,47 +429,52 @@ def raster_alt(content: SampleContent) -> str:
         f"{name} from step {first} to {end - 1}" for name, first, end in recording.phase_bounds
     )
     layers = ", ".join(
-        f"{name} {plural(int(np.count_nonzero(events)), 'event')}"
+        f"{name} {plural(int(np.count_nonzero(events)), content.event)}"
         for name, events in zip(recording.layer_names, recording.events, strict=True)
     )
-    return f"Event raster over {recording.steps} time steps, {phases}; {layers}."
+    kind = content.event.capitalize()
+    return f"{kind} raster over {recording.steps} time steps, {phases}; {layers}."
 
 
 def events_per_step(content: SampleContent, theme: Theme) -> Figure:
     """Events of every layer at every time step: rising ones upwards, falling ones downwards."""
     recording = content.recording
+    both = _has_two_signs(content)
     layers = len(recording.layer_names)
     heights = [1.7 if layers <= 2 else 1.3] * layers
     figure = new_figure(_WIDTH, _around(heights))
     plots = _layer_axes(figure, heights)
     steps = np.arange(recording.steps)
     for layer, (axes, events) in enumerate(zip(plots, recording.events, strict=True)):
-        _mark_phases(axes, recording, theme)
+        mark_phases(axes, recording, theme)
         on = np.count_nonzero(events > 0, axis=1)
         off = np.count_nonzero(events < 0, axis=1)
         width = _bar_width(recording, _WIDTH)
         axes.bar(steps, on, width=width, color=theme.blue, zorder=3)
-        axes.bar(steps, -off, width=width, color=theme.orange, zorder=3)
+        if both:
+            axes.bar(steps, -off, width=width, color=theme.orange, zorder=3)
         axes.axhline(0, color=theme.muted, linewidth=1.0, zorder=4)
         top, bottom = max(1, int(on.max())), max(1, int(off.max()))
-        if max(top, bottom) >= 20:
+        if both and max(top, bottom) >= 20:
             axes.set_yscale("symlog", linthresh=1, linscale=0.6)
             ticks = _symlog_ticks(top, bottom)
             axes.set_yticks(ticks)
             axes.set_ylim(-1.6 * bottom, 1.6 * top)
         else:
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.set_ylim(-1.15 * bottom, 1.15 * top)
+            axes.set_ylim(-1.15 * bottom if both else 0, 1.15 * top)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(abs(value))))
         axes.minorticks_off()
         axes.grid(axis="y", zorder=1)
         if not events.any():
-            _silent_note(axes, theme)
-        axes.set_ylabel(f"{recording.layer_names[layer]}\nevents")
-    _label_phases(plots[-1], recording, theme)
+            _silent_note(axes, content, theme)
+        axes.set_ylabel(f"{recording.layer_names[layer]}\n{content.event}s")
+    label_phases(plots[-1], recording, theme)
     figure.align_ylabels(plots)
+    if not both:
+        return figure
     up, down = ("rise", "fall") if recording.graded else ("switch on", "switch off")
-    if _spikes(content):
+    if content.spiking:
         up, down = "spikes (+1)", "spikes (\N{MINUS SIGN}1)"
     figure.legend(
         handles=[
@@ -495,26 +502,21 @@ def _symlog_ticks(top: int, bottom: int) -> list[int]:
 def events_per_step_caption(content: SampleContent) -> str:
     """Say what to see in the events per step."""
     recording = content.recording
-    if _spikes(content):
-        return (
-            "Spikes of every layer in each time step, first while the network settles freely, then "
-            "while its output is nudged."
-        )
     settled = silent_from(recording)
     if settled == 0:
-        return "This sample causes no event in the free phase."
-    neuron = content.experiment.network.neuron
-    threshold = neuron.event_threshold if isinstance(neuron, GradedNeuronSpec) else 0.0
-    why = (
-        "The network falls silent as it settles, since a neuron sends an event only when its "
-        f"activation changes{f' by more than {threshold:g}' if threshold else ''}"
-    )
+        return f"This sample causes no {content.event} in the free phase."
+    if not _has_two_signs(content):
+        return (
+            "Spikes of every layer in each time step: integrate-and-fire neurons go on spiking "
+            "once the network has settled, and their rates carry the activity."
+        )
+    why = f"The network falls silent as it settles, since {_when_sent(content)}"
     if settled is None:
         last = f"{largest_free_change(recording):.1g}".replace("-", "\N{MINUS SIGN}")
         size = f", the largest a change of {last}" if recording.graded else ""
         return (
-            f"{why}; this sample still has events in the last of the {recording.free_steps} "
-            f"free steps{size}."
+            f"{why}; this sample still has {content.event}s in the last of the "
+            f"{recording.free_steps} free steps{size}."
         )
     nudged = sum(events_within(recording, k, "nudged") for k in range(len(recording.events)))
     again = (
@@ -523,15 +525,29 @@ def events_per_step_caption(content: SampleContent) -> str:
     return f"{why}: all is quiet after {settled} of the {recording.free_steps} free steps{again}."
 
 
+def _when_sent(content: SampleContent) -> str:
+    """Say when a neuron that is not integrate-and-fire sends something."""
+    neuron = content.experiment.network.neuron
+    if content.spiking:
+        return (
+            "a neuron spikes only when its state is more than half a step from what its receivers "
+            "know of it"
+        )
+    threshold = neuron.event_threshold if isinstance(neuron, GradedNeuronSpec) else 0.0
+    size = f" by more than {threshold:g}" if threshold else ""
+    return f"a neuron sends an event only when its activation changes{size}"
+
+
 def events_per_step_alt(content: SampleContent) -> str:
     """Describe the events per step to those who cannot see them."""
     recording = content.recording
     layers = "; ".join(
-        f"{name}: {plural(events_within(recording, k, 'free'), 'event')} in the free phase, "
+        f"{name}: {plural(events_within(recording, k, 'free'), content.event)} in the free phase, "
         f"{count(events_within(recording, k, 'nudged'))} nudged"
         for k, name in enumerate(recording.layer_names)
     )
-    return f"Bar chart of events at each of {recording.steps} time steps, by layer. {layers}."
+    kind = f"{content.event}s"
+    return f"Bar chart of {kind} at each of {recording.steps} time steps, by layer. {layers}."
 
 
 def class_states(content: SampleContent) -> NDArray[np.float64]:
@@ -553,7 +569,7 @@ def _draw_output_state(
 ) -> None:
     recording = content.recording
     axes = figure.add_subplot()
-    _mark_phases(axes, recording, theme)
+    mark_phases(axes, recording, theme)
     means = class_states(content)
     wrong = recording.prediction != recording.label
     handles = []
@@ -569,7 +585,7 @@ def _draw_output_state(
             color, thickness, style, label = theme.muted, 1.1, "-", ""
         # Phases are not joined: a second nudged phase starts from the free state again.
         for name, first, end in recording.phase_bounds:
-            if not _is_idle(name):
+            if not is_idle(name):
                 axes.plot(
                     np.arange(first, end),
                     means[first:end, k],
@@ -600,8 +616,9 @@ def _draw_output_state(
     axes.set_ylim(float(means.min()) - 0.04 * span, float(means.max()) + 0.04 * span)
     axes.set_xlabel("time step")
     single = recording.layer_sizes[-1] == len(content.class_names)
-    axes.set_ylabel("state s" if single else "mean state s of the group")
-    _label_phases(axes, recording, theme, width)
+    label = content.state_label
+    axes.set_ylabel(label if single else f"mean {label} of the group")
+    label_phases(axes, recording, theme, width)
     columns = 3 if width >= _WIDTH else 2
     figure.legend(
         handles=handles[::-1], loc="outside lower center", ncols=columns, handlelength=2.0
@@ -629,10 +646,10 @@ def output_state_alt(content: SampleContent) -> str:
     end = next(e for name, _, e in recording.phase_bounds if name.startswith("free"))
     means = class_states(content)[end - 1]
     return (
-        f"Line chart of the mean state of each class's output neurons over {recording.steps} time "
-        f"steps; at the end of the free phase the true class {content.class_names[recording.label]}"
-        f" stands at {means[recording.label]:.2f}, the highest class "
-        f"{content.class_names[int(means.argmax())]} at {means.max():.2f}."
+        f"Line chart of the mean {content.state_label} of each class's output neurons over "
+        f"{recording.steps} time steps; at the end of the free phase the true class "
+        f"{content.class_names[recording.label]} stands at {means[recording.label]:.2f}, the "
+        f"highest class {content.class_names[int(means.argmax())]} at {means.max():.2f}."
     )
 
 
@@ -651,7 +668,7 @@ def _draw_layer_states(
     plots = _layer_axes(figure, heights)
     colors = _state_colors(recording, theme)
     for layer, (axes, states) in enumerate(zip(plots, recording.states, strict=True)):
-        _mark_phases(axes, recording, theme)
+        mark_phases(axes, recording, theme)
         steps, neurons = states.shape
         axes.imshow(
             mean_states(states, _ROWS).T,
@@ -668,10 +685,10 @@ def _draw_layer_states(
         axes.set_ylabel(_layer_label(recording, layer))
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     _label_classes(plots[-1], content, theme, neurons // len(content.class_names))
-    _label_phases(plots[-1], recording, theme, width)
+    label_phases(plots[-1], recording, theme, width)
     figure.align_ylabels(plots)
     bar = figure.colorbar(colors, ax=plots, orientation="horizontal", shrink=0.5, aspect=32)
-    bar.set_label("state s")
+    bar.set_label(content.state_label)
     bar.outline.set_visible(False)  # type: ignore[operator]
 
 
@@ -714,8 +731,9 @@ def layer_states_caption(content: SampleContent) -> str:
     grouped = max(content.recording.layer_sizes) > _ROWS
     mean = " (of neighboring neurons in a row, the mean)" if grouped else ""
     return (
-        f"The state of every neuron{mean}, in the order of the raster: rows that keep their color "
-        "have settled, and what changes after the free phase is the answer to the nudge."
+        f"The {content.state} of every neuron{mean}, in the order of the raster: "
+        "rows that keep their color have settled, and what changes after the free phase is the "
+        "answer to the nudge."
     )
 
 
@@ -728,8 +746,8 @@ def layer_states_alt(content: SampleContent) -> str:
         for name, states in zip(recording.layer_names, recording.states, strict=True)
     )
     return (
-        f"Heat map of the state of every neuron over {recording.steps} time steps, by layer; mean "
-        f"over the neurons in the first and the last free step: {layers}."
+        f"Heat map of the {content.state_label} of every neuron over {recording.steps} time steps, "
+        f"by layer; mean over the neurons in the first and the last free step: {layers}."
     )
 
 

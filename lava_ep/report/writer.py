@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from matplotlib.figure import Figure
 
 from lava_ep.analysis.efficiency import CAVEAT
 from lava_ep.errors import InputError
-from lava_ep.report import text
+from lava_ep.report import film, text
 from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.description import facts, layer_rows, learning_note
 from lava_ep.report.gallery import PLATES, SAMPLE_PLATES, Content, Plate
@@ -64,10 +67,9 @@ def write_report(content: ReportContent, run_dir: Path) -> Path:
         The page.
     """
     plates = [plate for plate in PLATES if plate.applies(content)]
-    light = {plate.name: draw_png(plate, content, LIGHT) for plate in plates}
-    dark = {plate.name: draw_png(plate, content, DARK) for plate in plates}
+    light, dark = _drawn(plates, content, LIGHT), _drawn(plates, content, DARK)
     page = render_page(content, light, dark)
-    files = {f"{FIGURES}/{name}.png": png for name, png in light.items()}
+    files = {f"{FIGURES}/{name}.png": drawing.data for name, drawing in light.items()}
     files[REPORT] = page.encode("utf-8")
     _replace_files(files, run_dir)
     return run_dir / REPORT
@@ -108,11 +110,11 @@ def write_sample(content: SampleContent, path: Path) -> Path:
     """
     check_kind(path)
     if path.suffix == ".html":
-        light = {plate.name: draw_png(plate, content, LIGHT) for plate in SAMPLE_PLATES}
-        dark = {plate.name: draw_png(plate, content, DARK) for plate in SAMPLE_PLATES}
+        plates = [plate for plate in SAMPLE_PLATES if plate.applies(content)]
+        light, dark = _drawn(plates, content, LIGHT), _drawn(plates, content, DARK)
         data = render_sample_page(content, light, dark).encode("utf-8")
     else:
-        data = _encoded(overview, content, LIGHT, path.suffix[1:])
+        data = _encoded(overview, content, LIGHT, path.suffix[1:]).data
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
@@ -122,24 +124,57 @@ def write_sample(content: SampleContent, path: Path) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as it is embedded.
+
+    Parameters
+    ----------
+    data
+        The encoded figure.
+    span
+        Left, top, width and height of what its uppermost plot and those below it with the same
+        horizontal axis take up, as fractions of the figure; zeros if it has no plots.
+    """
+
+    data: bytes
+    span: tuple[float, float, float, float]
+
+
 def draw_png(plate: Plate[Content], content: Content, theme: Theme) -> bytes:
     """Draw one figure in a theme and encode it as PNG."""
-    return _encoded(plate.draw, content, theme, "png")
+    return _encoded(plate.draw, content, theme, "png").data
+
+
+def _drawn(plates: Iterable[Plate[Content]], content: Content, theme: Theme) -> dict[str, Drawing]:
+    """Draw figures in a theme, by name."""
+    return {plate.name: _encoded(plate.draw, content, theme, "png") for plate in plates}
 
 
 def _encoded(
     draw: Callable[[Content, Theme], Figure], content: Content, theme: Theme, kind: str
-) -> bytes:
+) -> Drawing:
     buffer = io.BytesIO()
     with applied(theme):
-        draw(content, theme).savefig(buffer, format=kind)
-    return buffer.getvalue()
+        figure = draw(content, theme)
+        figure.savefig(buffer, format=kind)
+    return Drawing(buffer.getvalue(), _span(figure))
+
+
+def _span(figure: Figure) -> tuple[float, float, float, float]:
+    """Find `Drawing.span` of a figure that has been laid out."""
+    boxes = [axes.get_position() for axes in figure.axes]
+    plots = [box for box in boxes if abs(box.x0 - boxes[0].x0) < 1e-6]
+    if not plots:
+        return (0.0, 0.0, 0.0, 0.0)
+    top, bottom = max(box.y1 for box in plots), min(box.y0 for box in plots)
+    return (plots[0].x0, 1 - top, plots[0].width, top - bottom)
 
 
 def render_page(
-    content: ReportContent, light: Mapping[str, bytes], dark: Mapping[str, bytes]
+    content: ReportContent, light: Mapping[str, Drawing], dark: Mapping[str, Drawing]
 ) -> str:
-    """Fill the page's template; ``light`` and ``dark`` hold the PNG of every figure by name."""
+    """Fill the page's template; ``light`` and ``dark`` hold every figure by name."""
     numbers = summarize(content)
     return (
         _templates()
@@ -162,12 +197,13 @@ def render_page(
                 content.experiment.model_dump(mode="json"), indent=2, ensure_ascii=False
             ),
             plates=_plates(PLATES, content, light, dark),
+            player=_player(content, light),
         )
     )
 
 
 def render_sample_page(
-    content: SampleContent, light: Mapping[str, bytes], dark: Mapping[str, bytes]
+    content: SampleContent, light: Mapping[str, Drawing], dark: Mapping[str, Drawing]
 ) -> str:
     """Fill the template of the page of one sample; see `render_page`."""
     return (
@@ -177,6 +213,7 @@ def render_sample_page(
             content=content,
             layers=_layer_events(content),
             plates=_plates(SAMPLE_PLATES, content, light, dark),
+            player=_player(content, light),
         )
     )
 
@@ -214,22 +251,49 @@ def _templates() -> jinja2.Environment:
 def _plates(
     plates: Iterable[Plate[Content]],
     content: Content,
-    light: Mapping[str, bytes],
-    dark: Mapping[str, bytes],
+    light: Mapping[str, Drawing],
+    dark: Mapping[str, Drawing],
 ) -> dict[str, dict[str, Any]]:
     """Return what templates show of the figures that there are."""
     return {
         plate.name: {
             "name": plate.name,
-            "heading": plate.heading,
+            "heading": plate.title(content),
             "caption": plate.caption(content),
             "alt": plate.alt(content),
-            "light": _data_url(light[plate.name]),
-            "dark": _data_url(dark[plate.name]),
-            "size": _png_size(light[plate.name]),
+            "light": _data_url(light[plate.name].data),
+            "dark": _data_url(dark[plate.name].data),
+            "size": _png_size(light[plate.name].data),
         }
         for plate in plates
         if plate.name in light
+    }
+
+
+def _player(content: SampleContent, drawn: Mapping[str, Drawing]) -> dict[str, Any] | None:
+    """Return what the template needs to play the input over time; None if it stands still.
+
+    The policy of the page allows its one script by its hash, and no other.
+    """
+    if not film.moves(content):
+        return None
+    light, columns = film.sheet(content, LIGHT)
+    dark, _ = film.sheet(content, DARK)
+    height, width = content.image_shape[:2]
+    script = (resources.files("lava_ep.report") / "templates" / "player.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    sides = zip(("left", "top", "width", "height"), drawn["event-raster"].span, strict=True)
+    return {
+        "light": _data_url(light),
+        "dark": _data_url(dark),
+        "columns": columns,
+        "width": width,
+        "height": height,
+        "notes": film.notes(content),
+        "steps": content.recording.steps,
+        "span": "; ".join(f"{side}: {100 * size:.3f}%" for side, size in sides),
+        "script": script,
+        "script_hash": f"sha256-{digest}",
     }
 
 

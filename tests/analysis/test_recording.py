@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from lava_ep.analysis import Recording, record_sample
 from lava_ep.data import load_dataset
-from lava_ep.dynamics import PhaseSchedule, follow_spikes
+from lava_ep.dynamics import Latency, PhaseSchedule, Rate, follow_spikes
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import NetworkSpec
 from lava_ep.training import NetworkSession
@@ -113,3 +114,57 @@ def test_events_are_those_that_the_network_counts(name: str, backend: str) -> No
     assert {layer.dtype.kind for layer in recording.events} == {"f" if graded else "i"}
     for (_, _, end), (_, first, _) in pairwise(recording.phase_bounds()):
         assert end == first
+
+
+@pytest.mark.parametrize("backend", ["fused", "message-passing"])
+@pytest.mark.parametrize(
+    ("code", "steps"), [("constant", 1), ("latency", 6), ("rate", 1), ("events", 5)]
+)
+def test_membranes_integrate_what_was_sent(code: str, steps: int, backend: str) -> None:
+    # Without decay of the current a membrane moves by what comes in and, at a spike, falls by
+    # the threshold: the oracle of membranes and of what the recording says was sent.
+    spec = NetworkSpec.model_validate(
+        {
+            "inputs": 64,
+            "input_levels": 16,
+            "layers": [{"neurons": 10, **REAL, "bias_offset": 0.1}],
+            "neuron": {"kind": "lif", "du": 1.0, "threshold": 1.5},
+            "encoding": {"code": code, "steps": steps},
+            "phases": {"free_steps": 12, "nudged_steps": 4, "beta": 0.3, "nudging": "positive"},
+        }
+    )
+    digits = load_dataset("digits")
+    image, label = digits.x_test[0], int(digits.y_test[0])
+    if code == "events":
+        image = np.concatenate([image // 8] * steps)
+    # Random spikes depend on the seed, and on the batches learned from before.
+    parameters = dataclasses.replace(initial_parameters(spec, seed=0), batch=3)
+    found = record_sample(spec, parameters, image, label, seed=5, backend=backend)
+    assert found.sent is not None
+    (membranes,), (events,) = found.membranes, found.events
+    sent = np.zeros((len(membranes), 64))
+    sent[: len(found.sent)] = found.sent
+    reading = spec.input_encoding.reading
+    if isinstance(reading, Latency):
+        sent *= [[reading.value(step)] for step in range(len(sent))]
+    seen = sent if isinstance(reading, Rate) else sent.cumsum(axis=0) / 16
+    weights, bias = parameters.layers[0].weights, parameters.layers[0].bias
+    drive = seen @ weights.T.astype(np.float64) + bias
+    moved = membranes[1:13] - membranes[:12] + 1.5 * events[1:13]
+    held = membranes[1:13] == -1.5
+    # What is sent in one step is felt in the next.
+    np.testing.assert_allclose(moved[~held], drive[:12][~held], atol=1e-5)
+    assert not held.all()
+    assert events.any()
+    assert np.all(np.ptp(sent[: len(found.sent)], axis=1) > 0)
+
+
+@pytest.mark.parametrize("name", ["sigma-delta", "graded", "binary convolution"])
+def test_other_neurons_have_no_membranes(name: str) -> None:
+    spec = NetworkSpec.model_validate(
+        {"inputs": 64, "input_levels": 16, "image_shape": (8, 8), **NETWORKS[name]}
+    )
+    image = load_dataset("digits").x_test[0]
+    found = record_sample(spec, initial_parameters(spec, seed=0), image, 0, backend="fused")
+    assert found.membranes == ()
+    np.testing.assert_array_equal(found.sent, image[None])

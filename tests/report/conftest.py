@@ -35,12 +35,13 @@ def _recording(
     **changes: Any,
 ) -> PhaseRecording:
     steps, classes = phases[-1][2], network.classes
-    graded = network.neuron.kind == "graded"
+    graded, lif = network.neuron.kind == "graded", network.neuron.kind == "lif"
     events, states = [], []
     for n in network.sizes[1:]:
         found = np.where(rng.random((steps, n)) < rate, rng.choice([-1, 1], (steps, n)), 0)
         # Changes of very different sizes, as in a network that settles.
         sizes = 10.0 ** -rng.uniform(0, 4, (steps, n))
+        found = np.abs(found) if lif else found
         events.append((found * sizes).astype(np.float32) if graded else found.astype(np.int8))
         states.append(rng.uniform(-1 if graded else 0, 1, (steps, n)).astype(np.float32))
     names = (*(f"hidden {k + 1}" for k in range(len(network.layers) - 1)), "output")
@@ -56,6 +57,16 @@ def _recording(
         "prediction": classes - 1,
         "scores": states[-1].mean(axis=0).reshape(classes, -1).mean(axis=1),
     }
+    encoding = network.input_encoding
+    values = math.prod(shape) * encoding.frames_a_sample
+    pixels = rng.integers(0, network.input_levels + 1, (1, values), np.int32)
+    if encoding.frames_a_sample > 1:
+        pixels[rng.random(pixels.shape) < 0.5] = 0
+    fields["sent"] = encoding.frames(pixels, steps)[:, 0].reshape(-1, *shape)
+    if lif:
+        fields["membranes"] = tuple(
+            rng.uniform(-2, 2, found.shape).astype(np.float32) for found in states
+        )
     return PhaseRecording(**{**fields, **changes})
 
 
@@ -152,6 +163,7 @@ def kinds() -> dict[str, dict[str, Any]]:
     """Return arguments of `make_content` for networks of every kind."""
     convolution = {"channels": 6, "kernel": 3, "padding": 1, "pool": 2}
     swing = (("load", 0, 1), ("free", 1, 9), ("nudged +β", 9, 13), ("nudged −β", 13, 17))
+    symmetric = (*swing[:3], ("restore", 13, 14), ("nudged −β", 14, 18))
     return {
         "graded, real": {
             "network": {"layers": [real(12), real(10)], "neuron": GRADED},
@@ -203,4 +215,32 @@ def kinds() -> dict[str, dict[str, Any]]:
             "network": {"layers": [real(12), real(10)], "neuron": GRADED},
         },
         "no hidden layer": {"layers": (10,)},
+        "sigma-delta": {
+            "network": {"layers": [real(12), real(10)], "neuron": {"kind": "sigma-delta"}},
+        },
+        "sigma-delta convolution": {
+            "network": {
+                "layers": [{**convolution, "weights": "real", "rate": 0.1}, real(10)],
+                "neuron": {"kind": "sigma-delta", "levels": 10, "start": 4, "decay": 0.5},
+            },
+            "shape": (4, 6),
+            "phases": symmetric,
+        },
+        "integrate-and-fire": {
+            "network": {"layers": [real(12), real(20)], "neuron": {"kind": "lif", "threshold": 2}},
+            "phases": symmetric,
+        },
+        **{
+            code: {
+                "network": {
+                    "layers": [real(12), real(20)],
+                    "neuron": {"kind": "lif"},
+                    "input_levels": 4,
+                    "encoding": {"code": code, "steps": steps},
+                },
+                "shape": (4, 5) if code in ("latency", "rate") else (4, 5, 2),
+                "phases": symmetric,
+            }
+            for code, steps in (("latency", 6), ("rate", 1), ("events", 5), ("repeated-events", 4))
+        },
     }

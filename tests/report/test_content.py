@@ -69,6 +69,9 @@ def test_refuses(make_content: Any, changes: dict[str, Any], message: str) -> No
         ({"label": 10}, "label=10"),
         ({"scores": np.zeros(3)}, r"scores of the recording have the shape \(3,\)"),
         ({"prediction": -1}, "prediction=-1"),
+        ({"sent": np.zeros((3, 5, 4), int)}, "sent has the shape"),
+        ({"sent": np.zeros((11, 4, 5), int)}, "expected 1 to 10 time steps"),
+        ({"membranes": (np.zeros((10, 12)),)}, "expected those of the states"),
     ],
 )
 def test_refuses_recording(make_content: Any, changes: dict[str, Any], message: str) -> None:

@@ -70,6 +70,31 @@ def test_graded_neurons(make_content: Any, neuron: dict[str, Any], expected: str
 
 
 @pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("latency", "4×5 pixels, levels 0 to 4, sent as latencies over 6 time steps"),
+        (
+            "rate",
+            "4×5 pixels, levels 0 to 4, sent as random spikes in every time step, the more the "
+            "brighter",
+        ),
+        (
+            "events",
+            "4×5 pixels, 2 polarities, levels 0 to 4, built up from recorded events within 5 time "
+            "steps",
+        ),
+        (
+            "repeated-events",
+            "4×5 pixels, 2 polarities, levels 0 to 4, from recorded events played again every 4 "
+            "time steps",
+        ),
+    ],
+)
+def test_images_sent_over_time(make_content: Any, kinds: Any, code: str, expected: str) -> None:
+    assert _plain(facts(make_content(**kinds[code]))["Images"]) == expected
+
+
+@pytest.mark.parametrize(
     ("nudging", "expected"),
     [
         ("positive", "β = 0.5: +β"),

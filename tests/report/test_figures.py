@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 
 from lava_ep.report import curves, first_layer, matrices, phases
+from lava_ep.report.gallery import PLATES
 from lava_ep.report.theme import LIGHT, applied
 
 SYMMETRIC = (("free", 1, 9), ("nudged +", 9, 14), ("nudged -", 15, 20))
@@ -159,28 +159,75 @@ def _parts(figure: Any) -> list[Any]:
     return [part for inner in figure.subfigs for part in _parts(inner)]
 
 
-class _Spiking:
-    """Stand in for the description of neurons that send spikes."""
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("integrate-and-fire", {"spike"}),
+        ("sigma-delta", {"spike (+1)", "spike (\N{MINUS SIGN}1)"}),
+    ],
+)
+def test_spikes_are_called_spikes(make_content: Any, kinds: Any, kind: str, expected: Any) -> None:
+    content = make_content(**kinds[kind])
+    figure = _draw(phases.raster, content)
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == expected
+    assert [axes.get_ylabel() for axes in _draw(phases.events_per_step, content).axes] == [
+        "output\nspikes",
+        "hidden 1\nspikes",
+    ]
+    assert _draw(curves.accuracy_by_events, content).axes[0].get_xlabel().startswith("spikes of")
+    for plate in PLATES:
+        if not plate.applies(content):
+            continue
+        said = " ".join((plate.title(content), plate.caption(content), plate.alt(content)))
+        assert "event" not in said.lower(), plate.name
+        assert "activation" not in said, plate.name
 
-    kind = "spiking"
+
+def test_spikes_of_one_sign_are_bars_upwards(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["integrate-and-fire"])
+    figure = _draw(phases.events_per_step, content)
+    assert not figure.legends
+    for layer, axes in enumerate(reversed(figure.axes)):
+        heights = [bar.get_height() for bars in axes.containers for bar in bars]
+        assert heights == list(content.recording.events[layer].sum(axis=1))
+        assert axes.get_ylim()[0] == 0
+
+
+def test_sigma_delta_spikes_have_a_color_for_each_sign(make_content: Any, kinds: Any) -> None:
+    content = make_content(**kinds["sigma-delta"])
+    for layer, axes in enumerate(reversed(_draw(phases.raster, content).axes)):
+        drawn = {
+            color: sum(
+                len(lines.get_segments())
+                for lines in axes.collections
+                if isinstance(lines, LineCollection)
+                and np.allclose(lines.get_colors()[0], to_rgba(color))
+            )
+            for color in (LIGHT.blue, LIGHT.orange)
+        }
+        events = content.recording.events[layer]
+        assert drawn == {LIGHT.blue: (events == 1).sum(), LIGHT.orange: (events == -1).sum()}
 
 
 @pytest.mark.parametrize(
-    ("signs", "expected"),
-    [((1,), {"spike"}), ((-1, 1), {"spike (+1)", "spike (\N{MINUS SIGN}1)"})],
+    ("kind", "label"),
+    [("integrate-and-fire", "rate (spike trace)"), ("sigma-delta", "state s")],
 )
-def test_spikes_are_called_spikes(make_content: Any, signs: tuple[int, ...], expected: Any) -> None:
-    content = make_content()
-    network = content.experiment.network.model_copy(update={"neuron": _Spiking()})
-    experiment = content.experiment.model_copy(update={"network": network})
-    events = tuple(np.where(np.isin(found, signs), found, 0) for found in content.recording.events)
-    recording = dataclasses.replace(content.recording, events=events)
-    content = dataclasses.replace(content, experiment=experiment, recording=recording)
-    figure = _draw(phases.raster, content)
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == expected
-    for caption in (phases.raster_caption(content), phases.events_per_step_caption(content)):
-        assert "spike" in caption.lower()
-        assert "activation" not in caption
+def test_states_are_called_what_they_are(
+    make_content: Any, kinds: Any, kind: str, label: str
+) -> None:
+    content = make_content(**kinds[kind])
+    assert _draw(phases.layer_states, content).axes[-1].get_xlabel() == label
+    assert (
+        _draw(phases.output_state, content)
+        .axes[0]
+        .get_ylabel()
+        .endswith(f"{label} of the group" if kind == "integrate-and-fire" else label)
+    )
+    titles = {plate.name: plate.title(content) for plate in PLATES}
+    word = label.split()[0]
+    assert titles["output-state"] == f"{word.capitalize()} of the output"
+    assert phases.layer_states_caption(content).startswith(f"The {word} of every neuron")
 
 
 def test_accuracy_by_events_has_a_point_for_every_epoch(make_content: Any) -> None:
@@ -324,6 +371,19 @@ def test_activations_without_a_sign_have_a_scale_from_zero(make_content: Any, ki
     np.abs(content.recording.events[0], out=content.recording.events[0])
     images = _draw(first_layer.feature_maps, content).axes[0].images
     assert {image.get_clim()[0] for image in images} == {0.0}
+
+
+def test_feature_maps_of_spiking_neurons_show_states(make_content: Any, kinds: Any) -> None:
+    # The sum of spikes would be in steps, which start larger than they end.
+    content = make_content(**kinds["sigma-delta convolution"])
+    height, width, channels = content.experiment.network.connections[0].out_shape
+    states = content.recording.states[0][8].reshape(height, width, channels)
+    axes, scale = _draw(first_layer.feature_maps, content).axes
+    assert len(axes.images) == channels
+    for channel, image in enumerate(axes.images):
+        np.testing.assert_allclose(image.get_array(), states[:, :, channel])
+    assert scale.get_xlabel() == "state"
+    assert first_layer.feature_maps_caption(content).startswith("The states of 6 of the 6 channels")
 
 
 def test_the_sample_is_drawn_in_color(make_content: Any, kinds: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import io
 import json
 import re
@@ -22,6 +23,8 @@ from lava_ep.errors import InputError
 from lava_ep.report import (
     ReportContent,
     SampleContent,
+    film,
+    phases,
     theme,
     write_report,
     write_sample,
@@ -36,7 +39,7 @@ pytestmark = [
     pytest.mark.filterwarnings("error::UserWarning:matplotlib"),
 ]
 
-VOID = {"meta", "link", "img", "source", "br"}
+VOID = {"meta", "link", "img", "source", "br", "input"}
 SECTIONS = [
     "headline",
     "network",
@@ -51,6 +54,8 @@ BINARY = ("weight-flips",)
 REAL = ("events-per-epoch",)
 DENSE = ("receptive-fields", "mean-field")
 CONVOLUTIONAL = ("kernels", "feature-maps")
+LIF = ("traces",)
+MOVING = ("input",)
 HOSTILE = (
     "<script>alert('1')</script> \"><img src=http://example.org/x onerror=y> & {{ 7*7 }} $\\x$"
 )
@@ -135,11 +140,16 @@ KINDS = {
     "dense in color": {*REAL, *DENSE},
     "two channels": {*REAL, *DENSE},
     "no hidden layer": {*BINARY, *DENSE},
+    "sigma-delta": {*REAL, *DENSE},
+    "sigma-delta convolution": {*REAL, *CONVOLUTIONAL},
+    "integrate-and-fire": {*REAL, *DENSE, *LIF},
+    "rate": {*REAL, *DENSE, *LIF, *MOVING},
+    "events": {*REAL, *DENSE, *LIF, *MOVING},
 }
 """What is drawn of some networks."""
 
 
-WRITTEN = ("graded, mixed", "continual, untied", "graded convolution in color")
+WRITTEN = ("graded, mixed", "continual, untied", "graded convolution in color", "events")
 """Those that whole reports are written of here, which takes a while."""
 
 
@@ -166,7 +176,7 @@ def test_sections_and_anchors(written: _Written) -> None:
 
 def test_nothing_is_loaded_from_elsewhere(written: _Written) -> None:
     tags = {tag for tag, _ in written.page.elements}
-    assert not tags & {"script", "iframe", "object", "embed", "base", "form"}
+    assert not tags & {"iframe", "object", "embed", "base", "form"}
     for tag, attributes in written.page.elements:
         for name, value in attributes.items():
             assert not name.startswith("on"), (tag, name)
@@ -180,12 +190,27 @@ def test_nothing_is_loaded_from_elsewhere(written: _Written) -> None:
     assert policy["content"].startswith("default-src 'none'")
 
 
+def test_the_only_script_is_the_player_and_is_allowed_by_its_hash(written: _Written) -> None:
+    scripts = written.page.by_tag.get("script", [])
+    policy = written.page.attributes("meta")[1]["content"]
+    if "input" not in _names(written.content):
+        assert scripts == []
+        assert "script-src" not in policy
+        return
+    (script,) = scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
+    assert policy.endswith(f"; script-src 'sha256-{digest}'")
+    # Of what a script could do, this one neither loads nor writes markup.
+    assert not re.search(r"fetch|XMLHttp|import|innerHTML|document\.write|eval", script)
+
+
 def test_embedded_images_decode_in_both_color_schemes(written: _Written) -> None:
-    images = written.page.attributes("img")
-    sources = written.page.attributes("source")
-    assert len(images) == len(sources) == len(_names(written.content))
+    # The sheet of the player has no size of its own and comes with its own test.
+    pictures = zip(written.page.attributes("img"), written.page.attributes("source"), strict=True)
+    pairs = [(image, source) for image, source in pictures if "width" in image]
+    assert len(pairs) == len(_names(written.content))
     files = {path.read_bytes() for path in (written.folder / "figures").glob("*.png")}
-    for image, source in zip(images, sources, strict=True):
+    for image, source in pairs:
         light, dark = (
             base64.b64decode(url.removeprefix("data:image/png;base64,"), validate=True)
             for url in (image["src"], source["srcset"])
@@ -213,7 +238,7 @@ def test_figures_lie_beside_the_page(written: _Written) -> None:
 def test_a_network_has_the_figures_that_apply_to_it(
     make_content: Any, kinds: Any, kind: str
 ) -> None:
-    special = {*BINARY, *REAL, *DENSE, *CONVOLUTIONAL}
+    special = {*BINARY, *REAL, *DENSE, *CONVOLUTIONAL, *LIF, *MOVING}
     assert special & set(_names(make_content(**kinds[kind]))) == KINDS[kind]
 
 
@@ -310,7 +335,10 @@ def test_the_report_accounts_for_efficiency_and_says_that_it_estimates(written: 
     assert energy(2100 * 12.7, 2100 * 26) in cells
 
 
-@pytest.mark.parametrize("kind", [None, "graded convolution in color", "continual, untied"])
+@pytest.mark.parametrize(
+    "kind",
+    [None, "graded convolution in color", "sigma-delta", "integrate-and-fire", "latency", "events"],
+)
 def test_a_sample_has_a_page_of_its_own_with_the_figures_of_the_report(
     make_content: Any, kinds: Any, tmp_path: Path, kind: str | None
 ) -> None:
@@ -320,11 +348,70 @@ def test_a_sample_has_a_page_of_its_own_with_the_figures_of_the_report(
         path = write_sample(content, tmp_path / "new" / "raster.html")
     page = _Page(path.read_text(encoding="utf-8"))
     ids = [a["id"] for _, a in page.elements if "id" in a]
-    assert ids == ["phases", *(plate.name for plate in SAMPLE_PLATES)]
+    names = [plate.name for plate in SAMPLE_PLATES if plate.applies(content)]
+    assert ids == ["phases", *names]
     assert page.by_tag["h1"] == [content.title]
-    assert len(page.attributes("img")) == len(page.attributes("source")) == len(SAMPLE_PLATES)
+    sheets = 1 if "input" in names else 0
+    assert len(page.attributes("img")) == len(page.attributes("source")) == len(names) + sheets
     assert all(image["src"].startswith("data:") for image in page.attributes("img"))
     assert page.attributes("meta")[1]["content"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize("code", ["latency", "rate", "events", "repeated-events"])
+def test_the_input_can_be_played(
+    make_content: Any, kinds: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    content = _sample(make_content(**kinds[code]))
+    plates = tuple(dataclasses.replace(plate, draw=_blank) for plate in SAMPLE_PLATES)
+    monkeypatch.setattr(writer, "SAMPLE_PLATES", plates)
+    path = write_sample(content, tmp_path / "raster.html")
+    page = _Page(path.read_text(encoding="utf-8"))
+    (player,) = (a for a in page.attributes("div") if a.get("class") == "player")
+    # Without scripts there is only the still picture, which stands beside it.
+    assert "hidden" in player
+    assert json.loads(player["data-notes"]) == film.notes(content)
+    (canvas,) = page.attributes("canvas")
+    height, width = content.image_shape[:2]
+    assert (canvas["width"], canvas["height"]) == (str(width), str(height))
+    (slider,) = page.attributes("input")
+    assert slider["type"] == "range"
+    assert slider["max"] == str(len(content.recording.sent) - 1)
+    assert slider["aria-label"] == "Time step"
+    assert page.by_tag["button"] == ["Play"]
+    (light,) = (a["src"] for a in page.attributes("img") if "width" not in a)
+    dark = next(
+        source["srcset"]
+        for image, source in zip(page.attributes("img"), page.attributes("source"), strict=True)
+        if "width" not in image
+    )
+    for url, colors in ((light, LIGHT), (dark, DARK)):
+        png, columns = film.sheet(content, colors)
+        assert base64.b64decode(url.removeprefix("data:image/png;base64,")) == png
+        assert player["data-columns"] == str(columns)
+    (mark,) = (a for a in page.attributes("div") if a.get("class") == "now")
+    assert "hidden" in mark
+    assert mark["data-steps"] == str(content.recording.steps)
+
+
+def test_the_mark_of_the_time_step_lies_over_the_plots_of_the_raster(
+    make_content: Any, kinds: Any
+) -> None:
+    content = make_content(**kinds["events"])
+    with theme.applied(LIGHT), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theme, "DPI", 60)
+        figure = phases.raster(content, LIGHT)
+        figure.draw_without_rendering()
+        drawing = writer._encoded(phases.raster, content, LIGHT, "png")
+    left, top, width, height = drawing.span
+    above, below = figure.axes
+    assert left == pytest.approx(above.get_position().x0, abs=1e-3)
+    assert left + width == pytest.approx(below.get_position().x1, abs=1e-3)
+    assert 1 - top == pytest.approx(above.get_position().y1, abs=1e-3)
+    assert 1 - top - height == pytest.approx(below.get_position().y0, abs=1e-3)
+    # Step k is in the middle of its part of the axis, where the script puts the mark.
+    steps = content.recording.steps
+    x, _ = figure.transFigure.inverted().transform(above.transData.transform((3, 0)))
+    assert left + width * 3.5 / steps == pytest.approx(x, abs=1e-3)
 
 
 @pytest.mark.parametrize(("kind", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
