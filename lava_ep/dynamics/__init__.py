@@ -4,7 +4,7 @@ from lava_ep.dynamics.activation import Activation, activate, derivative
 from lava_ep.dynamics.bop import BOP, alpha_gradient, bop_contrast_update, bop_update
 from lava_ep.dynamics.connection import Connection, Currents, Dense
 from lava_ep.dynamics.convolution import Convolution, Pooling
-from lava_ep.dynamics.encoding import Code, Encoding, Latency, Rate
+from lava_ep.dynamics.encoding import Code, Encoding, Latency, Rate, Reading
 from lava_ep.dynamics.events import count_events
 from lava_ep.dynamics.graded import graded_step
 from lava_ep.dynamics.integrate_fire import LIF, Reset, SpikeTrace, follow_spikes, lif_step
@@ -40,6 +40,7 @@ __all__ = [
     "PhaseSchedule",
     "Pooling",
     "Rate",
+    "Reading",
     "Reset",
     "SignMatrix",
     "SpikeTrace",

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.dynamics.integrate_fire import SpikeTrace
 from lava_ep.dynamics.seeds import Stream, generator
+from lava_ep.dynamics.sigma_delta import StepSize
 from lava_ep.errors import InputError
 
 
@@ -65,6 +67,10 @@ class Rate:
     nudge has made. The input has to be the same at both, so it is read by its mean, which
     fluctuates the less the longer it is taken.
     """
+
+
+Reading = StepSize | SpikeTrace | Latency | Rate | None
+"""How synapses read the messages of one end; ``None`` if they are changes that add up."""
 
 
 @dataclass(frozen=True)

@@ -16,19 +16,14 @@ from lava_ep.dynamics import (
     Connection,
     Convolution,
     Dense,
-    Latency,
     PhaseSchedule,
-    Rate,
+    Reading,
     SpikeTrace,
-    StepSize,
 )
 from lava_ep.errors import InputError
 
 Normalization = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Means and standard deviations of pixels, one for each channel."""
-
-Reading = StepSize | SpikeTrace | Latency | Rate | None
-"""How messages are read; ``None`` if they are changes that add up."""
 
 
 class BinarySynapse(AbstractProcess):

@@ -14,9 +14,10 @@ from threadpoolctl import ThreadpoolController
 
 from lava_ep.dynamics import SGD, Phase, PhaseSchedule, expand_target, update_bias
 from lava_ep.dynamics.events import count_events
+from lava_ep.models.fused.parts_engine import pixel_receiver
 from lava_ep.models.fused.rows import ROWS_A_TASK, TARGETS, learn_rows, project
 from lava_ep.models.fused.threads import Team, available_cores, blocks
-from lava_ep.models.parts import Clock, PixelReceiver, Receiver, Weights, levels_of, receiver
+from lava_ep.models.parts import Clock, Weights, levels_of
 from lava_ep.spec import NetworkSpec
 
 Array = NDArray[Any]
@@ -112,21 +113,13 @@ class LayeredEngine:
         self._state, self._activation = Blocks(shapes), Blocks(shapes)
         self._events = Blocks(shapes, self._messages)
         self._target = np.zeros((batch, sizes[-1]), np.int8)
-        self._source = self._make_source()
+        self._source = pixel_receiver(self.spec, batch)
         self._inputs = np.zeros((batch, sizes[0]), np.float32)
         self._below = np.zeros(shapes[0], np.float32)
         self._moved = np.zeros(shapes[0], np.float32)
         self._similarity = np.zeros((batch, batch), np.float32)
         self._counts = np.zeros((2, len(shapes)), np.int64)
         self._pixel_events = np.zeros(2, np.int64)
-
-    def _make_source(self) -> Receiver:
-        """Return what reads the pixels."""
-        spec, shape = self.spec, (self.batch, self.spec.inputs)
-        if spec.normalization:
-            normalization = spec.normalization.arrays
-            return PixelReceiver(shape, np.float32, spec.input_levels, normalization)
-        return receiver(shape, np.float32, spec.input_encoding.reading)
 
     @property
     def batches_learned(self) -> int:

@@ -20,7 +20,7 @@ from lava_ep.models.parts import (
     GradedPart,
     LIFPart,
     NeuronPart,
-    PixelReceiver,
+    Receiver,
     SigmaDeltaPart,
     SynapsePart,
     Weights,
@@ -77,18 +77,26 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
     )
 
 
+def pixel_receiver(spec: NetworkSpec, batch: int, dtype: npt.DTypeLike = np.float32) -> Receiver:
+    """Return what reads the pixels of a network."""
+    return receiver(
+        (batch, spec.inputs),
+        dtype,
+        spec.input_encoding.reading,
+        levels=spec.input_levels,
+        normalization=spec.normalization.arrays if spec.normalization else None,
+    )
+
+
 def _synapses(
     spec: NetworkSpec, index: int, weights: Weights, batch: int, dtype: npt.DTypeLike
 ) -> SynapsePart:
     """Make the synapses that enter a layer."""
     connection = spec.connections[index]
-    shape = (batch, connection.n_pre)
     if index:
-        pre = receiver(shape, dtype, spec.spikes)
-    elif spec.normalization:
-        pre = PixelReceiver(shape, dtype, spec.input_levels, spec.normalization.arrays)
+        pre = receiver((batch, connection.n_pre), dtype, spec.spikes)
     else:
-        pre = receiver(shape, dtype, spec.input_encoding.reading)
+        pre = pixel_receiver(spec, batch, dtype)
     post = receiver((batch, connection.n_post), dtype, spec.spikes)
     return SynapsePart(weights, batch=batch, backward=index > 0, pre=pre, post=post)
 

@@ -13,14 +13,7 @@ from lava_ep.dynamics import Phase
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.part import PartModel, VarTypes
 from lava_ep.models.messages import SummingInPort
-from lava_ep.models.parts import (
-    BitSynapsePart,
-    PixelReceiver,
-    SynapsePart,
-    Weights,
-    levels_of,
-    receiver,
-)
+from lava_ep.models.parts import BitSynapsePart, SynapsePart, Weights, levels_of, receiver
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
 
 REAL_VARS: VarTypes = {"weights": np.float32, "feedback": np.float32}
@@ -51,12 +44,14 @@ class SynapseModel(PartModel):
             target_levels=levels_of(target),
             normalized=normalization is not None,
         )
-        shape, dtype = (batch, connection.n_pre), weights.dtype
-        if normalization is None:
-            pre = receiver(shape, dtype, source)
-        else:
-            pre = PixelReceiver(shape, dtype, proc_params["levels"], normalization)
-        post = receiver((batch, connection.n_post), dtype, target)
+        pre = receiver(
+            (batch, connection.n_pre),
+            weights.dtype,
+            source,
+            levels=proc_params["levels"],
+            normalization=normalization,
+        )
+        post = receiver((batch, connection.n_post), weights.dtype, target)
         return SynapsePart(weights, batch=batch, pre=pre, post=post)
 
     def step(self) -> None:

@@ -10,8 +10,6 @@ from lava_ep.models.parts.neuron import (
     SigmaDeltaPart,
 )
 from lava_ep.models.parts.receiver import (
-    PixelReceiver,
-    Reading,
     Receiver,
     SpikeReceiver,
     StepReceiver,
@@ -30,8 +28,6 @@ __all__ = [
     "GradedPart",
     "LIFPart",
     "NeuronPart",
-    "PixelReceiver",
-    "Reading",
     "Receiver",
     "SigmaDeltaPart",
     "SpikeReceiver",

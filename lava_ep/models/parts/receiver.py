@@ -12,6 +12,7 @@ from lava_ep.dynamics import (
     Latency,
     Phase,
     Rate,
+    Reading,
     SpikeTrace,
     StepSize,
     count_events,
@@ -22,9 +23,6 @@ from lava_ep.models.messages import as_integers
 from lava_ep.models.parts.clock import Clock
 
 Array = NDArray[Any]
-
-Reading = StepSize | SpikeTrace | Latency | Rate | None
-"""How the messages of neurons or pixels are read; ``None`` if they are changes that add up."""
 
 
 class Receiver:
@@ -286,8 +284,17 @@ class MeanReceiver(Receiver):
         return self._spikes if count_events(message) else None
 
 
-def receiver(shape: tuple[int, int], dtype: npt.DTypeLike, reading: Reading) -> Receiver:
-    """Return the receiver that reads messages as told."""
+def receiver(
+    shape: tuple[int, int],
+    dtype: npt.DTypeLike,
+    reading: Reading,
+    *,
+    levels: int = 1,
+    normalization: tuple[Array, Array] | None = None,
+) -> Receiver:
+    """Return the receiver that reads messages as told; see `PixelReceiver` for the options."""
+    if normalization is not None:
+        return PixelReceiver(shape, dtype, levels, normalization)
     if isinstance(reading, StepSize):
         return StepReceiver(shape, dtype, reading)
     if isinstance(reading, SpikeTrace):
