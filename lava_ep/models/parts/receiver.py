@@ -187,27 +187,20 @@ class StepReceiver(Receiver):
         return super().receive(clock, steps.astype(self.activation.dtype))
 
 
-class SpikeReceiver(Receiver):
-    """Integrate-and-fire neurons: a spike lasts one time step, and leaves a trace.
-
-    In the step that restores the free state the last spikes of the free phase come again, and the
-    traces are those of then.
+class PulseReceiver(Receiver):
+    """Spikes that make a current for one time step.
 
     Parameters
     ----------
     shape, dtype
         See `Receiver`.
-    trace
-        How the traces follow the spikes.
     """
 
     lasting = False
 
-    def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike, trace: SpikeTrace) -> None:
+    def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
         super().__init__(shape, dtype)
-        self._rate = trace.rate
         self._spikes = np.zeros(shape, dtype)
-        self._free = np.zeros((0, 0), dtype)
 
     @property
     def signal(self) -> Array:
@@ -221,6 +214,31 @@ class SpikeReceiver(Receiver):
 
     def receive(self, clock: Clock, message: Array) -> Array | None:
         """Take in spikes; see `Receiver.receive`."""
+        self._spikes[...] = message
+        return self._spikes if count_events(message) else None
+
+
+class SpikeReceiver(PulseReceiver):
+    """Integrate-and-fire neurons: what is learned from is the trace of their spikes.
+
+    In the step that restores the free state the last spikes of the free phase come again, and the
+    traces are those of then.
+
+    Parameters
+    ----------
+    shape, dtype
+        See `Receiver`.
+    trace
+        How the traces follow the spikes.
+    """
+
+    def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike, trace: SpikeTrace) -> None:
+        super().__init__(shape, dtype)
+        self._rate = trace.rate
+        self._free = np.zeros((0, 0), dtype)
+
+    def receive(self, clock: Clock, message: Array) -> Array | None:
+        """Take in spikes; see `Receiver.receive`."""
         spikes = as_integers(message, np.int8)
         if clock.phase is Phase.RESTORE:
             self.activation[...] = self._free
@@ -228,8 +246,7 @@ class SpikeReceiver(Receiver):
             follow_spikes(self.activation, spikes, self._rate)
         if clock.learning and clock.restorable:
             self._free = self.activation.copy()
-        self._spikes[...] = spikes
-        return self._spikes if count_events(spikes) else None
+        return super().receive(clock, spikes)
 
 
 class LatencyReceiver(Receiver):
@@ -255,33 +272,23 @@ class LatencyReceiver(Receiver):
         return super().receive(clock, message.astype(self.activation.dtype) * value)
 
 
-class MeanReceiver(Receiver):
-    """Pixels that spike again and again: spikes last one time step, and are read by their mean."""
-
-    lasting = False
+class MeanReceiver(PulseReceiver):
+    """Pixels that spike again and again: what is learned from is the mean of their spikes."""
 
     def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
         super().__init__(shape, dtype)
-        self._spikes = np.zeros(shape, dtype)
         self._total = np.zeros(shape, np.int64)
-
-    @property
-    def signal(self) -> Array:
-        """The spikes of this time step."""
-        return self._spikes
 
     def reset(self) -> None:
         """Forget what was received."""
         super().reset()
-        self._spikes.fill(0)
         self._total.fill(0)
 
     def receive(self, clock: Clock, message: Array) -> Array | None:
         """Take in spikes; see `Receiver.receive`."""
-        self._spikes[...] = message
         self._total += as_integers(message, np.int64)
         self.activation[...] = self._total / (clock.position + 1)
-        return self._spikes if count_events(message) else None
+        return super().receive(clock, message)
 
 
 def receiver(
