@@ -188,7 +188,8 @@ def test_a_file_gives_back_the_same_experiment(tmp_path):
 def test_presets_are_valid_and_survive_json(name):
     spec = load_preset(name)
     assert ExperimentSpec.model_validate_json(spec.model_dump_json()) == spec
-    assert spec.network.sizes[0] == {"digits": 64, "cifar10": 3072}.get(spec.data.name, 784)
+    pixels = {"digits": 64, "cifar10": 3072, "event-digits": 512}
+    assert spec.network.sizes[0] == pixels.get(spec.data.name, 784)
     assert spec.network.phases.schedule(0).period(learning=True) > 2
 
 
@@ -290,10 +291,44 @@ def test_impossible_layers_are_refused(layer, message):
             "padding=3: expected 0 to 2 for a kernel of 3",
         ),
         ({"layers": [{"neurons": 5, **REAL}]}, "5 output neurons for 2 classes"),
-        ({"neuron": {"kind": "spiking"}}, r"neuron=.*: expected kind binary or graded"),
-        ({"neuron": 3}, "neuron=3: expected kind binary or graded"),
+        (
+            {"neuron": {"kind": "spiking"}},
+            r"neuron=.*: expected kind binary, graded, sigma-delta, ",
+        ),
+        ({"neuron": 3}, "neuron=3: expected kind binary, graded, sigma-delta, lif"),
         ({"neuron": {"filter_rate": 0}}, r"neuron\.filter_rate=0"),
-        ({"neuron": {"kind": "graded", "filter_rate": 1}}, r"neuron\.filter_rate=1: Extra inputs"),
+        ({"neuron": {"kind": "binary", "time_step": 1}}, r"neuron\.time_step=1: Extra inputs"),
+        (
+            {"neuron": {"kind": "graded", "filter_rate": 0.5, "time_step": 0.5}},
+            "filter_rate is for discrete time",
+        ),
+        ({"neuron": {"kind": "sigma-delta", "start": 9}}, "start=9: expected a whole number of sm"),
+        ({"neuron": {"kind": "lif"}}, "channels with neurons of kind lif: expected dense layers"),
+        (
+            {"neuron": {"kind": "lif", "dv": 1}, "layers": [{"neurons": 4, **REAL}]},
+            r"dv=1.*: expected a decay in \[0, 1\)",
+        ),
+        (
+            {
+                "neuron": {"kind": "lif"},
+                "layers": [{"neurons": 4, "theta": 1, "alpha_rate": 0.1}],
+            },
+            "alpha_rate with neurons of kind lif: expected 0",
+        ),
+        ({"encoding": {"code": "morse"}}, r"encoding\.code='morse'"),
+        ({"encoding": {"steps": 3}}, "steps=3 with code constant: expected 1"),
+        (
+            {"encoding": {"code": "events", "steps": 99}},
+            r"encoding\.steps=99: expected at most phases\.free_steps",
+        ),
+        ({"encoding": {"code": "rate"}}, r"encoding\.code=rate with channels: expected a dense"),
+        (
+            {
+                "encoding": {"code": "latency", "steps": 2},
+                "normalization": {"mean": [0.1], "std": [0.3]},
+            },
+            r"normalization with encoding\.code=latency: expected constant pixels",
+        ),
         ({"neuron": {"kind": "graded", "time_step": 2}}, r"neuron\.time_step=2"),
         ({"neuron": {"kind": "graded", "event_threshold": -1}}, r"neuron\.event_threshold=-1"),
         ({"neuron": {"kind": "graded", "activation": "cube"}}, "'hard-sigmoid', 'shifted-sigmoid'"),
