@@ -121,10 +121,8 @@ def test_impossible_comparisons_are_refused(experiment, digits, options, message
 @pytest.mark.parametrize(
     ("preset", "changes", "exact"),
     [
-        ("sigma-delta-binary-digits", [], True),
         ("sigma-delta-binary-digits", ["network.encoding.code=latency"], True),
         ("sigma-delta-binary-digits", ["network.encoding.code=rate"], False),
-        ("sigma-delta-digits", [], False),
         ("if-binary-digits", [], False),
     ],
 )
