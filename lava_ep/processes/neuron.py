@@ -25,6 +25,23 @@ def check_biases(bias: NDArray[np.float32] | float, shape: tuple[int, int]) -> N
         )
 
 
+def add_ports_and_vars(
+    process: AbstractProcess,
+    shape: tuple[int, int],
+    bias: NDArray[np.float32] | float,
+    initial_state: float = 0.0,
+) -> None:
+    """Add the ports and Vars that all neurons have."""
+    process.a_in = InPort(shape=shape)
+    process.target_in = InPort(shape=shape)
+    process.s_out = OutPort(shape=shape)
+    process.state_out = OutPort(shape=shape)
+    process.state = Var(shape=shape, init=initial_state)
+    process.activation = Var(shape=shape, init=0)
+    process.bias = Var(shape=(process.proc_params["biases"],), init=bias)
+    process.events = Var(shape=(2,), init=0)
+
+
 class BinaryNeuron(AbstractProcess):
     r"""A layer of neurons with binary activation that send an event when it changes.
 
@@ -109,14 +126,7 @@ class BinaryNeuron(AbstractProcess):
                 raise InputError(f"{what}={value}: expected a value in (0, 1]")
         if not 0 <= initial_state <= 1:
             raise InputError(f"initial_state={initial_state}: expected a value in [0, 1]")
-        self.a_in = InPort(shape=shape)
-        self.target_in = InPort(shape=shape)
-        self.s_out = OutPort(shape=shape)
-        self.state_out = OutPort(shape=shape)
-        self.state = Var(shape=shape, init=initial_state)
-        self.activation = Var(shape=shape, init=0)
-        self.bias = Var(shape=(self.proc_params["biases"],), init=bias)
-        self.events = Var(shape=(2,), init=0)
+        add_ports_and_vars(self, shape, bias, initial_state)
 
 
 class GradedNeuron(AbstractProcess):
@@ -223,11 +233,4 @@ class GradedNeuron(AbstractProcess):
             raise InputError("nudge_current is for discrete time: leave out time_step")
         if not event_threshold >= 0:
             raise InputError(f"event_threshold={event_threshold}: expected 0 or more")
-        self.a_in = InPort(shape=shape)
-        self.target_in = InPort(shape=shape)
-        self.s_out = OutPort(shape=shape)
-        self.state_out = OutPort(shape=shape)
-        self.state = Var(shape=shape, init=initial_state)
-        self.activation = Var(shape=shape, init=0)
-        self.bias = Var(shape=(self.proc_params["biases"],), init=bias)
-        self.events = Var(shape=(2,), init=0)
+        add_ports_and_vars(self, shape, bias, initial_state)

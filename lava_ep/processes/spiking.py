@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import LIF, PhaseSchedule, StepSize
 from lava_ep.errors import InputError
-from lava_ep.processes.neuron import check_biases
+from lava_ep.processes.neuron import add_ports_and_vars, check_biases
 
 
 class SigmaDeltaNeuron(AbstractProcess):
@@ -96,7 +95,8 @@ class SigmaDeltaNeuron(AbstractProcess):
         )
         if not 0 < filter_rate <= 1:
             raise InputError(f"filter_rate={filter_rate}: expected a value in (0, 1]")
-        _add_ports_and_vars(self, shape, bias)
+        check_biases(bias, shape)
+        add_ports_and_vars(self, shape, bias)
 
 
 class LIFNeuron(AbstractProcess):
@@ -177,20 +177,5 @@ class LIFNeuron(AbstractProcess):
         )
         if np.ndim(bias) and np.shape(bias) != shape[1:]:
             raise InputError(f"bias has shape {np.shape(bias)}: expected {shape[1:]} or a number")
-        _add_ports_and_vars(self, shape, bias)
+        add_ports_and_vars(self, shape, bias)
         self.synaptic = Var(shape=shape, init=0)
-
-
-def _add_ports_and_vars(
-    process: AbstractProcess, shape: tuple[int, int], bias: NDArray[np.float32] | float
-) -> None:
-    """Add the ports and Vars that all spiking neurons have."""
-    check_biases(bias, shape)
-    process.a_in = InPort(shape=shape)
-    process.target_in = InPort(shape=shape)
-    process.s_out = OutPort(shape=shape)
-    process.state_out = OutPort(shape=shape)
-    process.state = Var(shape=shape, init=0)
-    process.activation = Var(shape=shape, init=0)
-    process.bias = Var(shape=(process.proc_params["biases"],), init=bias)
-    process.events = Var(shape=(2,), init=0)
