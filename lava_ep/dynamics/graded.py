@@ -15,7 +15,7 @@ from lava_ep.dynamics.activation import (
     activate_row,
     derivative_row,
 )
-from lava_ep.errors import InputError
+from lava_ep.dynamics.readout import checked_target
 
 Int8 = NDArray[np.int8]
 
@@ -160,9 +160,6 @@ def _graded_batch(
     return count
 
 
-_NO_TARGET = np.zeros((0, 0), np.int8)
-
-
 def graded_step(
     state: Reals,
     sent: Reals,
@@ -238,10 +235,7 @@ def graded_step(
     InputError
         If ``beta`` is not 0 and no target of the state's shape is given.
     """
-    if target is None:
-        target = _NO_TARGET
-    if beta != 0 and target.shape != state.shape:
-        raise InputError(f"beta={beta}: expected a target of shape {state.shape}")
+    target = checked_target(target, beta, state.shape)
     return _graded_batch(
         state,
         sent,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics.readout import checked_target
 from lava_ep.errors import InputError
 
 Float32 = NDArray[np.float32]
@@ -217,9 +218,6 @@ def _lif_batch(
     return count
 
 
-_NO_TARGET = np.zeros((0, 0), np.int8)
-
-
 def lif_step(
     membrane: Float32,
     synaptic: Float32,
@@ -273,10 +271,7 @@ def lif_step(
     InputError
         If ``beta`` is not 0 and no target of the state's shape is given.
     """
-    if target is None:
-        target = _NO_TARGET
-    if beta != 0 and target.shape != membrane.shape:
-        raise InputError(f"beta={beta}: expected a target of shape {membrane.shape}")
+    target = checked_target(target, beta, membrane.shape)
     return _lif_batch(
         membrane,
         synaptic,

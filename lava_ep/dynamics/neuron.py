@@ -11,7 +11,7 @@ from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics._words import lowest_bit, popcount, where_at_least, where_equal
 from lava_ep.dynamics.activation import Reals
 from lava_ep.dynamics.events import count_events
-from lava_ep.errors import InputError
+from lava_ep.dynamics.readout import checked_target
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
@@ -104,9 +104,6 @@ def _binary_batch(
         fire_row(state[row], activation[row], threshold, events[row])
 
 
-_NO_TARGET = np.zeros((0, 0), np.int8)
-
-
 def binary_step(
     state: Float32,
     activation: Int8,
@@ -160,10 +157,7 @@ def binary_step(
     InputError
         If ``beta`` is not 0 and no target of the state's shape is given.
     """
-    if target is None:
-        target = _NO_TARGET
-    if beta != 0 and target.shape != state.shape:
-        raise InputError(f"beta={beta}: expected a target of shape {state.shape}")
+    target = checked_target(target, beta, state.shape)
     _binary_batch(
         state,
         activation,

@@ -56,3 +56,24 @@ def expand_target(labels: NDArray[np.integer[Any]], classes: int, neurons: int) 
     owner = np.repeat(np.arange(classes), neurons // classes)
     target: NDArray[np.int8] = (labels[:, None] == owner[None, :]).astype(np.int8)
     return target
+
+
+NO_TARGET = np.zeros((0, 0), np.int8)
+"""What compiled steps take where nobody is nudged."""
+
+
+def checked_target(
+    target: NDArray[np.int8] | None, beta: float, shape: tuple[int, ...]
+) -> NDArray[np.int8]:
+    """Return the target of a time step, an empty one if there is none.
+
+    Raises
+    ------
+    InputError
+        If ``beta`` is not 0 and there is no target of the shape of the states, (batch, n).
+    """
+    if target is None:
+        target = NO_TARGET
+    if beta != 0 and target.shape != shape:
+        raise InputError(f"beta={beta}: expected a target of shape {shape}")
+    return target

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics.readout import checked_target
 from lava_ep.errors import InputError
 
 Float32 = NDArray[np.float32]
@@ -168,9 +169,6 @@ def _sigma_delta_batch(
     return count
 
 
-_NO_TARGET = np.zeros((0, 0), np.int8)
-
-
 def sigma_delta_step(
     state: Float32,
     level: Float32,
@@ -228,10 +226,7 @@ def sigma_delta_step(
     InputError
         If ``beta`` is not 0 and no target of the state's shape is given.
     """
-    if target is None:
-        target = _NO_TARGET
-    if beta != 0 and target.shape != state.shape:
-        raise InputError(f"beta={beta}: expected a target of shape {state.shape}")
+    target = checked_target(target, beta, state.shape)
     return _sigma_delta_batch(
         state,
         level,
