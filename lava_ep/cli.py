@@ -49,6 +49,9 @@ study = typer.Typer(
 )
 app.add_typer(study, name="study")
 
+deploy_app = typer.Typer(help="See whether a network fits a chip.", no_args_is_help=True)
+app.add_typer(deploy_app, name="deploy")
+
 DEFAULT_BACKEND = "message-passing"
 
 Threads = Annotated[
@@ -73,7 +76,7 @@ StudyFolder = Annotated[Path, typer.Option("--out", help="Folder to make.")]
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
-def command(function: Command, to: typer.Typer = app) -> Command:
+def command(function: Command, to: typer.Typer = app, name: str | None = None) -> Command:
     """Add a command whose errors are one line each, with the exit code they stand for."""
 
     @functools.wraps(function)
@@ -87,7 +90,7 @@ def command(function: Command, to: typer.Typer = app) -> Command:
             _complain("interrupted")
             raise typer.Exit(130) from None
 
-    to.command()(guarded)
+    to.command(name)(guarded)
     return function
 
 
@@ -530,6 +533,61 @@ def angle(
         print(json.dumps(found.to_json() | {"seconds": seconds, "out": str(out)}), flush=True)
         return
     display.print(f"Figure and {figures.RESULT}: {out}")
+
+
+@functools.partial(command, to=deploy_app, name="report")
+def deploy_report(
+    run_dir: Annotated[
+        Path | None, typer.Argument(help="Folder of a run, or none for --preset or --spec.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Experiment that comes with the package.")
+    ] = None,
+    spec: SpecFile = None,
+    inference: Annotated[
+        bool, typer.Option("--inference", help="Weights stay as they are: nothing learns there.")
+    ] = False,
+    system: Annotated[
+        str | None, typer.Option(help="Judge this system only [default: all of them].")
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A limit of a core, if not the public figure."),
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the cores to this file (.png, .svg, .pdf).")
+    ] = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place a network on Loihi 2: exit code 0 if it fits, 1 if it does not."""
+    from lava_ep import deploy, training
+    from lava_ep.loihi2 import resources
+    from lava_ep.report import theme
+
+    if run_dir is not None:
+        if preset or spec:
+            raise InputError(f"{run_dir}: has a spec of its own; leave out --preset and --spec")
+        experiment = override(training.RunFolder.open(run_dir).spec(), assignments or [])
+    else:
+        experiment = _experiment(preset, spec, {}, assignments)
+    systems = (resources.find_system(system),) if system else resources.SYSTEMS
+    limits = resources.Limits().override(limit or [])
+    if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"--figure {figure}: expected a name that ends in .png, .svg or .pdf")
+    placed = deploy.place(experiment.network, learning=not inference, limits=limits)
+    found = deploy.report_on(placed, systems)
+    if figure is not None:
+        with theme.applied(theme.LIGHT):
+            deploy.core_map(placed, found.shown).savefig(figure)
+    if as_json:
+        print(json.dumps(found.to_json()), flush=True)
+    else:
+        found.print(Console(highlight=False, markup=False))
+        if figure is not None:
+            Console(soft_wrap=True, highlight=False).print(f"Figure: {figure.resolve()}")
+    if found.home is None:
+        raise typer.Exit(1)
 
 
 def _numbers(
