@@ -277,7 +277,8 @@ def _effective(layer: LayerParameters) -> Float32:
     """Return the weights that currents are made of: of binary ones alpha times the signs."""
     if layer.alpha is None:
         return layer.weights.astype(np.float32)
-    return (layer.alpha[0] * layer.weights).astype(np.float32)
+    weights: Float32 = (layer.alpha[0] * layer.weights).astype(np.float32)
+    return weights
 
 
 def _learning_metadata(layer: LayerParameters) -> dict[str, Any]:

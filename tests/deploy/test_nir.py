@@ -215,8 +215,7 @@ def test_a_run_comes_back_as_a_run(tmp_path):
     # Paths of another machine stay there.
     assert RunFolder.open(tmp_path / "back").about()["data_dir"] is None
     evaluated = [
-        invoke("evaluate", tmp_path / run, "--limit-test=40", "--json")
-        for run in ("run", "back")
+        invoke("evaluate", tmp_path / run, "--limit-test=40", "--json") for run in ("run", "back")
     ]
     same = ("test_accuracy", "events_per_sample", "epochs", "backend")
     assert [evaluated[0][key] for key in same] == [evaluated[1][key] for key in same]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lava_ep.data import load_dataset
-from lava_ep.spec import load_preset, override
+from lava_ep.deploy import Trained, write_nir
+from lava_ep.spec import ExperimentSpec, load_preset, override, parse
 from lava_ep.training import Trainer, evaluate
 
 pytest.importorskip("nir", reason="needs the package nir: pip install 'lava-ep[nir]'")
@@ -20,31 +21,45 @@ pytestmark = pytest.mark.skipif(
     not PYTHON.exists(), reason="needs Norse in an environment of its own: make test-nir"
 )
 
-CONVOLUTION = 'network.layers.0={"channels": 8, "kernel": 3, "weights": "real", "rate": 0.1}'
-IMAGES = "network.image_shape=[8, 8]"
+GRADED = {"kind": "graded", "activation": "hard-sigmoid", "filter_rate": 0.5}
+REAL = {"weights": "real", "bias_rate": 0.1}
+IMAGE = {"inputs": 64, "image_shape": [8, 8], "input_levels": 16, "classes": 10}
+
+
+def two_layers(*layers, **fields):
+    network = {**IMAGE, "layers": layers, **fields}
+    data = {"network": network, "training": {"epochs": 3}, "data": {"name": "digits"}}
+    return parse(ExperimentSpec, data, source="test")
+
+
+def preset(name, hidden):
+    changes = [f"network.layers.0.neurons={hidden}", "training.epochs=3"]
+    return override(load_preset(name), changes)
+
+
 NETWORKS = {
-    "integrate-and-fire": ("if-digits", []),
-    "integrate-and-fire, binary weights": ("if-binary-digits", []),
-    "binary": ("binary-digits", []),
-    "sigma-delta": ("sigma-delta-digits", []),
-    "graded": ("cvf-digits", []),
-    "graded convolution": ("cvf-digits", [IMAGES, CONVOLUTION, "network.neuron.filter_rate=0.5"]),
+    "integrate-and-fire": preset("if-digits", 64),
+    "integrate-and-fire, binary weights": preset("if-binary-digits", 128),
+    "binary": preset("binary-digits", 128),
+    "graded convolution": two_layers(
+        {**REAL, "channels": 16, "kernel": 3, "rate": 0.1},
+        {**REAL, "neurons": 10, "rate": 0.05},
+        neuron=GRADED,
+        phases={"free_steps": 20, "nudged_steps": 8, "beta": 0.5, "nudging": "symmetric"},
+    ),
 }
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_predictions_are_the_same(tmp_path, name):
-    from lava_ep.deploy import Trained, write_nir
-
-    preset, changes = NETWORKS[name]
-    experiment = override(load_preset(preset), [*changes, "training.epochs=2"])
+    experiment = NETWORKS[name]
     digits = load_dataset("digits")
     trainer = Trainer(experiment, digits, backend="fused", threads=1)
     trainer.fit()
     ours = evaluate(experiment, trainer.parameters, digits, backend="fused", threads=1)
     assert ours.accuracy > 0.85
     files = [tmp_path / file for file in ("network.nir", "images.npy", "predictions.npy")]
-    write_nir(files[0], Trained(experiment, trainer.parameters, 2, {}))
+    write_nir(files[0], Trained(experiment, trainer.parameters, 3, {}))
     np.save(files[1], digits.x_test)
     script = [PYTHON, HERE / "simulate_nir.py", *files]
     # Its own packages only.
