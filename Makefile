@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VENV := .venv-bench
+NIR_VENV := .venv-nir
 STAMPS := $(VENV)/.installed
 NOW := $(shell date +%Y%m%d-%H%M%S)
 
@@ -15,7 +16,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format bench docs reproduce-binary-digits reproduce-binary-mnist clean
+.PHONY: help setup demo test test-nir lint format bench docs reproduce-binary-digits reproduce-binary-mnist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-25s%s\n", $$1, $$2 }' Makefile
@@ -27,6 +28,9 @@ demo: $(STAMPS)/run ## Learn handwritten digits and write a report
 
 test: $(STAMPS)/dev ## Run the tests
 	$(BIN)/python -m pytest
+
+test-nir: $(STAMPS)/dev $(NIR_VENV)/.installed ## Run networks in Norse, a second simulator (installs PyTorch)
+	LAVA_EP_NIR_PYTHON=$(CURDIR)/$(NIR_VENV)/bin/python $(BIN)/python -m pytest tests/deploy/test_nir_simulator.py
 
 lint: $(STAMPS)/dev ## Check style, formatting and types
 	$(BIN)/ruff check
@@ -83,4 +87,12 @@ $(TORCH_VENV)/.installed: benchmarks/requirements.txt scripts/make-venv.sh
 	@echo "Installing PyTorch for the benchmarks into $(TORCH_VENV); a minute or two the first time"
 	@$(TORCH_VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 	    --requirement benchmarks/requirements.txt
+	@touch $@
+
+# So does the simulator that reads NIR files.
+$(NIR_VENV)/.installed: tests/deploy/requirements-nir.txt scripts/make-venv.sh
+	@scripts/make-venv.sh $(NIR_VENV) 3.11
+	@echo "Installing Norse and PyTorch into $(NIR_VENV); a minute or two the first time"
+	@$(NIR_VENV)/bin/python -m pip install -qq --disable-pip-version-check \
+	    --requirement tests/deploy/requirements-nir.txt
 	@touch $@

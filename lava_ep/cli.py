@@ -51,6 +51,10 @@ app.add_typer(study, name="study")
 
 deploy_app = typer.Typer(help="See whether a network fits a chip.", no_args_is_help=True)
 app.add_typer(deploy_app, name="deploy")
+export_app = typer.Typer(help="Write networks for other simulators.", no_args_is_help=True)
+app.add_typer(export_app, name="export")
+import_app = typer.Typer(help="Read networks back.", no_args_is_help=True)
+app.add_typer(import_app, name="import")
 
 DEFAULT_BACKEND = "message-passing"
 
@@ -588,6 +592,53 @@ def deploy_report(
             Console(soft_wrap=True, highlight=False).print(f"Figure: {figure.resolve()}")
     if found.home is None:
         raise typer.Exit(1)
+
+
+@functools.partial(command, to=export_app, name="nir")
+def export_nir(
+    run_dir: RunDir,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write [default: RUN_DIR/network.nir].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the newest checkpoint of a run as a graph of NIR."""
+    from lava_ep import deploy
+
+    out = out or run_dir / "network.nir"
+    trained = deploy.Trained.of_run(run_dir)
+    graph = deploy.write_nir(out, trained)
+    counts = {"nodes": len(graph.nodes), "edges": len(graph.edges)}
+    if as_json:
+        print(json.dumps({"nir": str(out), "epochs": trained.epoch, **counts}), flush=True)
+        return
+    Console(soft_wrap=True, highlight=False).print(
+        f"{trained.experiment.network} after {trained.epoch} epochs: {counts['nodes']} nodes, "
+        f"{counts['edges']} edges in {out.resolve()}"
+    )
+
+
+@functools.partial(command, to=import_app, name="nir")
+def import_nir(
+    file: Annotated[Path, typer.Argument(help="File that `lava-ep export nir` has written.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder to make [default: runs/NAME-TIME].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a run folder of a NIR file, to evaluate, draw or go on with."""
+    from lava_ep import deploy
+
+    trained = deploy.read_nir(file)
+    if out is None:
+        out = Path("runs") / f"{file.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    trained.make_run(out, command=shlex.join(["lava-ep", *sys.argv[1:]]))
+    if as_json:
+        print(json.dumps({"run_dir": str(out), "epochs": trained.epoch}), flush=True)
+        return
+    Console(soft_wrap=True, highlight=False).print(
+        f"{trained.experiment.network} after {trained.epoch} epochs\nRun folder: {out}"
+    )
 
 
 def _numbers(

@@ -1,6 +1,8 @@
-"""From a network studied here to a chip: does it fit Loihi 2, and where would it lie."""
+"""From a network studied here to a chip: does it fit Loihi 2, and what do other simulators read."""
 
 from lava_ep.deploy.core_map import core_map
+from lava_ep.deploy.nir_file import Trained, read_nir, write_nir
+from lava_ep.deploy.nir_graph import from_graph, to_graph
 from lava_ep.deploy.placement import (
     Breach,
     Core,
@@ -17,9 +19,14 @@ __all__ = [
     "DeployReport",
     "Placement",
     "SystemVerdict",
+    "Trained",
     "check_fit",
     "core_map",
+    "from_graph",
     "largest_that_fits",
     "place",
+    "read_nir",
     "report_on",
+    "to_graph",
+    "write_nir",
 ]

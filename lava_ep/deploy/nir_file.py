@@ -1,0 +1,140 @@
+"""Runs as NIR files, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lava_ep.deploy.nir_graph import TIME_STEP, from_graph, nir_package, to_graph
+from lava_ep.errors import InputError
+from lava_ep.parameters import NetworkParameters
+from lava_ep.spec import ExperimentSpec, parse
+from lava_ep.training.run_folder import RunFolder, replacing
+
+FORMAT = 1
+"""Version of the metadata."""
+
+KEY = "lava_ep"
+"""Where a graph's metadata keeps it, as JSON."""
+
+KEPT = ("backend", "seed", "started", "data_sha256", "versions")
+"""What is kept of ``run.json``: not paths and commands of the machine it ran on."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An experiment and what came of it.
+
+    Parameters
+    ----------
+    experiment, parameters
+        Spec and learned state.
+    epoch
+        Epochs that it was trained for.
+    about
+        What is known of the run.
+    """
+
+    experiment: ExperimentSpec
+    parameters: NetworkParameters
+    epoch: int
+    about: Mapping[str, Any]
+
+    @classmethod
+    def of_run(cls, path: Path) -> Trained:
+        """Read the newest checkpoint of a run.
+
+        Raises
+        ------
+        InputError
+            If it is no run, or has no checkpoint.
+        """
+        folder = RunFolder.open(path)
+        experiment = folder.spec()
+        epoch, parameters = folder.latest_or_fail(experiment.network)
+        about = {key: value for key, value in folder.about().items() if key in KEPT}
+        return cls(experiment, parameters, epoch, about)
+
+    def make_run(self, path: Path, *, command: str) -> RunFolder:
+        """Write a run folder that can be evaluated, drawn and gone on with.
+
+        Raises
+        ------
+        InputError
+            If the folder is not empty or cannot be written.
+        """
+        about = {**self.about, "command": command, "data_dir": None}
+        folder = RunFolder.create(path, self.experiment, about)
+        folder.write_checkpoint(self.epoch, self.parameters)
+        return folder
+
+
+def write_nir(path: Path, trained: Trained) -> Any:
+    """Write a NIR file (HDF5) and return its graph.
+
+    Raises
+    ------
+    InputError
+        If the package ``nir`` is missing, the network has no graph, or the file cannot be written.
+    """
+    nir = nir_package()
+    graph = to_graph(trained.experiment.network, trained.parameters)
+    graph.metadata = {
+        KEY: json.dumps(
+            {
+                "format": FORMAT,
+                "version": version("lava-ep"),
+                "time_step": TIME_STEP,
+                "experiment": trained.experiment.model_dump(mode="json"),
+                "epoch": trained.epoch,
+                "batch": trained.parameters.batch,
+                "about": dict(trained.about),
+            }
+        )
+    }
+    try:
+        with replacing(path) as temporary:
+            nir.write(temporary, graph)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error})") from None
+    return graph
+
+
+def read_nir(path: Path) -> Trained:
+    """Read a file that `write_nir` has written; nothing in it is executed.
+
+    Raises
+    ------
+    InputError
+        If the package ``nir`` is missing, the file is no NIR file, was not written from a network
+        of this package, or does not agree with its spec, naming what differs.
+    """
+    nir = nir_package()
+    if not path.is_file():
+        raise InputError(f"{path}: cannot be read (no such file)")
+    try:
+        # Compared with what its spec makes below, which tells more than a check of shapes.
+        graph = nir.read(path, type_check=False)
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise InputError(f"{path}: not a whole NIR file ({error})") from None
+    described = graph.metadata.get(KEY)
+    if not isinstance(described, str):
+        raise InputError(
+            f"{path}: has no metadata {KEY!r}; only networks that `lava-ep export nir` has written "
+            "can be read, as a graph alone does not tell how a network learns"
+        )
+    try:
+        found = json.loads(described)
+        form, data, about = found["format"], found["experiment"], dict(found["about"])
+        epoch, batch = int(found["epoch"]), int(found["batch"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: metadata {KEY!r} is damaged ({error!r})") from None
+    if form != FORMAT:
+        raise InputError(f"{path}: metadata of format {form}, expected {FORMAT}")
+    experiment = parse(ExperimentSpec, data, source=f"{path}: experiment")
+    parameters = from_graph(graph, experiment.network, batch=batch, source=str(path))
+    return Trained(experiment, parameters, epoch, about)
