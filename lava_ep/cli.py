@@ -56,6 +56,11 @@ app.add_typer(export_app, name="export")
 import_app = typer.Typer(help="Read networks back.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
 
+conformance_app = typer.Typer(
+    help="Check a backend against recorded traces of every Process.", no_args_is_help=True
+)
+app.add_typer(conformance_app, name="conformance")
+
 DEFAULT_BACKEND = "message-passing"
 
 Threads = Annotated[
@@ -537,6 +542,64 @@ def angle(
         print(json.dumps(found.to_json() | {"seconds": seconds, "out": str(out)}), flush=True)
         return
     display.print(f"Figure and {figures.RESULT}: {out}")
+
+
+KitFolder = Annotated[
+    Path | None, typer.Option("--kit", help="Folder of a kit [default: the one of the package].")
+]
+
+
+@functools.partial(command, to=conformance_app, name="check")
+def conformance_check(
+    backends: Annotated[
+        list[str],
+        typer.Argument(help="Backends of lava-ep, or MODULE:CLASS or FILE.py:CLASS of adapters."),
+    ],
+    kit: KitFolder = None,
+    case: Annotated[
+        list[str] | None, typer.Option(help="Only this case; may be given several times.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a verdict for every Process: exit code 1 if one diverges."""
+    from lava_ep import conformance
+
+    adapters = [conformance.find_adapter(name) for name in backends]
+    entries = conformance.choose(conformance.read_kit(kit), case or [])
+    verdicts = {adapter.name: list(conformance.check(entries, adapter)) for adapter in adapters}
+    if as_json:
+        print(
+            json.dumps(
+                {name: [verdict.to_json() for verdict in found] for name, found in verdicts.items()}
+            )
+        )
+    else:
+        display = Console(highlight=False, soft_wrap=True, markup=False)
+        for name, found in verdicts.items():
+            table = Table(*("case", "Process", "verdict", ""), box=None, title=name)
+            for verdict in found:
+                about = verdict.divergence or verdict.note
+                table.add_row(
+                    verdict.case.name, verdict.case.subject, verdict.outcome.value, str(about)
+                )
+            display.print(table)
+            display.print(f"{name}: {conformance.summary(found)}")
+    if not all(verdict.passed for found in verdicts.values() for verdict in found):
+        raise typer.Exit(1)
+
+
+@functools.partial(command, to=conformance_app, name="record")
+def conformance_record(
+    out: Annotated[Path, typer.Option("--out", help="Folder to make.")],
+) -> None:
+    """Record the kit anew from the reference backends."""
+    from lava_ep import conformance
+
+    conformance.check_new_folder(out)
+    entries = conformance.record_all()
+    conformance.write_kit(out, entries)
+    display = Console(highlight=False, soft_wrap=True, markup=False)
+    display.print(f"{len(entries)} cases: {out.resolve()}")
 
 
 @functools.partial(command, to=deploy_app, name="report")

@@ -145,7 +145,7 @@ class ProcessTester:
         inputs: Sequence[str] | None = None,
         outputs: Sequence[str] | None = None,
     ) -> None:
-        model = model or _select_model(process, run_cfg)
+        model = model or select_model(process, run_cfg)
         if not (isinstance(model, type) and issubclass(model, AbstractPyProcessModel)):
             raise InputError(
                 f"ProcessTester runs ProcessModels written in Python, got {model!r} for Process "
@@ -307,7 +307,8 @@ def _initializer(port: Any, model: Any) -> PortInitializer:
     return PortInitializer(port.name, port.shape, d_type, type(port).__name__, 1)
 
 
-def _select_model(process: AbstractProcess, run_cfg: RunConfig | None) -> Any:
+def select_model(process: AbstractProcess, run_cfg: RunConfig | None) -> Any:
+    """Return the ProcessModel that a RunConfig selects, by default one for floating point."""
     run_cfg = run_cfg or Loihi2SimCfg(select_tag="floating_pt")
     models = ProcGroupDiGraphs._find_proc_models(process)
     return ProcGroupDiGraphs._select_proc_models(process, models, run_cfg)

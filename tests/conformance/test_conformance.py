@@ -1,0 +1,305 @@
+"""The kit is what the suite says, our backends pass it, and mutated ones do not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lava_ep.cli import app
+from lava_ep.conformance import (
+    FLOATING,
+    OWN_BACKENDS,
+    LavaAdapter,
+    NotCovered,
+    Outcome,
+    Trace,
+    cases,
+    check,
+    choose,
+    find_adapter,
+    from_plain,
+    read_kit,
+    record,
+    to_plain,
+    write_kit,
+)
+from lava_ep.dynamics import Phase, PhaseSchedule
+from lava_ep.errors import InputError
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "port_a_backend.py"
+
+
+@pytest.fixture(scope="module")
+def kit():
+    return read_kit()
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return find_adapter(f"{EXAMPLE}:ToyBackend")
+
+
+def verdicts(kit, adapter):
+    return {verdict.case.name: verdict for verdict in check(kit, adapter)}
+
+
+def assert_equal_arrays(first, second):
+    assert first.keys() == second.keys()
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name])
+
+
+def test_the_recorded_stimuli_are_those_of_the_suite(kit):
+    suite = list(cases())
+    assert [entry.case.name for entry in kit] == [case.name for case in suite]
+    for entry, case in zip(kit, suite, strict=True):
+        assert_equal_arrays(dict(entry.case.initial), dict(case.initial))
+        assert_equal_arrays(dict(entry.case.inputs), dict(case.inputs))
+        plain = json.loads(json.dumps(case.arguments))
+        assert replace(entry.case, initial={}, inputs={}) == replace(
+            case, arguments=plain, initial={}, inputs={}
+        )
+
+
+def test_every_process_has_a_case(kit):
+    from lava_ep import processes
+
+    injected = {"ImageInjector"}  # fed by the host while a network runs
+    assert {entry.case.subject for entry in kit} == set(processes.__all__) - injected
+
+
+def test_golden_traces_show_what_they_are_for(kit):
+    for entry in kit:
+        outputs = entry.golden.outputs
+        assert set(outputs) == set(entry.case.outputs)
+        assert set(entry.golden.after) == set(entry.case.after)
+        for name, values in outputs.items():
+            assert len(values) == entry.case.steps
+            assert np.ptp(values.astype(float)) > 0, (entry.case.name, name)
+        learned = [name for name in entry.case.after if name.endswith(("weights", "bias"))]
+        for name in learned:
+            assert (entry.golden.after[name] != entry.case.initial[name]).any(), entry.case.name
+
+
+@pytest.mark.parametrize("backend", OWN_BACKENDS)
+def test_own_backends_pass(kit, backend):
+    found = verdicts(kit, find_adapter(backend))
+    wrong = {name: str(v.divergence) for name, v in found.items() if not v.passed}
+    assert not wrong
+    exact = [name for name, v in found.items() if v.case.tolerance == 0]
+    covered = [name for name in exact if found[name].outcome is not Outcome.NOT_COVERED]
+    assert covered
+    assert all(found[name].outcome is Outcome.IDENTICAL for name in covered)
+    networks = [v for v in found.values() if v.case.is_network]
+    assert all(v.outcome is not Outcome.NOT_COVERED for v in networks)
+
+
+def test_the_example_backend_passes_what_it_covers(kit, toy):
+    found = verdicts(kit, toy)
+    covered = {name for name, v in found.items() if v.outcome is not Outcome.NOT_COVERED}
+    assert covered == {
+        "binary-neuron",
+        "binary-neuron-random-sign",
+        "binary-synapse",
+        "network-binary",
+    }
+    assert all(found[name].passed for name in covered)
+    assert found["readout"].note == "the toy has dense binary networks only"
+
+
+def toy_module(toy):
+    import sys
+
+    return sys.modules[type(toy).__module__]
+
+
+def test_one_step_too_much_delay_is_caught(kit, toy, monkeypatch):
+    synapses = toy_module(toy).Synapses
+    receive = synapses.receive
+
+    def late(self, k, pre, post):
+        waiting, self.waiting = getattr(self, "waiting", (0 * pre, 0 * post)), (pre, post)
+        receive(self, k, *(waiting if k else (0 * pre, 0 * post)))
+
+    monkeypatch.setattr(synapses, "receive", late)
+    verdict = verdicts(kit, toy)["binary-synapse"]
+    assert verdict.outcome is Outcome.DIVERGES
+    # What is sent in the first step has to be felt in the second.
+    assert (verdict.divergence.array, verdict.divergence.step) == ("a_out_post", 1)
+
+
+def test_one_missing_event_is_caught(kit, toy, monkeypatch):
+    neurons = toy_module(toy).Neurons
+    step = neurons.step
+    golden = next(entry.golden for entry in kit if entry.case.name == "binary-neuron")
+    when, sample, neuron = (int(i) for i in np.argwhere(golden.outputs["s_out"])[3])
+    calls = iter(range(10**6))
+
+    def forgetful(self, *arguments):
+        events = step(self, *arguments)
+        if next(calls) == when:
+            events[sample, neuron] = 0
+        return events
+
+    monkeypatch.setattr(neurons, "step", forgetful)
+    verdict = verdicts(choose(kit, ["binary-neuron"]), toy)["binary-neuron"]
+    assert verdict.outcome is Outcome.DIVERGES
+    found = verdict.divergence
+    assert (found.array, found.step, found.index) == ("s_out", when, (sample, neuron))
+    assert (abs(found.expected), found.found) == (1, 0)
+
+
+def test_a_forgotten_restore_is_caught_in_the_network(kit, toy, monkeypatch):
+    without = SimpleNamespace(LOAD=Phase.LOAD, RESTORE=None)
+    monkeypatch.setattr(toy_module(toy), "Phase", without)
+    verdict = verdicts(choose(kit, ["network-binary"]), toy)["network-binary"]
+    assert verdict.outcome is Outcome.DIVERGES
+
+
+class Answers:
+    """An adapter that answers what it was given."""
+
+    name, arithmetic = "answers", FLOATING
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def run(self, case):
+        return self.trace
+
+
+def test_small_differences_are_within_tolerance(kit):
+    (entry,) = choose(kit, ["real-synapse"])
+    after = dict(entry.golden.after)
+    after["weights"] = after["weights"] * np.float32(1 + 1e-6)
+    (verdict,) = check([entry], Answers(Trace(entry.golden.outputs, after)))
+    assert verdict.outcome is Outcome.WITHIN_TOLERANCE
+    assert 0 < verdict.largest < 1e-5
+    after["weights"] = after["weights"] * np.float32(np.nan)
+    (verdict,) = check([entry], Answers(Trace(entry.golden.outputs, after)))
+    assert verdict.outcome is Outcome.DIVERGES
+    assert verdict.divergence.step is None
+
+
+def test_traces_of_other_shapes_are_refused(kit):
+    (entry,) = choose(kit, ["target"])
+    short = {"target_out": entry.golden.outputs["target_out"][:-1]}
+    with pytest.raises(InputError, match=r"target_out of shape \(3, 2, 6\), expected \(4, 2, 6\)"):
+        list(check([entry], Answers(Trace(short, {}))))
+    with pytest.raises(InputError, match="none of the arrays asked for: target_out"):
+        list(check([entry], Answers(Trace({}, {}))))
+
+
+def test_arguments_become_plain_and_back():
+    schedule = PhaseSchedule(3, 2, 0.5, "swing", seed=4)
+    plain = json.loads(json.dumps(to_plain((schedule, None, 2.5))))
+    assert from_plain(plain) == (schedule, None, 2.5)
+    with pytest.raises(InputError, match="argument of kind 'Popen'"):
+        from_plain({"kind": "Popen", "args": "true"})
+    with pytest.raises(InputError, match="PhaseSchedule"):
+        from_plain({"kind": "PhaseSchedule", "steps": 3})
+
+
+def test_a_kit_is_read_as_it_was_written(tmp_path):
+    suite = [case for case in cases() if case.name in ("target", "readout")]
+    entries = record(suite, LavaAdapter("message-passing", FLOATING))
+    write_kit(tmp_path / "kit", entries)
+    for written, read in zip(entries, read_kit(tmp_path / "kit"), strict=True):
+        assert_equal_arrays(dict(written.golden.outputs), dict(read.golden.outputs))
+    with pytest.raises(InputError, match="not empty"):
+        write_kit(tmp_path / "kit", entries)
+
+
+@pytest.fixture
+def small_kit(tmp_path, kit):
+    write_kit(tmp_path / "kit", choose(kit, ["target"]))
+    return tmp_path / "kit"
+
+
+def test_kits_that_are_not_whole_are_refused(small_kit, tmp_path):
+    with pytest.raises(InputError, match=r"holds no kit\.json"):
+        read_kit(tmp_path / "nothing")
+    arrays = small_kit / "target.safetensors"
+    content = arrays.read_bytes()
+    arrays.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(InputError, match=r"not the file that kit\.json names"):
+        read_kit(small_kit)
+    arrays.unlink()
+    with pytest.raises(InputError, match=r"target\.safetensors is missing"):
+        read_kit(small_kit)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, "has version 2, expected 1"),
+        ({"surprise": 1}, "surprise"),
+        ({"cases": [{"name": "target"}]}, "Field required"),
+    ],
+)
+def test_manifests_that_do_not_fit_are_refused(small_kit, change, message):
+    path = small_kit / "kit.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=message):
+        read_kit(small_kit)
+    path.write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        read_kit(small_kit)
+
+
+def test_command_line(small_kit, tmp_path):
+    runner = CliRunner()
+    result = runner.invoke(
+        app, ["conformance", "check", "message-passing", "fused", "--kit", str(small_kit)]
+    )
+    assert result.exit_code == 0
+    assert "message-passing: 1 identical" in result.stdout
+    assert "fused: 1 not covered" in result.stdout
+    broken = tmp_path / "broken.py"
+    broken.write_text(
+        "import numpy as np\n"
+        "from lava_ep.conformance import FLOATING, Trace\n"
+        "class Broken:\n"
+        "    name, arithmetic = 'broken', FLOATING\n"
+        "    def run(self, case):\n"
+        "        return Trace({'target_out': np.zeros((4, 2, 6))}, {})\n"
+    )
+    arguments = ["conformance", "check", f"{broken}:Broken", "--kit", str(small_kit), "--json"]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 1
+    (verdict,) = json.loads(result.stdout)["broken"]
+    assert verdict["verdict"] == "diverges"
+    assert verdict["divergence"]["step"] == 0
+    assert runner.invoke(app, ["conformance", "record", "--out", str(small_kit)]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nonsense", "expected one of message-passing, fused"),
+        ("missing.py:Toy", "there is no such file"),
+        ("lava_ep.errors:Toy", "has no Toy"),
+        ("lava_ep.nothing:Toy", "cannot be imported"),
+        ("lava_ep.errors:InputError", "has no name, arithmetic, run"),
+    ],
+)
+def test_adapters_that_are_none_are_refused(name, message):
+    with pytest.raises(InputError, match=message):
+        find_adapter(name)
+
+
+def test_left_out_cases_tell_why():
+    with pytest.raises(NotCovered, match="no ProcessModel of Target alone"):
+        LavaAdapter("fused", FLOATING).run(next(c for c in cases() if c.name == "target"))
+
+
+def test_the_example_file_can_be_copied_and_run(tmp_path):
+    shutil.copy(EXAMPLE, tmp_path / "mine.py")
+    assert find_adapter(f"{tmp_path / 'mine.py'}:ToyBackend").name == "toy"
