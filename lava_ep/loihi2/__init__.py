@@ -1,0 +1,1 @@
+"""What is publicly known of Loihi 2, as named constants with their sources."""
