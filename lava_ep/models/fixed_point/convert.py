@@ -224,8 +224,8 @@ def convert(spec: NetworkSpec, parameters: NetworkParameters) -> Conversion:
 
     States get close to 18 bits below 1.0 (`ONE`), so that accumulated input of 16 bits, aligned by
     6, reaches 8 times as far. Where all weights are binary, each layer has a unit of its own,
-    chosen so that the magnitude of the weights into it is exactly one of 8 bits and that of the
-    weights back into it nearly. Real weights share one unit, so that weights of both directions
+    chosen so that the magnitudes of the weights into it, from below and from above, come close to
+    ones of 8 bits. Real weights share one unit, so that weights of both directions
     have the same integers; their exponents leave them room to grow (`WEIGHT_ROOM`). The input of
     integrate-and-fire neurons is multiplied by du, which Loihi does not do.
 
@@ -265,7 +265,7 @@ class _Converter:
         inputs = tuple(self._input_range(index, layers) for index in range(len(layers)))
         return Conversion(layers, tuple(self._entries), inputs)
 
-    def _current_unit(self, index: int, one: int, levels: int) -> float:
+    def _current_unit(self, one: int, levels: int) -> float:
         """Return the accumulated input that a real weight of 1.0 makes of an activation of 1."""
         return self._input_share * one / (levels << ACTIVATION_SHIFT)
 
@@ -281,25 +281,22 @@ class _Converter:
 
     def _choose_one(self, index: int) -> int:
         """Return a multiple of the levels, at most `ONE`, that suits the binary weights."""
-        unit = self._alpha(index) * self._current_unit(index, 1, self._source_levels(index))
-        best, least = 0, math.inf
-        for factor in range(weight_limits()[1], 0, -weight_step()):
-            exponent = math.floor(math.log2(ONE * unit / factor))
-            if exponent < WEIGHT_EXPONENT.lowest:
-                continue
-            one = self._levels * round(math.ldexp(factor, exponent) / unit / self._levels)
-            error = self._feedback_error(index, one) + self._threshold_error(one)
-            if error < least and one <= ONE:
-                best, least = one, error
-        return best
+        units = [self._alpha(index) * self._current_unit(1, self._source_levels(index))]
+        if index + 1 < len(self._spec.layers):
+            units.append(self._alpha(index + 1) * self._current_unit(1, self._levels))
+        ones = {
+            self._levels * round(math.ldexp(factor, exponent) / unit / self._levels)
+            for unit in units
+            for factor in range(weight_step(), weight_limits()[1] + 1, weight_step())
+            if (exponent := math.floor(math.log2(ONE * unit / factor))) >= WEIGHT_EXPONENT.lowest
+        }
 
-    def _feedback_error(self, index: int, one: int) -> float:
-        """Return the relative error of the weights back into a layer."""
-        if index + 1 == len(self._spec.layers):
-            return 0.0
-        wanted = self._alpha(index + 1) * self._current_unit(index + 1, one, self._levels)
-        found = _direction(wanted)
-        return abs(math.ldexp(found.factor, found.exponent) / wanted - 1)
+        def error(one: int) -> tuple[float, int]:
+            # What comes from below counts more, as it is what there is to settle on.
+            below, *above = (_direction_error(unit * one) for unit in units)
+            return 2 * below + sum(above) + self._threshold_error(one), -one
+
+        return min((one for one in ones if one <= ONE), key=error)
 
     def _threshold_error(self, one: int) -> float:
         """Return the relative error of the threshold."""
@@ -320,7 +317,8 @@ class _Converter:
         return LayerFormat(self._neurons(index), self._synapses(index))
 
     def _neurons(self, index: int) -> NeuronFormat:
-        layer, bias = self._spec.layers[index], self._parameters.layers[index].bias
+        layer = self._spec.layers[index]
+        bias = self._parameters.layers[index].bias.astype(np.float64)
         one = self._ones[index]
         room = BIAS_ROOM if layer.bias_rate else 0.0
         largest = max(room, float(np.abs(bias).max())) * one
@@ -333,8 +331,8 @@ class _Converter:
     def _synapses(self, index: int) -> SynapseFormat:
         spec, values = self._spec, self._parameters.layers[index]
         levels = self._source_levels(index)
-        up = self._current_unit(index, self._ones[index], levels)
-        down = self._current_unit(index, self._ones[index - 1], self._levels) if index else 0.0
+        up = self._current_unit(self._ones[index], levels)
+        down = self._current_unit(self._ones[index - 1], self._levels) if index else 0.0
         if spec.layers[index].binary:
             unit = self._alpha(index)
             forward = self._report_alpha(index, "alpha", unit, up)
@@ -461,6 +459,12 @@ def _direction(value: float) -> Direction:
     highest, step = weight_limits()[1], weight_step()
     exponent = max(math.ceil(math.log2(value / (highest + step / 2))), WEIGHT_EXPONENT.lowest)
     return Direction(min(step * round(math.ldexp(value, -exponent) / step), highest), exponent)
+
+
+def _direction_error(value: float) -> float:
+    """Return the relative error of `_direction`."""
+    found = _direction(value)
+    return abs(math.ldexp(found.factor, found.exponent) / value - 1)
 
 
 def _check_exponent(exponent: int, field: str, value: float) -> None:
