@@ -18,7 +18,7 @@ from lava_ep.dynamics.fixed_point import (
 )
 from lava_ep.loihi2.formats import BIAS, DECAY, THRESHOLD, THRESHOLD_SHIFT
 from lava_ep.models.fixed_point.format import NeuronFormat, Rounding
-from lava_ep.models.parts import BinaryPart, Clock, LIFPart, NeuronPart, SigmaDeltaPart
+from lava_ep.models.parts import BinaryPart, Clock, LIFPart, NeuronPart, SigmaDeltaPart, read_only
 
 Array = NDArray[Any]
 
@@ -77,12 +77,15 @@ class FixedNeuronPart(NeuronPart):
         return self.get("state")
 
     def get(self, name: str) -> Array:
-        """Return one of the arrays as real numbers, if that is what it means."""
+        """Return one of the arrays as real numbers, if that is what it means.
+
+        These are copies, and read-only, as what is written to them would be lost.
+        """
         found = super().get(name)
         if name in self.STATES:
-            return found.astype(np.float32) / np.float32(self._format.one)
+            return read_only(found.astype(np.float32) / np.float32(self._format.one))
         if name == "bias":
-            return (self._shifted_bias / self._format.one).astype(np.float32)
+            return read_only((self._shifted_bias / self._format.one).astype(np.float32))
         return found
 
     def set(self, name: str, value: Array) -> None:

@@ -32,7 +32,15 @@ from lava_ep.errors import InputError
 from lava_ep.loihi2.formats import TAG
 from lava_ep.models.fixed_point.format import Rounding, SynapseFormat, TraceFormat
 from lava_ep.models.messages import as_integers
-from lava_ep.models.parts import Clock, Contrast, Receiver, SynapsePart, Weights, receiver
+from lava_ep.models.parts import (
+    Clock,
+    Contrast,
+    Receiver,
+    SynapsePart,
+    Weights,
+    read_only,
+    receiver,
+)
 from lava_ep.models.parts.receiver import PulseReceiver
 from lava_ep.models.parts.synapse import Moment
 
@@ -91,13 +99,17 @@ class FixedWeights(Weights):
             self.alpha = np.array([format.unit])
 
     def get(self, name: str) -> Array:
-        """Return one of the arrays of `LayerParameters`, or the number of flips."""
+        """Return one of the arrays of `LayerParameters`, or the number of flips.
+
+        Those that are converted are copies, and read-only, as what is written to them would be
+        lost; the scaling factor is read-only, as it is part of the format.
+        """
         found = super().get(name)
         if name == "weights" and not self.binary:
-            return (found * self.format.unit).astype(np.float32)
+            return read_only((found * self.format.unit).astype(np.float32))
         if name == "momentum":
-            return (found * self._momentum_unit).astype(np.float32)
-        return found
+            return read_only((found * self._momentum_unit).astype(np.float32))
+        return read_only(found) if name == "alpha" else found
 
     def set(self, name: str, value: Array) -> None:
         """Replace one of the arrays by the nearest integers.
