@@ -215,6 +215,9 @@ def test_what_was_learned_reads_back_as_the_same_integers(name):
     for index, names in enumerate(fields):
         for field in names:
             assert np.array_equal(again.get(index, field), made.get(index, field)), field
+    # What is a copy has to be set: writing to it would change nothing.
+    with pytest.raises(ValueError, match="read-only"):
+        made.get(0, "bias")[...] = 0
 
 
 def test_integers_are_close_to_the_floats_that_they_stand_for():
