@@ -15,8 +15,8 @@ from lava_ep.spec import NetworkSpec
 
 # The order matters to Lava: asked for SubProcessModels, it wants them first.
 from lava_ep.models import message_passing  # isort: skip
-from lava_ep.models import fused  # isort: skip
 from lava_ep.models import fixed_point  # isort: skip
+from lava_ep.models import fused  # isort: skip
 
 
 @dataclass(frozen=True)

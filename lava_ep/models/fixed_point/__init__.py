@@ -15,19 +15,16 @@ from lava_ep.models.fixed_point.format import (
     SynapseFormat,
     TraceFormat,
 )
-from lava_ep.models.fixed_point.network import (
-    PyEPNetworkModelFixed,
-    PyEPNetworkModelFixedStepwise,
-    SubEPNetworkModelFixed,
-)
-from lava_ep.models.fixed_point.processes import (
+from lava_ep.models.fixed_point.message_passing import (
     PyBinaryNeuronModelFixed,
     PyBinarySynapseModelFixed,
     PyConvSynapseModelFixed,
     PyLIFNeuronModelFixed,
     PyRealSynapseModelFixed,
     PySigmaDeltaNeuronModelFixed,
+    SubEPNetworkModelFixed,
 )
+from lava_ep.models.fixed_point.network import PyEPNetworkModelFixed, PyEPNetworkModelFixedStepwise
 
 __all__ = [
     "Clipped",

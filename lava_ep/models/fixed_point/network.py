@@ -1,33 +1,17 @@
-"""Fixed-point models of a whole `EPNetwork`: of Processes, and in one OS process."""
+"""Fixed-point models of a whole `EPNetwork` in one OS process."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
-from lava_ep.models.discovery import cpu_model, sub_model
+from lava_ep.models.discovery import cpu_model
 from lava_ep.models.fixed_point.convert import convert
 from lava_ep.models.fixed_point.engine import FixedEngine
-from lava_ep.models.fixed_point.processes import TAGS
 from lava_ep.models.fused.network import EngineModel, StepwiseModel, WholeBatchModel
-from lava_ep.models.message_passing.network import NetworkOfProcesses
 from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
 from lava_ep.spec import NetworkSpec
-
-
-@sub_model(EPNetwork, *TAGS)
-class SubEPNetworkModelFixed(NetworkOfProcesses):
-    """Of Processes that compute with integers."""
-
-    def further_arguments(self, proc: EPNetwork) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Return the formats of each layer."""
-        found = convert(proc.proc_params["spec"], proc.proc_params["parameters"])
-        return [
-            ({"fixed_point": layer.neurons}, {"fixed_point": layer.synapses})
-            for layer in found.layers
-        ]
 
 
 class _IntegerEngine(EngineModel):

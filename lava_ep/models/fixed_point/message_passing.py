@@ -1,4 +1,4 @@
-"""Message-passing models of neurons and synapses whose numbers are integers."""
+"""Message-passing models of neurons, synapses and networks whose numbers are integers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
 from lava_ep.errors import InputError
-from lava_ep.models.discovery import cpu_model
+from lava_ep.models.discovery import cpu_model, sub_model
+from lava_ep.models.fixed_point.convert import convert
 from lava_ep.models.fixed_point.neuron import FixedBinaryPart, FixedLIFPart, FixedSigmaDeltaPart
 from lava_ep.models.fixed_point.synapse import FixedSynapsePart, FixedWeights
+from lava_ep.models.message_passing.network import NetworkOfProcesses
 from lava_ep.models.message_passing.neuron import NeuronModel
 from lava_ep.models.message_passing.part import VarTypes
 from lava_ep.models.message_passing.synapse import BINARY_VARS, REAL_VARS, SynapseModel
 from lava_ep.models.messages import SummingInPort, as_integers
 from lava_ep.models.parts import levels_of
+from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
@@ -138,3 +141,16 @@ class PyConvSynapseModelFixed(FixedSynapseModel):
     """Kernels of 8 bits, or of signs with momenta of 9 bits."""
 
     VARS: ClassVar[VarTypes] = {**REAL_VARS, **BINARY_VARS}
+
+
+@sub_model(EPNetwork, *TAGS)
+class SubEPNetworkModelFixed(NetworkOfProcesses):
+    """Of Processes that compute with integers."""
+
+    def further_arguments(self, proc: EPNetwork) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return the formats of each layer."""
+        found = convert(proc.proc_params["spec"], proc.proc_params["parameters"])
+        return [
+            ({"fixed_point": layer.neurons}, {"fixed_point": layer.synapses})
+            for layer in found.layers
+        ]
