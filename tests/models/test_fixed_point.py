@@ -293,10 +293,35 @@ def test_the_magnitudes_of_binary_weights_come_close_to_eight_bits():
         assert max(errors.values()) < 3e-3
 
 
-def test_weights_too_large_for_any_exponent_are_refused():
-    spec = override_layers(NETWORKS["integrate-and-fire, real weights"], scale=1e5)
-    with pytest.raises(InputError, match=r"network.layers.0.weights: weights up to .* at most 7"):
+@pytest.mark.parametrize(
+    ("name", "scale", "message"),
+    [
+        ("integrate-and-fire, real weights", 1e5, "layers.0.weights: weights up to .* at most 7"),
+        ("binary", 1e5, "layers.0.scale: weights up to .* at most 7, make them smaller"),
+        ("binary", 1e-6, "layers.0.scale: binary weights of 1.25e-07 are too small for 8 bits"),
+    ],
+)
+def test_weights_that_no_exponent_suits_are_refused(name, scale, message):
+    spec = override_layers(NETWORKS[name], scale=scale)
+    with pytest.raises(InputError, match=message):
         convert(spec, initial_parameters(spec, seed=SEED))
+
+
+def test_values_at_their_limits_keep_their_formats():
+    # A resumed run converts what it has saturated, and has to go on with the same integers.
+    spec = NETWORKS["integrate-and-fire, real weights"]
+    parameters = initial_parameters(spec, seed=SEED)
+    formats = convert(spec, parameters).layers
+    made = engine(spec)
+    for index, layer in enumerate(parameters.layers):
+        made.set(index, "weights", np.resize([1e3, -1e3], layer.weights.shape))
+        made.set(index, "bias", np.resize([1e3, -1e3], layer.bias.shape))
+    extreme = tuple(
+        replace(layer, weights=made.get(index, "weights"), bias=made.get(index, "bias"))
+        for index, layer in enumerate(parameters.layers)
+    )
+    assert convert(spec, replace(parameters, layers=extreme)).layers == formats
+    assert set(np.unique(made.weights[0]._forward)) == set(weight_limits())
 
 
 @pytest.mark.parametrize(

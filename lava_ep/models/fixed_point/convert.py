@@ -21,6 +21,7 @@ from lava_ep.loihi2.formats import (
     DECAY,
     THRESHOLD_SHIFT,
     TRACE,
+    WEIGHT_BITS,
     WEIGHT_EXPONENT,
 )
 from lava_ep.models.fixed_point.format import (
@@ -225,9 +226,9 @@ def convert(spec: NetworkSpec, parameters: NetworkParameters) -> Conversion:
     States get close to 18 bits below 1.0 (`ONE`), so that accumulated input of 16 bits, aligned by
     6, reaches 8 times as far. Where all weights are binary, each layer has a unit of its own,
     chosen so that the magnitudes of the weights into it, from below and from above, come close to
-    ones of 8 bits. Real weights share one unit, so that weights of both directions
-    have the same integers; their exponents leave them room to grow (`WEIGHT_ROOM`). The input of
-    integrate-and-fire neurons is multiplied by du, which Loihi does not do.
+    ones of 8 bits. Real weights share one unit, so that weights of both directions have the same
+    integers; their exponents leave them room to grow (`WEIGHT_ROOM`). Weights into
+    integrate-and-fire neurons are multiplied by du, as Loihi does not multiply their input.
 
     The result depends on the spec and, as far as they are larger than it lets expect, on the
     weights and biases.
@@ -240,8 +241,8 @@ def convert(spec: NetworkSpec, parameters: NetworkParameters) -> Conversion:
     Raises
     ------
     InputError
-        If fixed point does not cover the network, see `check_covered`, or a value is too small or
-        too large for any format.
+        If fixed point does not cover the network, see `check_covered`, or weights are too small or
+        too large for any exponent.
     """
     check_covered(spec)
     return _Converter(spec, parameters).conversion()
@@ -251,11 +252,12 @@ class _Converter:
     def __init__(self, spec: NetworkSpec, parameters: NetworkParameters) -> None:
         self._spec = spec
         self._parameters = parameters
-        neuron = spec.neuron
         # Levels that activations are counted in by synapses; 1.0 has to be a multiple of them.
         self._levels = levels_of(spec.spikes)
-        lif = isinstance(neuron, LIFNeuronSpec)
-        self._input_share = max(whole_decay(neuron.du), 1) / (1 << DECAY.bits) if lif else 1.0  # type: ignore[union-attr]
+        self._whole = self._levels << int(math.log2(ONE / self._levels))
+        self._input_share = 1.0
+        if isinstance(spec.neuron, LIFNeuronSpec):
+            self._input_share = max(whole_decay(spec.neuron.du), 1) / (1 << DECAY.bits)
         self._ones = self._choose_ones()
         self._entries: list[Entry] = []
 
@@ -274,9 +276,8 @@ class _Converter:
 
     def _choose_ones(self) -> list[int]:
         """Return what means 1.0 in each layer."""
-        whole = self._levels << int(math.log2(ONE / self._levels))
         if not all(layer.binary for layer in self._spec.layers):
-            return [whole] * len(self._spec.layers)
+            return [self._whole] * len(self._spec.layers)
         return [self._choose_one(index) for index in range(len(self._spec.layers))]
 
     def _choose_one(self, index: int) -> int:
@@ -296,7 +297,8 @@ class _Converter:
             below, *above = (_direction_error(unit * one) for unit in units)
             return 2 * below + sum(above) + self._threshold_error(one), -one
 
-        return min((one for one in ones if one <= ONE), key=error)
+        # Weights too small for any factor are refused where they are converted.
+        return min((one for one in ones if one <= ONE), key=error, default=self._whole)
 
     def _threshold_error(self, one: int) -> float:
         """Return the relative error of the threshold."""
@@ -321,8 +323,8 @@ class _Converter:
         bias = self._parameters.layers[index].bias.astype(np.float64)
         one = self._ones[index]
         room = BIAS_ROOM if layer.bias_rate else 0.0
-        largest = max(room, float(np.abs(bias).max())) * one
-        exponent = min(max(_exponent(largest, BIAS.highest), 0), BIAS_EXPONENT.highest)
+        needed = _shared_exponent(bias, room, one, (BIAS.lowest, BIAS.highest))
+        exponent = min(max(needed, BIAS_EXPONENT.lowest), BIAS_EXPONENT.highest)
         step = (1 << exponent) / one
         kept = np.clip(np.rint(bias / step), BIAS.lowest, BIAS.highest) * step
         self._report(index, "bias", bias, kept, step, exponent)
@@ -339,10 +341,10 @@ class _Converter:
             backward = self._report_alpha(index, "alpha back", unit, down) if index else forward
         else:
             room = 0.0 if spec.layers[index].frozen else _room(spec, index)
-            lowest, highest = weight_limits()
-            ends = max(room, float(values.weights.max())), -float(values.weights.min())
-            exponent = max(_exponent(ends[0] * up, highest), _exponent(ends[1] * up, -lowest))
-            _check_exponent(exponent, f"layers.{index}.weights", max(ends))
+            needed = _shared_exponent(values.weights, room, up, weight_limits())
+            exponent = max(needed, WEIGHT_EXPONENT.lowest)
+            largest = max(room, float(np.abs(values.weights).max()))
+            _check_exponent(exponent, f"layers.{index}.weights", largest)
             unit = math.ldexp(1.0, exponent) / up
             forward = Direction(1, exponent)
             backward = Direction(1, exponent)
@@ -360,6 +362,11 @@ class _Converter:
     def _report_alpha(self, index: int, what: str, alpha: float, unit: float) -> Direction:
         found = _direction(alpha * unit)
         _check_exponent(found.exponent, f"layers.{index}.scale", alpha)
+        if found.factor == 0:
+            raise InputError(
+                f"network.layers.{index}.scale: binary weights of {alpha:g} are too small for "
+                f"{WEIGHT_BITS} bits with the exponent {found.exponent}; make them larger"
+            )
         step = math.ldexp(weight_step(), found.exponent) / unit
         kept = math.ldexp(found.factor, found.exponent) / unit
         self._report(index, what, np.array(alpha), np.array(kept), step, found.exponent)
@@ -447,11 +454,26 @@ def _room(spec: NetworkSpec, index: int) -> float:
     return WEIGHT_ROOM * layer.scale * math.sqrt(6 / (connection.fan_in + connection.fan_out))
 
 
-def _exponent(largest: float, highest: int) -> int:
-    """Return the smallest exponent with which a number up to ``highest`` reaches ``largest``."""
-    if largest <= 0:
-        return WEIGHT_EXPONENT.lowest
-    return max(math.ceil(math.log2(largest / highest) - 1e-9), WEIGHT_EXPONENT.lowest)
+def _shared_exponent(
+    values: NDArray[Any], room: float, unit: float, limits: tuple[int, int]
+) -> int:
+    """Return the smallest exponent with which integers within limits reach all values.
+
+    Parameters
+    ----------
+    values
+        What there is.
+    room
+        Magnitude that is to be reached, too.
+    unit
+        Integer that 1.0 is with the exponent 0.
+    limits
+        The smallest and the largest integer.
+    """
+    lowest, highest = limits
+    needed = max(room, float(values.max())) * unit / highest, float(values.min()) * unit / lowest
+    # Values that were read from integers may be larger by the rounding of float32.
+    return math.ceil(math.log2(max(*needed, 2.0**-99)) - 1e-6)
 
 
 def _direction(value: float) -> Direction:
