@@ -184,9 +184,10 @@ def train(
         ]
     else:
         experiment = _experiment(preset, spec, {**given, "training.epochs": epochs}, assignments)
+        backend = backend or DEFAULT_BACKEND
+        find_backend(backend).check(experiment.network)
         dataset = load_experiment(experiment, data_dir=data_dir)
         training.check_fit(experiment, dataset)
-        backend = backend or DEFAULT_BACKEND
         if out is None:
             name = preset or (spec.stem if spec else DEFAULT_PRESET)
             out = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -273,7 +274,7 @@ def compare(
     run_dir: RunDir,
     backends: Annotated[
         str, typer.Option(help="Backends to compare with the first of them, by commas.")
-    ] = ",".join(BACKENDS),
+    ] = "message-passing,fused",
     samples: Annotated[int, typer.Option(help="Training samples to show.")] = 64,
     threads: Threads = None,
     data_dir: DataDir = None,
@@ -300,6 +301,39 @@ def compare(
         f"{agreement}: {found.samples} samples from epoch {epoch} on, every state and activation "
         f"of {found.steps} time steps, and after every batch all parameters, scores and counters"
     )
+
+
+@command
+def convert(
+    run_dir: RunDir,
+    predict: Annotated[
+        bool,
+        typer.Option("--predict/--no-predict", help="Also compare predictions of test samples."),
+    ] = True,
+    data_dir: DataDir = None,
+    limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Convert the newest checkpoint of a run to fixed point and report what is lost."""
+    from lava_ep import training
+    from lava_ep.analysis import compare_predictions
+    from lava_ep.models import fixed_point
+
+    folder = training.RunFolder.open(run_dir)
+    experiment = folder.spec()
+    _, parameters = folder.latest_or_fail(experiment.network)
+    found = fixed_point.convert(experiment.network, parameters)
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True, markup=False)
+    display.print(str(found))
+    result = found.to_json() | {"run_dir": str(run_dir)}
+    if predict:
+        dataset = training.load_run_data(folder, data_dir=data_dir, limit_test=limit_test)
+        training.check_fit(experiment, dataset)
+        compared = compare_predictions(experiment, parameters, dataset, ("fused", "fixed_point"))
+        result["predictions"] = compared.to_json()
+        display.print(str(compared))
+    if as_json:
+        print(json.dumps(result), flush=True)
 
 
 @command

@@ -199,6 +199,11 @@ def test_a_used_folder_is_refused_with_exit_code_2(trained):
         (["raster", "missing"], "not a run folder"),
         (["compare", "missing"], "not a run folder"),
         (["compare", "missing", "--backends=fused,gpu"], "backend 'gpu': expected one of"),
+        (["convert", "missing"], "not a run folder"),
+        (
+            ["train", "--preset=ep-1h", "--backend=fixed_point"],
+            "network.neuron.kind=graded: fixed point covers binary, sigma-delta or lif",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
@@ -214,7 +219,7 @@ def test_presets_and_info_speak_json():
     presets = json.loads(invoke("presets", "--json").stdout)
     assert presets["laydevant-fc"]["network"]["layers"][0]["neurons"] == 8192
     facts = json.loads(invoke("info", "--json").stdout)
-    assert list(facts["backends"]) == ["message-passing", "fused"]
+    assert {"message-passing", "fused", "fixed_point"} <= set(facts["backends"])
     large = facts["engine_bytes"]["laydevant-fc-2h"]
     synapses = 784 * 8192 + 8192 * 8192 + 8192 * 6000
     assert large["momenta"] == 4 * synapses
@@ -293,6 +298,26 @@ def test_backends_train_to_the_same_bytes_and_a_resumed_run_stays_on_its_own(tmp
     result = invoke("train", "--resume", "--epochs=1", "--out", str(out))
     assert result.exit_code == 2
     assert "has been trained for 2 epochs already" in " ".join(result.output.split())
+
+
+def test_fixed_point_trains_resumes_and_reports_its_conversion(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    small = [*SMALL, "--no-report", "--backend=fixed_point"]
+    assert invoke("train", *small, "--epochs=2", "--out", whole).exit_code == 0
+    assert invoke("train", *small, "--epochs=1", "--out", parts).exit_code == 0
+    resumed = invoke("train", "--resume", "--epochs=2", "--no-report", "--out", parts)
+    assert resumed.exit_code == 0, resumed.output
+    last = "checkpoint-00002.safetensors"
+    assert (whole / last).read_bytes() == (parts / last).read_bytes()
+    found = invoke("convert", whole, "--json")
+    assert found.exit_code == 0, found.output
+    result = json.loads(found.stdout.splitlines()[-1])
+    assert result["clipped"] == 0
+    assert result["predictions"]["samples"] == 60
+    assert result["predictions"]["identical"] > 50
+    trained = json.loads((whole / "metrics.jsonl").read_text().splitlines()[-1])
+    assert result["predictions"]["accuracies"][1] == trained["test_accuracy"]
+    assert "alpha back" in invoke("convert", whole, "--no-predict").output
 
 
 def test_compare_says_identical_and_exits_with_0(tmp_path):

@@ -2,7 +2,13 @@
 
 from lava_ep.analysis.angle import AngleStudy, study_angles
 from lava_ep.analysis.bptt import Loss, backpropagate
-from lava_ep.analysis.comparison import Comparison, Difference, compare_backends
+from lava_ep.analysis.comparison import (
+    Comparison,
+    Difference,
+    Predictions,
+    compare_backends,
+    compare_predictions,
+)
 from lava_ep.analysis.efficiency import (
     Account,
     dense_macs,
@@ -22,9 +28,11 @@ __all__ = [
     "Energy",
     "GDUStudy",
     "Loss",
+    "Predictions",
     "Recording",
     "backpropagate",
     "compare_backends",
+    "compare_predictions",
     "dense_macs",
     "forward_macs",
     "inference_account",

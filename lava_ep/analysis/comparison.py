@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from lava_ep.errors import InputError
 from lava_ep.models import find_backend
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import ExperimentSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
-from lava_ep.training import NetworkSession
+from lava_ep.training import NetworkSession, evaluate
 
 TOLERANCE = 1e-4
 """Largest difference of graded networks, as a share of the largest value of an array.
@@ -104,8 +104,8 @@ def compare_backends(
     First all of them go step by step: every state and activation is compared after every time step,
     and all that is learned and counted after every batch. Then they start anew, each in the
     way it runs fastest, and scores, parameters and counters are compared after every batch.
-    Networks of binary or sigma-delta neurons with binary weights have to agree bit for bit, others
-    up to `TOLERANCE`.
+    Networks of binary or sigma-delta neurons with binary weights, and all in fixed point, have to
+    agree bit for bit, others up to `TOLERANCE`.
 
     Parameters
     ----------
@@ -123,12 +123,18 @@ def compare_backends(
     Raises
     ------
     InputError
-        If there are not two backends of such names, or not enough samples.
+        If there are not two backends of such names, or not enough samples, or backends compute
+        with different numbers.
     """
     if len(set(backends)) < 2 or len(set(backends)) < len(backends):
         raise InputError(f"backends {', '.join(backends)}: expected at least two different ones")
-    for name in backends:
-        find_backend(name)
+    arithmetics = {name: find_backend(name).arithmetic for name in backends}
+    if len(set(arithmetics.values())) > 1:
+        kinds = ", ".join(f"{name} ({arithmetic})" for name, arithmetic in arithmetics.items())
+        raise InputError(
+            f"backends {kinds}: expected the same arithmetic; what other numbers make of a network "
+            "is told by `lava-ep convert`"
+        )
     if samples < 1:
         raise InputError(f"samples={samples}: expected at least 1")
     size = min(spec.training.batch_size, samples)
@@ -140,7 +146,7 @@ def compare_backends(
         )
     shown = [slice(number * size, (number + 1) * size) for number in range(batches)]
     data = [(dataset.x_train[chosen], dataset.y_train[chosen]) for chosen in shown]
-    exact = _all_integers(spec.network)
+    exact = "fixed-point" in arithmetics.values() or _all_integers(spec.network)
     comparer = _Comparer(exact)
     steps = 0
     for stepwise in (True, False):
@@ -169,6 +175,54 @@ def compare_backends(
                     if found is not None:
                         return Comparison(number * size, steps, exact, comparer.largest, found)
     return Comparison(batches * size, steps, exact, comparer.largest, None)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What two backends predict of the same test samples.
+
+    Parameters
+    ----------
+    backends
+        Their names.
+    samples, identical
+        Samples shown, and how many of them get the same class from both.
+    accuracies
+        Test accuracy of both.
+    """
+
+    backends: tuple[str, str]
+    samples: int
+    identical: int
+    accuracies: tuple[float, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        share = self.identical / self.samples
+        accuracies = zip(self.backends, self.accuracies, strict=True)
+        return (
+            f"predictions: {self.identical} of {self.samples} identical ({share:.4f}); accuracy "
+            + ", ".join(f"{name} {accuracy:.4f}" for name, accuracy in accuracies)
+        )
+
+
+def compare_predictions(
+    spec: ExperimentSpec,
+    parameters: NetworkParameters,
+    dataset: Dataset,
+    backends: tuple[str, str],
+) -> Predictions:
+    """Let two backends, of any arithmetic, predict the classes of all test samples."""
+    first, second = (evaluate(spec, parameters, dataset, backend=name) for name in backends)
+    return Predictions(
+        backends,
+        len(first.labels),
+        int(np.sum(first.predictions == second.predictions)),
+        (first.accuracy, second.accuracy),
+    )
 
 
 def _all_integers(network: NetworkSpec) -> bool:

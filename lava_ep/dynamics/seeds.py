@@ -17,6 +17,7 @@ class Stream(IntEnum):
     FEEDBACK = 4
     AUGMENTATION = 5
     ENCODING = 6
+    ROUNDING = 7
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

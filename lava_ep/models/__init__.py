@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from lava.magma.core.model.model import AbstractProcessModel
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
 
 from lava_ep.errors import InputError
+from lava_ep.spec import NetworkSpec
 
 # The order matters to Lava: asked for SubProcessModels, it wants them first.
 from lava_ep.models import message_passing  # isort: skip
+from lava_ep.models import fixed_point  # isort: skip
 from lava_ep.models import fused  # isort: skip
 
 
@@ -27,11 +31,17 @@ class Backend:
         By which it selects those with one Lava time step for each time step of the network.
     description
         One line about it.
+    arithmetic
+        Backends of the same arithmetic give the same results.
+    check
+        Raises an `InputError` if the backend cannot execute a network.
     """
 
     tag: str
     stepwise_tag: str
     description: str
+    arithmetic: Literal["floating-point", "fixed-point"] = "floating-point"
+    check: Callable[[NetworkSpec], None] = lambda spec: None
 
     @property
     def whole_batches(self) -> bool:
@@ -45,6 +55,20 @@ BACKENDS = {
     ),
     "fused": Backend(
         "fused", "fused_stepwise", "the whole network in one compiled, multi-threaded engine"
+    ),
+    "fixed_point": Backend(
+        "fixed_pt_fused",
+        "fixed_pt_fused_stepwise",
+        "the whole network in integers of Loihi 2's widths, in one OS process",
+        "fixed-point",
+        fixed_point.check_covered,
+    ),
+    "fixed_point-message-passing": Backend(
+        "fixed_pt",
+        "fixed_pt",
+        "the same integers, every Process an OS process",
+        "fixed-point",
+        fixed_point.check_covered,
     ),
 }
 """The backends by name."""
@@ -105,6 +129,7 @@ __all__ = [
     "Backend",
     "BackendCfg",
     "find_backend",
+    "fixed_point",
     "fused",
     "message_passing",
     "run_config",

@@ -14,6 +14,15 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 Model = TypeVar("Model", bound=type)
 
+STEPWISE = (
+    "floating_pt",
+    "fused_stepwise",
+    "fixed_pt",
+    "bit_accurate_loihi",
+    "fixed_pt_fused_stepwise",
+)
+"""Tags of models for every backend with one Lava time step for each time step of the network."""
+
 
 def cpu_model(process: type[AbstractProcess], *tags: str) -> Callable[[Model], Model]:
     """Declare a class as a Python ProcessModel of ``process`` with the given tags.

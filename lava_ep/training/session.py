@@ -83,6 +83,7 @@ class NetworkSession:
         threads: int | None = None,
         stepwise: bool = False,
     ) -> None:
+        find_backend(backend).check(spec)
         self.spec = spec
         self.batch = batch
         self.learning = learning

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class _LayerVarTypes(type(PyLoihiProcessModel)):  # type: ignore[misc]
         return LavaPyType(np.ndarray, LAYER_FIELDS[match[2]])
 
 
-class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
+class EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
     """Ports and Vars of an `EPNetwork` in front of an `Engine`."""
 
     s_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
@@ -84,7 +84,7 @@ class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
         self.period = self.schedule.period(learning=self.learning)
         self.messages = spec.input_encoding.messages(self.period)
         self._layer_names = spec.layer_names
-        self.engine = engine_for(spec)(
+        self.engine = self.engine_type(spec, parameters)(
             spec,
             batch=proc_params["batch"],
             schedule=self.schedule,
@@ -94,6 +94,12 @@ class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
             epoch_batches=proc_params["epoch_batches"],
             threads=proc_params["threads"],
         )
+
+    def engine_type(
+        self, spec: NetworkSpec, parameters: NetworkParameters
+    ) -> Callable[..., Engine | LayeredEngine | PartsEngine]:
+        """Return what makes the engine, of the arguments of `PartsEngine`."""
+        return engine_for(spec)
 
     def __getattr__(self, name: str) -> NDArray[Any]:
         match = _LAYER_VAR.fullmatch(name)
@@ -134,8 +140,7 @@ class _EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
         return pixels
 
 
-@cpu_model(EPNetwork, "fused")
-class PyEPNetworkModelFused(_EngineModel):
+class WholeBatchModel(EngineModel):
     """One Lava time step carries a whole batch through all phases.
 
     ``label_in`` is received once a batch, ``s_in`` once for each time step in which pixels send
@@ -169,8 +174,7 @@ class PyEPNetworkModelFused(_EngineModel):
             self.engine.advance(first, last)
 
 
-@cpu_model(EPNetwork, "fused_stepwise")
-class PyEPNetworkModelFusedStepwise(_EngineModel):
+class StepwiseModel(EngineModel):
     """One Lava time step is one time step of the network, as with message passing."""
 
     def __init__(self, proc_params: Mapping[str, Any]) -> None:
@@ -194,3 +198,13 @@ class PyEPNetworkModelFusedStepwise(_EngineModel):
     def run_lrn(self) -> None:
         """Learn from the sample that ends with this step."""
         self.engine.learn()
+
+
+@cpu_model(EPNetwork, "fused")
+class PyEPNetworkModelFused(WholeBatchModel):
+    """The fastest engine for the network, batch by batch."""
+
+
+@cpu_model(EPNetwork, "fused_stepwise")
+class PyEPNetworkModelFusedStepwise(StepwiseModel):
+    """The fastest engine for the network, step by step."""

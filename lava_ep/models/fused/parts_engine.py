@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from lava_ep.dynamics import Phase, PhaseSchedule, expand_target, update_bias
+from lava_ep.dynamics import BOP, SGD, Phase, PhaseSchedule, expand_target, update_bias
 from lava_ep.errors import InputError
 from lava_ep.models.fused.threads import Team, available_cores, blocks
 from lava_ep.models.parts import (
@@ -106,35 +106,29 @@ class Shard:
 
     Parameters
     ----------
-    spec
-        The network.
-    weights
-        Weights of the synapses, shared with the other shards.
+    neurons, synapses
+        The layers, and the synapses that enter them.
     rows
         First and last sample, the last one not included.
     clock
         Tells the phase.
-    dtype
-        Type that is computed with.
     """
 
     def __init__(
         self,
-        spec: NetworkSpec,
-        weights: list[Weights],
+        neurons: list[NeuronPart],
+        synapses: list[SynapsePart],
         rows: tuple[int, int],
         clock: Clock,
-        dtype: npt.DTypeLike,
     ) -> None:
         self.rows = slice(*rows)
         batch = rows[1] - rows[0]
-        layers = range(len(weights))
-        self.neurons = [_neurons(spec, index, batch, dtype) for index in layers]
-        self.synapses = [_synapses(spec, index, weights[index], batch, dtype) for index in layers]
-        self.target = np.zeros((batch, spec.sizes[-1]), np.int8)
+        self.neurons = neurons
+        self.synapses = synapses
+        self.target = np.zeros((batch, neurons[-1].state.shape[1]), np.int8)
         self.clock = clock
         self._quiet_states: list[Array] = []
-        self._none = np.zeros((batch, spec.inputs), np.int32)
+        self._none = np.zeros((batch, synapses[0].current_pre.shape[1]), np.int32)
 
     def advance(self, last: int, pixels: Array | None) -> None:
         """Go on to before a position in the schedule, showing changed pixels in the next step."""
@@ -224,37 +218,24 @@ class PartsEngine:
     ) -> None:
         self.spec = spec
         self.batch = batch
+        self._dtype = dtype
         if not isinstance(spec.neuron, GradedNeuronSpec) and np.dtype(dtype) != np.float32:
             raise InputError(
                 f"dtype={np.dtype(dtype)}: expected float32 for neurons of kind {spec.neuron.kind}"
             )
         threads = threads or available_cores()
-        self.weights = [
-            Weights(
-                connection,
-                layer.rule(decay, epoch_batches),
-                binary=layer.binary,
-                untied=spec.feedback_angle is not None and index > 0,
-                alpha_rate=layer.alpha_rate,
-                levels=levels_of(spec.spikes) if index else spec.input_encoding.input_levels,
-                target_levels=levels_of(spec.spikes),
-                normalized=index == 0 and spec.normalization is not None,
-                dtype=dtype,
-            )
-            for index, (layer, connection) in enumerate(
-                zip(spec.layers, spec.connections, strict=True)
-            )
-        ]
+        rules = [layer.rule(decay, epoch_batches) for layer in spec.layers]
+        layers = range(len(spec.layers))
+        self.weights = [self.make_weights(index, rules[index]) for index in layers]
         shards = 1 if schedule.continual else min(threads, batch)
         self.shards = [
             Shard(
-                spec,
-                self.weights,
-                rows,
+                [self.make_neurons(index, last - first) for index in layers],
+                [self.make_synapses(index, last - first) for index in layers],
+                (first, last),
                 Clock(schedule, learning=learning, batch=first_batch),
-                dtype,
             )
-            for rows in blocks(batch, shards)
+            for first, last in blocks(batch, shards)
         ]
         for shard in self.shards[1:]:
             for own, shared in zip(shard.neurons, self.shards[0].neurons, strict=True):
@@ -263,6 +244,29 @@ class PartsEngine:
         # Shards that have the cores to themselves shall not share them with the threads of BLAS.
         self._blas = ThreadpoolController().limit
         self._blas_threads = max(1, threads // len(self.shards))
+
+    def make_weights(self, index: int, rule: BOP | SGD | None) -> Weights:
+        """Make the weights of the synapses that enter a layer."""
+        spec, layer = self.spec, self.spec.layers[index]
+        return Weights(
+            spec.connections[index],
+            rule,
+            binary=layer.binary,
+            untied=spec.feedback_angle is not None and index > 0,
+            alpha_rate=layer.alpha_rate,
+            levels=levels_of(spec.spikes) if index else spec.input_encoding.input_levels,
+            target_levels=levels_of(spec.spikes),
+            normalized=index == 0 and spec.normalization is not None,
+            dtype=self._dtype,
+        )
+
+    def make_neurons(self, index: int, batch: int) -> NeuronPart:
+        """Make the neurons of a layer, for some samples."""
+        return _neurons(self.spec, index, batch, self._dtype)
+
+    def make_synapses(self, index: int, batch: int) -> SynapsePart:
+        """Make the synapses that enter a layer, for some samples."""
+        return _synapses(self.spec, index, self.weights[index], batch, self._dtype)
 
     @property
     def batches_learned(self) -> int:
@@ -277,16 +281,16 @@ class PartsEngine:
         weights, neurons = self.weights[layer], [shard.neurons[layer] for shard in self.shards]
         found: Array
         if field in ("state", "activation"):
-            found = read_only(np.concatenate([getattr(part, field) for part in neurons]))
+            found = read_only(np.concatenate([part.get(field) for part in neurons]))
         elif field == "bias":
-            found = neurons[0].bias
+            found = neurons[0].get(field)
         elif field == "events":
             found = read_only(np.sum([part.events for part in neurons], axis=0))
         elif field == "synaptic_operations":
             counts = [shard.synapses[layer].synaptic_operations for shard in self.shards]
             found = read_only(np.sum(counts, axis=0))
         else:
-            found = getattr(weights, field)
+            found = weights.get(field)
         return found
 
     def set(self, layer: int, field: str, value: Array) -> None:

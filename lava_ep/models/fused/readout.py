@@ -8,7 +8,7 @@ from lava_ep.models.messages import as_reals
 from lava_ep.processes.readout import Readout
 
 
-@cpu_model(Readout, "fused")
+@cpu_model(Readout, "fused", "fixed_pt_fused")
 class PyReadoutModelFused(GroupMeans):
     """Average the output states of every message; each is the end of a free phase."""
 

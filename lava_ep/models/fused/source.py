@@ -18,16 +18,16 @@ class _WholeBatches(ClampedImages):
             self.s_out.send(frame)
 
 
-@cpu_model(ImageSource, "fused")
+@cpu_model(ImageSource, "fused", "fixed_pt_fused")
 class PyImageSourceModelFused(StoredImages, _WholeBatches):
     """Walk through the stored images."""
 
 
-@cpu_model(EventSource, "fused")
+@cpu_model(EventSource, "fused", "fixed_pt_fused")
 class PyEventSourceModelFused(StoredImages, _WholeBatches):
     """Walk through the stored recordings."""
 
 
-@cpu_model(ImageInjector, "fused")
+@cpu_model(ImageInjector, "fused", "fixed_pt_fused")
 class PyImageInjectorModelFused(SentImages, _WholeBatches):
     """Wait for the host to send the next batch."""

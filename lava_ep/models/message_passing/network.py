@@ -23,14 +23,14 @@ Synapse = BinarySynapse | RealSynapse | ConvSynapse
 NEURON_VARS = ("bias", "state", "activation", "events")
 
 
-@sub_model(EPNetwork, "floating_pt")
-class SubEPNetworkModel(AbstractSubProcessModel):
+class NetworkOfProcesses(AbstractSubProcessModel):
     """Wire the Processes of neurons, synapses and `Target` to a layered network."""
 
     def __init__(self, proc: EPNetwork) -> None:
         spec: NetworkSpec = proc.proc_params["spec"]
-        synapses = [_synapse(proc, index) for index in range(len(spec.layers))]
-        neurons = [_neuron(proc, index) for index in range(len(spec.layers))]
+        further = self.further_arguments(proc)
+        synapses = [_synapse(proc, index, more) for index, (_, more) in enumerate(further)]
+        neurons = [_neuron(proc, index, more) for index, (more, _) in enumerate(further)]
         sources = [proc.s_in, *(neuron.s_out for neuron in neurons[:-1])]
         for source, synapse, neuron in zip(sources, synapses, neurons, strict=True):
             source.connect(synapse.s_in_pre)
@@ -59,6 +59,15 @@ class SubEPNetworkModel(AbstractSubProcessModel):
                 for var in names:
                     proc.layer_var(name, var).alias(getattr(part, var))
 
+    def further_arguments(self, proc: EPNetwork) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return what neurons and synapses of each layer are told beside what all models need."""
+        return [({}, {}) for _ in proc.proc_params["spec"].layers]
+
+
+@sub_model(EPNetwork, "floating_pt")
+class SubEPNetworkModel(NetworkOfProcesses):
+    """Of Processes that compute with floating-point numbers."""
+
 
 def _common(proc: EPNetwork) -> dict[str, Any]:
     """Return what every scheduled Process of the network gets a copy of."""
@@ -71,7 +80,7 @@ def _common(proc: EPNetwork) -> dict[str, Any]:
     }
 
 
-def _synapse(proc: EPNetwork, index: int) -> Synapse:
+def _synapse(proc: EPNetwork, index: int, further: dict[str, Any]) -> Synapse:
     """Build the synapses that enter a layer."""
     spec: NetworkSpec = proc.proc_params["spec"]
     layer, values = spec.layers[index], proc.proc_params["parameters"].layers[index]
@@ -85,6 +94,7 @@ def _synapse(proc: EPNetwork, index: int) -> Synapse:
         "learning_rule": layer.rule(proc.proc_params["decay"], proc.proc_params["epoch_batches"]),
         "name": f"{spec.layer_names[index]}_synapse",
         **_common(proc),
+        **further,
     }
     if layer.binary:
         options |= {
@@ -99,7 +109,7 @@ def _synapse(proc: EPNetwork, index: int) -> Synapse:
     return RealSynapse(feedback=values.feedback, **options)
 
 
-def _neuron(proc: EPNetwork, index: int) -> Neuron:
+def _neuron(proc: EPNetwork, index: int, further: dict[str, Any]) -> Neuron:
     """Build the neurons of a layer."""
     spec: NetworkSpec = proc.proc_params["spec"]
     layer, values = spec.layers[index], proc.proc_params["parameters"].layers[index]
@@ -109,6 +119,7 @@ def _neuron(proc: EPNetwork, index: int) -> Neuron:
         "bias_rate": layer.bias_rate,
         "name": spec.layer_names[index],
         **_common(proc),
+        **further,
     }
     neuron = spec.neuron
     if isinstance(neuron, NeuronSpec):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
+from numpy.typing import NDArray
 
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.part import PartModel, VarTypes
@@ -27,12 +28,16 @@ class NeuronModel(PartModel):
 
     def step(self) -> None:
         """Take a time step."""
-        current = as_reals(self.a_in.recv())
+        current = self.read_current(self.a_in.recv())
         nudgeable = bool(self.target_in.csp_ports)
         target = as_integers(self.target_in.recv(), np.int8) if nudgeable else None
         self.part.step(self.clock, current, target)
         self.s_out.send(self.part.change)
         self.state_out.send(self.part.readout)
+
+    def read_current(self, message: NDArray[Any]) -> NDArray[Any]:
+        """Return the currents that were received, as the part computes with them."""
+        return as_reals(message)
 
 
 @cpu_model(BinaryNeuron, "floating_pt")

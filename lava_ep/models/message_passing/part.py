@@ -47,7 +47,7 @@ class PartModel(ScheduledModel, metaclass=_DeclaresVars):
 
     def __getattr__(self, name: str) -> Any:
         if self._is_var(name):
-            return getattr(self.part, name)
+            return self.part.get(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -12,13 +12,13 @@ from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import expand_target, group_mean
-from lava_ep.models.discovery import cpu_model
+from lava_ep.models.discovery import STEPWISE, cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
 from lava_ep.models.messages import SummingInPort, as_integers, as_reals
 from lava_ep.processes.readout import Readout, Target
 
 
-@cpu_model(Target, "floating_pt")
+@cpu_model(Target, *STEPWISE)
 class PyTargetModel(PyLoihiProcessModel):
     """Expand the labels of every step."""
 
@@ -53,7 +53,7 @@ class GroupMeans(ScheduledModel):
         self.scores[...] = group_mean(states, self._classes)
 
 
-@cpu_model(Readout, "floating_pt", "fused_stepwise")
+@cpu_model(Readout, *STEPWISE)
 class PyReadoutModel(GroupMeans):
     """Read the scores in the last free step."""
 

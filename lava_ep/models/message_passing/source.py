@@ -11,7 +11,7 @@ from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Encoding
-from lava_ep.models.discovery import cpu_model
+from lava_ep.models.discovery import STEPWISE, cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
 from lava_ep.processes.source import EventSource, ImageInjector, ImageSource
 
@@ -82,16 +82,16 @@ class SentImages(ClampedImages):
         return self.image_in.recv(), self.label_in.recv()
 
 
-@cpu_model(ImageSource, "floating_pt", "fused_stepwise")
+@cpu_model(ImageSource, *STEPWISE)
 class PyImageSourceModel(StoredImages):
     """Stored images, step by step."""
 
 
-@cpu_model(EventSource, "floating_pt", "fused_stepwise")
+@cpu_model(EventSource, *STEPWISE)
 class PyEventSourceModel(StoredImages):
     """Stored recordings, step by step."""
 
 
-@cpu_model(ImageInjector, "floating_pt", "fused_stepwise")
+@cpu_model(ImageInjector, *STEPWISE)
 class PyImageInjectorModel(SentImages):
     """Images from the host, step by step."""

@@ -80,6 +80,11 @@ class BitSynapsePart:
         signs.flags.writeable = False
         return signs
 
+    def get(self, name: str) -> NDArray[Any]:
+        """Return one of the arrays of `LayerParameters`, or a counter."""
+        found: NDArray[Any] = getattr(self, name)
+        return found
+
     def set(self, name: str, value: NDArray[Any]) -> None:
         """Replace one of the arrays of `LayerParameters`."""
         if name == "weights":

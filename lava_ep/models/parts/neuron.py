@@ -98,6 +98,11 @@ class NeuronPart:
         """Whether neurons whose condition a step does not change stay so for the whole phase."""
         return True
 
+    def get(self, name: str) -> Array:
+        """Return one of the arrays."""
+        found: Array = getattr(self, name)
+        return found
+
     def set(self, name: str, value: Array) -> None:
         """Replace one of the arrays."""
         getattr(self, name)[...] = value
@@ -270,13 +275,14 @@ class SigmaDeltaPart(NeuronPart):
         *,
         filter_rate: float,
         step_size: StepSize,
+        activations: npt.DTypeLike = np.float32,
         **common: Any,
     ) -> None:
         super().__init__(
             shape,
             biases,
             messages=np.int8,
-            activations=np.float32,
+            activations=activations,
             levels=step_size.levels,
             **common,
         )
@@ -326,11 +332,19 @@ class LIFPart(NeuronPart):
 
     CONDITION = ("state", "activation", "synaptic", "waiting", "change")
 
-    def __init__(self, shape: tuple[int, int], biases: int, *, neuron: LIF, **common: Any) -> None:
-        super().__init__(shape, biases, messages=np.int8, activations=np.float32, **common)
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        biases: int,
+        *,
+        neuron: LIF,
+        dtype: npt.DTypeLike = np.float32,
+        **common: Any,
+    ) -> None:
+        super().__init__(shape, biases, messages=np.int8, activations=dtype, dtype=dtype, **common)
         self._neuron = neuron
-        self._initial_membrane = neuron.initial_membrane(shape[1])
-        self.synaptic = np.zeros(shape, np.float32)
+        self._initial_membrane: Array = neuron.initial_membrane(shape[1])
+        self.synaptic = np.zeros(shape, dtype)
         self.waiting = np.zeros(shape, np.int32)
 
     @property

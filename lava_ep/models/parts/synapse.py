@@ -112,30 +112,9 @@ class SynapsePart:
             rows = self.contrast().rows
             self.store.learn(rows, self.energy_change(), batch=self._batch, clock=clock)
 
-    @property
-    def weights(self) -> Array:
-        """See `Weights`."""
-        return self.store.weights
-
-    @property
-    def feedback(self) -> Array | None:
-        """See `Weights`."""
-        return self.store.feedback
-
-    @property
-    def momentum(self) -> Array | None:
-        """See `Weights`."""
-        return self.store.momentum
-
-    @property
-    def alpha(self) -> Array | None:
-        """See `Weights`."""
-        return self.store.alpha
-
-    @property
-    def flips(self) -> Array:
-        """See `Weights`."""
-        return self.store.flips
+    def get(self, name: str) -> Array:
+        """Return one of the arrays of `LayerParameters`, or a counter."""
+        return self.synaptic_operations if name == "synaptic_operations" else self.store.get(name)
 
     def set(self, name: str, value: Array) -> None:
         """Replace one of the arrays of `LayerParameters`, or a counter."""

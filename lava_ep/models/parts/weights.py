@@ -124,6 +124,11 @@ class Weights:
         """Feedback weights, if they are apart; read-only as well."""
         return None if self._feedback is None else read_only(self._feedback)
 
+    def get(self, name: str) -> Array:
+        """Return one of the arrays of `LayerParameters`, or the number of flips."""
+        found: Array = getattr(self, name)
+        return found
+
     def set(self, name: str, value: Array) -> None:
         """Replace one of the arrays of `LayerParameters`."""
         target = {"weights": self._forward, "feedback": self._feedback}.get(
