@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Column, Table
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.models import BACKENDS, find_backend
+from lava_ep.models import BACKENDS, check_backend, default_backend, find_backend
 from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, preset_names
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def train(
         str | None,
         typer.Option(
             help=f"How to execute the network: {', '.join(BACKENDS)} "
-            f"[default: {DEFAULT_BACKEND}, or that of the run to resume]."
+            "[default: the first that can, or that of the run to resume]."
         ),
     ] = None,
     threads: Threads = None,
@@ -174,7 +174,8 @@ def train(
         experiment = _experiment(preset, spec, {**given, "training.epochs": epochs}, assignments)
         dataset = load_experiment(experiment, data_dir=data_dir)
         training.check_fit(experiment, dataset)
-        backend = backend or DEFAULT_BACKEND
+        backend = backend or default_backend(experiment.network)
+        check_backend(backend, experiment.network)
         if out is None:
             name = preset or (spec.stem if spec else DEFAULT_PRESET)
             out = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
