@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Column, Table
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.models import BACKENDS, check_backend, default_backend, find_backend
+from lava_ep.models import BACKENDS, COMPARABLE, check_backend, default_backend, find_backend
 from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, preset_names
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def compare(
     run_dir: RunDir,
     backends: Annotated[
         str, typer.Option(help="Backends to compare with the first of them, by commas.")
-    ] = ",".join(BACKENDS),
+    ] = ",".join(COMPARABLE),
     samples: Annotated[int, typer.Option(help="Training samples to show.")] = 64,
     threads: Threads = None,
     data_dir: DataDir = None,

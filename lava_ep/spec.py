@@ -155,7 +155,7 @@ class StockLIFNeuronSpec(_Spec):
     trace_tau: int = Field(6, ge=1, le=127, description="time constant of the traces of spikes")
     pixel_tau: int = Field(4, ge=1, le=127, description="the same of the traces of pixels")
     learning_epoch: Literal[1, 2, 4, 8, 16, 32] = Field(
-        4, description="time steps after which synapses look at spikes and clock"
+        1, description="time steps after which synapses look at spikes and clock"
     )
     payload: int = Field(240, ge=2, le=254, description="graded spike of the brightest pixel")
     excitation: int = Field(ge=1, le=32_767, description="current into nudged neurons of the class")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lava_ep.data import Dataset
 from lava_ep.dynamics import Rate
 from lava_ep.errors import InputError
-from lava_ep.models import find_backend
+from lava_ep.models import check_backend
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import ExperimentSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
 from lava_ep.training import NetworkSession
@@ -123,12 +123,18 @@ def compare_backends(
     Raises
     ------
     InputError
-        If there are not two backends of such names, or not enough samples.
+        If there are not two backends of such names for this network, or not enough samples.
     """
     if len(set(backends)) < 2 or len(set(backends)) < len(backends):
         raise InputError(f"backends {', '.join(backends)}: expected at least two different ones")
+    if spec.network.stock:
+        raise InputError(
+            "networks of neurons of kind stock-lif cannot be compared: their backends compute with "
+            "integers or with real numbers and differ on purpose; `lava-ep evaluate --backend` "
+            "tells how well each does"
+        )
     for name in backends:
-        find_backend(name)
+        check_backend(name, spec.network)
     if samples < 1:
         raise InputError(f"samples={samples}: expected at least 1")
     size = min(spec.training.batch_size, samples)

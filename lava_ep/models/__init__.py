@@ -107,6 +107,10 @@ BACKENDS: dict[str, Backend] = {
 """The backends by name."""
 
 
+COMPARABLE = tuple(name for name, found in BACKENDS.items() if not isinstance(found, LoihiBackend))
+"""Names of those that execute the same networks with the same results."""
+
+
 def find_backend(name: str) -> Backend:
     """Return a backend.
 
@@ -183,6 +187,7 @@ def run_config(backend: str, *, stepwise: bool = False) -> RunConfig:
 
 __all__ = [
     "BACKENDS",
+    "COMPARABLE",
     "Backend",
     "BackendCfg",
     "LoihiBackend",

@@ -64,6 +64,7 @@ class _PlainRun:
 @contextmanager
 def plain_run(process: AbstractProcess, run_cfg: RunConfig) -> Iterator[Running]:
     """Run a network on Lava's own runtime until the ``with`` block ends."""
+    process.create_runtime(run_cfg=run_cfg)
     try:
         yield _PlainRun(process, run_cfg)
     finally:

@@ -170,18 +170,19 @@ class Arithmetic(ABC):
         """
 
 
-def _literal(rate: float, factor: float) -> tuple[int, int]:
+def _literal(rate: float, factor: float, exponents: range) -> tuple[int, int]:
     """Return mantissa and exponent of ``factor * rate``, to go into a product of a rule."""
     exponent = math.floor(math.log2(factor * rate)) - 2
     mantissa = round(factor * rate / 2.0**exponent)
     while mantissa % 2 == 0 or mantissa > LARGEST_MANTISSA:
         mantissa, exponent = round(mantissa / 2), exponent + 1
-    # The exponent of the second product is larger by 1 in fixed point.
-    if exponent not in EXPONENTS or exponent + 1 not in EXPONENTS:
-        low, high = (2.0**e / factor for e in (EXPONENTS[0], EXPONENTS[-1] - 1))
+    while exponent > exponents[-1] and 2 * mantissa <= LARGEST_MANTISSA:
+        mantissa, exponent = 2 * mantissa, exponent - 1
+    if exponent not in exponents:
+        low, high = 2.0 ** exponents[0] / factor, LARGEST_MANTISSA * 2.0 ** exponents[-1] / factor
         raise InputError(
-            f"rate={rate:g} of plastic synapses: expected {low:g} to {high:g}, since a product of "
-            f"Loihi's learning rules has an exponent of {EXPONENTS[0]} to {EXPONENTS[-1]}"
+            f"rate={rate:g} of plastic synapses: expected {low:g} to {high:g}, since products of "
+            f"Loihi's learning rules have exponents of {EXPONENTS[0]} to {EXPONENTS[-1]}"
         )
     return mantissa, exponent
 
@@ -221,7 +222,7 @@ class FloatingPoint(Arithmetic):
         self, rate: float, scale: SynapseScale, traces: Traces, timing: Timing
     ) -> Loihi2FLearningRule:
         """Return the rule with C = a = 1."""
-        mantissa, exponent = _literal(rate, scale.gain)
+        mantissa, exponent = _literal(rate, scale.gain, EXPONENTS)
         u = timing.phase_end
         impulses = {name: traces[name] / UNIT for name in ("x1_impulse", "y1_impulse")}
         return Loihi2FLearningRule(
@@ -277,7 +278,8 @@ class FixedPoint(Arithmetic):
         have 7 bits, d and t have 9. With C = 64 it makes x y d into x y / 64, keeps x y / 64 in t
         (which has room for it, 8 bits), and makes t d into t / 2.
         """
-        mantissa, exponent = _literal(rate, 2.0 ** (-scale.unit - 8))
+        # The exponent of the second product is larger by 1.
+        mantissa, exponent = _literal(rate, 2.0 ** (-scale.unit - 8), EXPONENTS[:-1])
         u = timing.phase_end
         return Loihi2FLearningRule(
             dd=f"-2*{u}*d + 2^6*{u}",
