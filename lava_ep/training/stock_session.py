@@ -156,7 +156,7 @@ class StockSession:
         self._pixel_events = np.zeros(2, np.int64)
         self._walked: list[NDArray[np.int8]] = []
         self._views: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-        self._build(1)
+        self._network()
 
     def __enter__(self) -> StockSession:
         return self
@@ -169,31 +169,36 @@ class StockSession:
     ) -> None:
         """Nothing is left running between calls."""
 
-    def _build(self, samples: int) -> _Network:
-        """Build the network from the present parameters, with buffers for so many samples."""
-        spec, steps = self.spec, samples * self.period
-        network = EPNetwork(spec=spec, parameters=self._parameters, name="network", **self._options)
+    def _network(self) -> EPNetwork:
+        """Build the network from the present parameters."""
+        return EPNetwork(
+            spec=self.spec, parameters=self._parameters, name="network", **self._options
+        )
+
+    def _build(self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> _Network:
+        """Build the network with buffers for so many samples, which hold these at first."""
+        spec, steps = self.spec, len(images) * self.period
+        network = self._network()
+        pixels, target = self._contents(images, labels)
         built = _Network(
             network=network,
-            pixels=Source(data=np.zeros((spec.inputs, steps))),
-            target=Source(data=np.zeros((spec.classes, steps))) if self.learning else None,
+            pixels=Source(data=pixels),
+            target=None if target is None else Source(data=target),
             spikes=[Sink(shape=(size,), buffer=steps) for size in spec.sizes[1:]],
         )
-        joints: list[tuple[Any, Any, dict[str, Any]]] = [
-            (built.pixels.s_out, network.s_in, {"message_bits": PIXEL_BITS})
-        ]
+        inward: list[tuple[Any, Any, int]] = [(built.pixels.s_out, network.s_in, PIXEL_BITS)]
         if built.target is not None:
-            joints.append((built.target.s_out, network.label_in, {}))
+            inward.append((built.target.s_out, network.label_in, 0))
         outward = [
             (network.spikes_of(name), sink.a_in)
             for name, sink in zip(spec.layer_names, built.spikes, strict=True)
         ]
         if self._on_chip:
-            built.adapters += [to_chip(*ports, **options) for *ports, options in joints]
+            built.adapters += [to_chip(*ports, message_bits=bits) for *ports, bits in inward]
             built.adapters += [from_chip(*ports) for ports in outward]
             return built
-        for source, target in [*(joint[:2] for joint in joints), *outward]:
-            source.connect(target)
+        for source, port in [*(ports[:2] for ports in inward), *outward]:
+            source.connect(port)
         return built
 
     def stream(
@@ -218,11 +223,14 @@ class StockSession:
         if not len(images):
             return
         size = min(CHUNK, len(images))
-        built = self._build(size)
+        built = self._build(images[:size], None if labels is None else labels[:size])
         with self._runner(built.network, self._config) as run:
             for start in range(0, len(images), size):
                 shown = slice(start, start + size)
-                self._send(run, built, images[shown], None if labels is None else labels[shown])
+                if start > 0:
+                    self._send(
+                        run, built, images[shown], labels if labels is None else labels[shown]
+                    )
                 samples = len(images[shown])
                 run.run(samples * self.period)
                 spikes = self._read(run, built, samples)
@@ -238,22 +246,28 @@ class StockSession:
         images: NDArray[np.uint8],
         labels: NDArray[np.int64] | None,
     ) -> None:
-        """Fill the buffers: pixels in every step, the target while its current is to be there."""
+        """Fill the buffers, whose ends the last samples may leave empty, as they are not run."""
+        buffers = (built.pixels, built.target)
+        for buffer, values in zip(buffers, self._contents(images, labels), strict=True):
+            if buffer is not None and values is not None:
+                missing = buffer.data.shape[-1] - values.shape[-1]
+                run.set(buffer.data, np.pad(values, ((0, 0), (0, missing))))
+
+    def _contents(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Return what is sent in each step: pixels always, the target to act in nudged phases."""
         brightest = self._neuron.payload / self.spec.input_levels
         payloads = self._arithmetic.payloads(images.astype(np.int64), brightest)
-        run.set(built.pixels.data, self._filled(np.repeat(payloads.T, self.period, axis=1), built))
-        if built.target is not None and labels is not None:
-            own = expand_target(labels, self.spec.classes, self.spec.classes)
-            spikes = np.zeros((self.spec.classes, len(images), self.period))
-            # A synapse takes a step, so that the target is on one step before and off one before.
-            spikes[:, :, self.spec.phases.free_steps - 1 : -1] = own.T[:, :, None]
-            flat = spikes.reshape(self.spec.classes, -1)
-            run.set(built.target.data, self._filled(flat, built))
-
-    def _filled(self, values: NDArray[Any], built: _Network) -> NDArray[Any]:
-        """Fill up the last portion to the size of the buffers; it is not run to their end."""
-        steps = built.pixels.data.shape[-1]
-        return np.pad(values, ((0, 0), (0, steps - values.shape[1])))
+        pixels = np.repeat(payloads.T, self.period, axis=1)
+        if labels is None or not self.learning:
+            return pixels, None
+        classes = self.spec.classes
+        own = expand_target(labels, classes, classes)
+        spikes = np.zeros((classes, len(images), self.period))
+        # A synapse takes a step, so that the target is on one step before and off one before.
+        spikes[:, :, self.spec.phases.free_steps - 1 : -1] = own.T[:, :, None]
+        return pixels, spikes.reshape(classes, -1)
 
     def _read(self, run: Running, built: _Network, samples: int) -> list[NDArray[np.int8]]:
         """Return the spikes of every layer, (samples, steps, n)."""
@@ -309,13 +323,12 @@ class StockSession:
         """
         if len(images) != 1:
             raise InputError(f"walk: {len(images)} images, expected 1")
-        built, rate = self._build(1), self.spec.spikes
+        built, rate = self._build(images, labels), self.spec.spikes
         assert isinstance(rate, SpikeTrace)
         traces = [np.zeros((1, size), np.float32) for size in self.spec.sizes[1:]]
         self._views = [(np.zeros_like(trace), trace.copy()) for trace in traces]
         yield
         with self._runner(built.network, self._config) as run:
-            self._send(run, built, images, labels)
             for step in range(self.period):
                 run.run(1)
                 self._walked = self._read(run, built, 1)

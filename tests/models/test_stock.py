@@ -376,7 +376,7 @@ def test_the_graph_for_the_chip_has_adapters_and_learns_the_same(monkeypatch):
         "hardware_config",
         lambda models: Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models),
     )
-    spec = make_spec((12, 6, 3))
+    spec = make_spec((12, 6, 3), steps=4)
     images, labels = make_samples(2)
     found = {}
     for backend in ("loihi-fixed", "loihi2"):
@@ -385,7 +385,7 @@ def test_the_graph_for_the_chip_has_adapters_and_learns_the_same(monkeypatch):
         ) as session:
             scores = list(session.stream(images, labels))
             found[backend] = scores, session.parameters().to_arrays()
-            adapters = session._build(1).adapters
+            adapters = session._build(images, labels).adapters
     assert [(type(a), a.inp.shape) for a in adapters] == [
         (ToChip, (12,)),
         (ToChip, (3,)),
