@@ -181,3 +181,56 @@ class StockNetwork:
                 target = np.arange(self.nudge.weights.shape[1]) == label
                 self.nudge.receive(target.astype(np.int64) * on)
         return [np.array(layer) for layer in recorded]
+
+
+def payloads_of(spec, images):
+    """Return the graded spikes of images."""
+    brightest = spec.neuron.payload / spec.input_levels
+    return np.rint(images.astype(np.int64) * brightest).astype(np.int64)
+
+
+def transcribe(spec, parameters, *, seed, learning=True):
+    """Build the network of a spec, whose learning rates have to be powers of 2."""
+    neuron, half = spec.neuron, spec.phases.free_steps
+    doubling = (half // neuron.learning_epoch).bit_length() - 1
+
+    def plastic(values, unit, exponent, rate, x, y, position, graded=False):
+        weights = (2 * np.rint(values / 2.0 ** (unit + 1))).clip(-254, 254)
+        if not learning or rate is None:
+            return Synapses(weights, exponent, graded)
+        sequence = np.random.SeedSequence(seed, spawn_key=(parameters.batch, position))
+        return PlasticSynapses(
+            weights,
+            exponent,
+            rule=(1, int(np.log2(rate / 2.0 ** (unit + 8)))),
+            x=x,
+            y=y,
+            epoch=neuron.learning_epoch,
+            doubling=doubling,
+            seed=int(sequence.generate_state(1)[0] >> 1),
+            graded=graded,
+        )
+
+    neurons, forward, feedback = [], [], [None]
+    below = (neuron.pixel_tau, 0)
+    for index, layer in enumerate(neuron.layers):
+        values, rate = parameters.layers[index], spec.layers[index].rate
+        own = (neuron.trace_tau, layer.impulse)
+        bias = np.rint(values.bias).astype(np.int64)
+        period = half * (2 if learning else 1)
+        neurons.append(Neurons(len(bias), layer.du, layer.dv, layer.vth, bias, period))
+        exponent, unit = layer.weight_exp, layer.weight_exp + 7 * (index == 0)
+        forward.append(
+            plastic(values.weights, unit, exponent, rate, below, own, 2 * index, index == 0)
+        )
+        if index:
+            back = layer.feedback_exp
+            learns = rate if neuron.feedback == "learned" else None
+            feedback.append(
+                plastic(values.feedback.T, unit, back, learns, own, below, 2 * index + 1)
+                if neuron.feedback != "none"
+                else None
+            )
+        below = own
+    nudge = Synapses(np.where(np.eye(spec.classes) > 0, 174, -126), 3) if learning else None
+    return StockNetwork(neurons, forward, feedback, nudge, half)

@@ -21,7 +21,7 @@ from lava.proc.dense.process import Dense, LearningDense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from lava.proc.lif.process import LIFReset
-from stock_reference import Neurons, PlasticSynapses, StockNetwork, Synapses
+from stock_reference import payloads_of, transcribe
 
 from lava_ep.errors import InputError
 from lava_ep.models import check_backend, default_backend, loihi, run_config
@@ -75,53 +75,6 @@ def make_samples(samples, seed=0, inputs=12, classes=3):
     return images.astype(np.uint8), labels
 
 
-def reference(spec, parameters, *, seed, learning=True):
-    """Build the transcription; rates are powers of 2 here."""
-    neuron, half = spec.neuron, spec.phases.free_steps
-    doubling = (half // neuron.learning_epoch).bit_length() - 1
-
-    def plastic(values, unit, exponent, rate, x, y, position, graded=False):
-        weights = (2 * np.rint(values / 2.0 ** (unit + 1))).clip(-254, 254)
-        if not learning or rate is None:
-            return Synapses(weights, exponent, graded)
-        sequence = np.random.SeedSequence(seed, spawn_key=(parameters.batch, position))
-        return PlasticSynapses(
-            weights,
-            exponent,
-            rule=(1, int(np.log2(rate / 2.0 ** (unit + 8)))),
-            x=x,
-            y=y,
-            epoch=neuron.learning_epoch,
-            doubling=doubling,
-            seed=int(sequence.generate_state(1)[0] >> 1),
-            graded=graded,
-        )
-
-    neurons, forward, feedback = [], [], [None]
-    below = (neuron.pixel_tau, 0)
-    for index, layer in enumerate(neuron.layers):
-        values, rate = parameters.layers[index], spec.layers[index].rate
-        own = (neuron.trace_tau, layer.impulse)
-        bias = np.rint(values.bias).astype(np.int64)
-        period = half * (2 if learning else 1)
-        neurons.append(Neurons(len(bias), layer.du, layer.dv, layer.vth, bias, period))
-        exponent, unit = layer.weight_exp, layer.weight_exp + 7 * (index == 0)
-        forward.append(
-            plastic(values.weights, unit, exponent, rate, below, own, 2 * index, index == 0)
-        )
-        if index:
-            back = layer.feedback_exp
-            learns = rate if neuron.feedback == "learned" else None
-            feedback.append(
-                plastic(values.feedback.T, unit, back, learns, own, below, 2 * index + 1)
-                if neuron.feedback != "none"
-                else None
-            )
-        below = own
-    nudge = Synapses(np.where(np.eye(spec.classes) > 0, 174, -126), 3) if learning else None
-    return StockNetwork(neurons, forward, feedback, nudge, half)
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -134,8 +87,8 @@ def test_fixed_point_is_the_transcription_bit_for_bit(changes):
     spec, samples, seed = make_spec(**changes), 5, 3
     parameters = initial_parameters(spec, seed=seed)
     images, labels = make_samples(samples)
-    expected = reference(spec, parameters, seed=seed)
-    payloads = np.rint(images.astype(float) * spec.neuron.payload / 16).astype(np.int64)
+    expected = transcribe(spec, parameters, seed=seed)
+    payloads = payloads_of(spec, images)
 
     network = EPNetwork(spec=spec, parameters=parameters, seed=seed)
     half = spec.phases.free_steps
@@ -159,7 +112,7 @@ def test_fixed_point_is_the_transcription_bit_for_bit(changes):
     for layer, found in enumerate(spikes):
         np.testing.assert_array_equal(found, np.concatenate([trace[layer] for trace in shown]))
         assert found.any()
-    before = reference(spec, parameters, seed=seed)
+    before = transcribe(spec, parameters, seed=seed)
     for found, synapses, start in zip(weights, expected.forward, before.forward, strict=True):
         np.testing.assert_array_equal(found, synapses.weights)
         assert np.count_nonzero(found != start.weights) > 10
@@ -182,8 +135,8 @@ def test_inference_is_the_transcription_too():
     spec, seed = make_spec(steps=16), 3
     parameters = initial_parameters(spec, seed=seed)
     images, _ = make_samples(20)
-    network = reference(spec, parameters, seed=seed, learning=False)
-    payloads = np.rint(images.astype(float) * spec.neuron.payload / 16).astype(np.int64)
+    network = transcribe(spec, parameters, seed=seed, learning=False)
+    payloads = payloads_of(spec, images)
     expected = [network.show(image) for image in payloads]
     with StockSession(spec, batch=1, parameters=parameters, learning=False) as session:
         scores = session.scores(images)
