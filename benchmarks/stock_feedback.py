@@ -33,8 +33,8 @@ from stock_reference import StockNetwork, payloads_of, transcribe  # noqa: E402
 SIDE = 4
 """Side of the squares of pixels that are averaged."""
 
-EPOCHS = 3
-"""Passes, each at half the learning rate of the one before."""
+EPOCHS = 2
+"""Passes, the second at half the learning rate."""
 
 KINDS = {
     "learned, at first the transposed weights": ("learned", 0),

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Column, Table
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.models import BACKENDS, COMPARABLE, check_backend, default_backend, find_backend
+from lava_ep.models import BACKENDS, COMPARABLE, default_backend, find_backend
 from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, preset_names
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def train(
         dataset = load_experiment(experiment, data_dir=data_dir)
         training.check_fit(experiment, dataset)
         backend = backend or default_backend(experiment.network)
-        check_backend(backend, experiment.network)
+        training.check_execution(experiment, backend)
         if out is None:
             name = preset or (spec.stem if spec else DEFAULT_PRESET)
             out = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"

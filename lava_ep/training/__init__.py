@@ -3,7 +3,7 @@
 from lava_ep.training.evaluation import Evaluation, evaluate
 from lava_ep.training.run_folder import RunFolder, read_checkpoint
 from lava_ep.training.session import Counters, NetworkSession
-from lava_ep.training.sessions import Session, open_session
+from lava_ep.training.sessions import Session, check_execution, open_session
 from lava_ep.training.stock_session import StockSession
 from lava_ep.training.trainer import (
     Progress,
@@ -24,6 +24,7 @@ __all__ = [
     "Session",
     "StockSession",
     "Trainer",
+    "check_execution",
     "check_fit",
     "describe_run",
     "evaluate",

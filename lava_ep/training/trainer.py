@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from lava_ep.data import Dataset, crop_and_flip, load_experiment
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
-from lava_ep.models import check_backend
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import ExperimentSpec, override
 from lava_ep.training.run_folder import RunFolder
 from lava_ep.training.session import Counters
-from lava_ep.training.sessions import Session, open_session
+from lava_ep.training.sessions import Session, check_execution, open_session
 
 AUGMENTED_SAMPLES = 4096
 """Training images that are changed at random at a time; which changes they get depends on it."""
@@ -86,7 +85,7 @@ class Trainer:
         on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         check_fit(spec, dataset)
-        check_backend(backend, spec.network)
+        check_execution(spec, backend)
         self.spec = spec
         self.dataset = dataset
         self.backend = backend

@@ -226,7 +226,8 @@ def test_integer_weights_are_even_and_of_8_bits():
 
 
 @pytest.mark.parametrize(
-    ("rate", "expected"), [(64, "1*2^-4"), (96, "3*2^-5"), (70, "1*2^-4"), (112, "7*2^-6")]
+    ("rate", "expected"),
+    [(64, "1*2^-4"), (96, "3*2^-5"), (70, "1*2^-4"), (112, "7*2^-6"), (7, "1*2^-7")],
 )
 def test_rates_become_mantissas_and_exponents(rate, expected):
     traces = {"x1_tau": 4, "x1_impulse": 0, "y1_tau": 6, "y1_impulse": 20}

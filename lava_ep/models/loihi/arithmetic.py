@@ -132,6 +132,16 @@ class Arithmetic(ABC):
         """Return graded spikes: pixels times ``brightest``, the payload of a pixel of value 1."""
 
     @abstractmethod
+    def rate_literal(self, rate: float, scale: SynapseScale) -> tuple[int, int]:
+        """Return mantissa and exponent of the products that change weights.
+
+        Raises
+        ------
+        InputError
+            If no exponent fits the rate.
+        """
+
+    @abstractmethod
     def learning_rule(
         self, rate: float, scale: SynapseScale, traces: Traces, timing: Timing
     ) -> Loihi2FLearningRule:
@@ -172,19 +182,26 @@ class Arithmetic(ABC):
 
 def _literal(rate: float, factor: float, exponents: range) -> tuple[int, int]:
     """Return mantissa and exponent of ``factor * rate``, to go into a product of a rule."""
-    exponent = math.floor(math.log2(factor * rate)) - 2
+    exponent = max(math.floor(math.log2(factor * rate)) - 2, exponents[0])
     mantissa = round(factor * rate / 2.0**exponent)
+    if mantissa == 0:
+        raise _no_exponent_for(rate, factor, exponents)
     while mantissa % 2 == 0 or mantissa > LARGEST_MANTISSA:
         mantissa, exponent = round(mantissa / 2), exponent + 1
     while exponent > exponents[-1] and 2 * mantissa <= LARGEST_MANTISSA:
         mantissa, exponent = 2 * mantissa, exponent - 1
     if exponent not in exponents:
-        low, high = 2.0 ** exponents[0] / factor, LARGEST_MANTISSA * 2.0 ** exponents[-1] / factor
-        raise InputError(
-            f"rate={rate:g} of plastic synapses: expected {low:g} to {high:g}, since products of "
-            f"Loihi's learning rules have exponents of {EXPONENTS[0]} to {EXPONENTS[-1]}"
-        )
+        raise _no_exponent_for(rate, factor, exponents)
     return mantissa, exponent
+
+
+def _no_exponent_for(rate: float, factor: float, exponents: range) -> InputError:
+    low, high = 2.0 ** exponents[0] / factor, LARGEST_MANTISSA * 2.0 ** exponents[-1] / factor
+    return InputError(
+        f"rate={rate:g} of plastic synapses: expected {low:g} to {high:g} in all epochs, since "
+        f"products of Loihi's learning rules have exponents of {EXPONENTS[0]} to {EXPONENTS[-1]}; "
+        "mind training.decay"
+    )
 
 
 class FloatingPoint(Arithmetic):
@@ -218,11 +235,15 @@ class FloatingPoint(Arithmetic):
         payloads: NDArray[Any] = pixels * (brightest / UNIT)
         return payloads
 
+    def rate_literal(self, rate: float, scale: SynapseScale) -> tuple[int, int]:
+        """Return those of the rate times the gain of the weights."""
+        return _literal(rate, scale.gain, EXPONENTS)
+
     def learning_rule(
         self, rate: float, scale: SynapseScale, traces: Traces, timing: Timing
     ) -> Loihi2FLearningRule:
         """Return the rule with C = a = 1."""
-        mantissa, exponent = _literal(rate, scale.gain, EXPONENTS)
+        mantissa, exponent = self.rate_literal(rate, scale)
         u = timing.phase_end
         impulses = {name: traces[name] / UNIT for name in ("x1_impulse", "y1_impulse")}
         return Loihi2FLearningRule(
@@ -269,6 +290,10 @@ class FixedPoint(Arithmetic):
         payloads: NDArray[Any] = np.rint(pixels * brightest).astype(np.int32)
         return payloads
 
+    def rate_literal(self, rate: float, scale: SynapseScale) -> tuple[int, int]:
+        """Return those of the first product; the exponent of the second is larger by 1."""
+        return _literal(rate, 2.0 ** (-scale.unit - 8), EXPONENTS[:-1])
+
     def learning_rule(
         self, rate: float, scale: SynapseScale, traces: Traces, timing: Timing
     ) -> Loihi2FLearningRule:
@@ -278,8 +303,7 @@ class FixedPoint(Arithmetic):
         have 7 bits, d and t have 9. With C = 64 it makes x y d into x y / 64, keeps x y / 64 in t
         (which has room for it, 8 bits), and makes t d into t / 2.
         """
-        # The exponent of the second product is larger by 1.
-        mantissa, exponent = _literal(rate, 2.0 ** (-scale.unit - 8), EXPONENTS[:-1])
+        mantissa, exponent = self.rate_literal(rate, scale)
         u = timing.phase_end
         return Loihi2FLearningRule(
             dd=f"-2*{u}*d + 2^6*{u}",

@@ -110,6 +110,25 @@ class StockNetworkModel(AbstractSubProcessModel):
             proc.label_in.connect(self.nudge.s_in)
             self.nudge.a_out.connect(neurons[-1].a_in)
 
+    @classmethod
+    def check_rates(cls, spec: NetworkSpec, decay: float) -> None:
+        """Check that learning rules can have the rates of a network times ``decay``.
+
+        Raises
+        ------
+        InputError
+            If one of them is too small or too large.
+        """
+        neuron = cast(StockLIFNeuronSpec, spec.neuron)
+        for index, layer in enumerate(spec.layers):
+            scales = [forward_scale(neuron, index)]
+            if index > 0 and neuron.feedback == "learned":
+                scales.append(feedback_scale(neuron, index))
+            rule = layer.rule()
+            if isinstance(rule, SGD) and rule.rate > 0:
+                for scale in scales:
+                    cls.arithmetic.rate_literal(decay * rule.rate, scale)
+
     def _neurons(self, index: int) -> LIFReset:
         """Build the neurons of a layer."""
         phases, size = self._spec.phases, self._spec.sizes[index + 1]
