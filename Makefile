@@ -16,7 +16,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-nir lint format bench docs reproduce-binary-digits reproduce-binary-mnist clean
+.PHONY: help setup demo test test-nir lint format bench docs reproduce-binary-digits reproduce-binary-mnist reproduce-stock-digits clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-25s%s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,12 @@ reproduce-binary-digits: $(STAMPS)/run ## Train preset binary-digits with seeds 
 reproduce-binary-mnist: $(STAMPS)/run ## Train preset binary-mnist, and with a frozen input layer
 	$(BIN)/lava-ep train --preset binary-mnist --backend fused --frozen-baseline \
 	    $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") --out runs/binary-mnist-$(NOW)
+
+reproduce-stock-digits: $(STAMPS)/run ## Train preset stock-digits on Lava's own Processes, in integers and in real numbers
+	for backend in loihi-fixed loihi-float; do \
+	    $(BIN)/lava-ep train --preset stock-digits --backend $$backend --no-report \
+	        --out runs/stock-digits-$(NOW)-$$backend || exit; \
+	done
 
 reproduce-%: $(STAMPS)/run ## Train any preset (lava-ep presets) with the fused backend; EPOCHS=n for fewer
 	$(BIN)/lava-ep train --preset $* --backend fused $(if $(EPOCHS),--epochs $(EPOCHS)) \

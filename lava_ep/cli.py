@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Column, Table
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.models import BACKENDS, find_backend
+from lava_ep.models import BACKENDS, COMPARABLE, default_backend, find_backend
 from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, preset_names
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def train(
         str | None,
         typer.Option(
             help=f"How to execute the network: {', '.join(BACKENDS)} "
-            f"[default: {DEFAULT_BACKEND}, or that of the run to resume]."
+            "[default: the first that can, or that of the run to resume]."
         ),
     ] = None,
     threads: Threads = None,
@@ -184,8 +184,8 @@ def train(
         ]
     else:
         experiment = _experiment(preset, spec, {**given, "training.epochs": epochs}, assignments)
-        backend = backend or DEFAULT_BACKEND
-        find_backend(backend).check(experiment.network)
+        backend = backend or default_backend(experiment.network)
+        training.check_execution(experiment, backend)
         dataset = load_experiment(experiment, data_dir=data_dir)
         training.check_fit(experiment, dataset)
         if out is None:
@@ -274,7 +274,7 @@ def compare(
     run_dir: RunDir,
     backends: Annotated[
         str, typer.Option(help="Backends to compare with the first of them, by commas.")
-    ] = "message-passing,fused",
+    ] = ",".join(COMPARABLE),
     samples: Annotated[int, typer.Option(help="Training samples to show.")] = 64,
     threads: Threads = None,
     data_dir: DataDir = None,

@@ -127,6 +127,44 @@ class LIFNeuronSpec(_Spec):
         return LIF(self.du, self.dv, self.threshold, self.reset, self.refractory, trace)
 
 
+class StockLayerSpec(_Spec):
+    """Constants of one layer of Lava's ``LIFReset`` and of the synapses into it, as Loihi has them.
+
+    With ``floating_pt`` models decays are divided by 4096, all else means the same.
+    """
+
+    du: int = Field(ge=0, le=4095, description="decay of the current, in 1/4096")
+    dv: int = Field(ge=0, le=4095, description="decay of the membrane potential, in 1/4096")
+    vth: int = Field(ge=1, le=131_071, description="threshold of the membrane potential")
+    impulse: int = Field(ge=1, le=127, description="what a spike adds to traces, 127 at most")
+    weight_exp: int = Field(0, ge=-8, le=7, description="weights are integers times 2^weight_exp")
+    feedback_exp: int = Field(
+        0,
+        ge=-8,
+        le=7,
+        description="the same of the feedback from this layer to the one below, whose integers "
+        "start as those of the weights",
+    )
+
+
+class StockLIFNeuronSpec(_Spec):
+    r"""Lava's own ``LIFReset`` neurons, see `lava_ep.models.loihi`; for the backends of Loihi."""
+
+    kind: Literal["stock-lif"] = "stock-lif"
+    layers: tuple[StockLayerSpec, ...] = Field(min_length=1, description="constants of each layer")
+    trace_tau: int = Field(6, ge=1, le=127, description="time constant of the traces of spikes")
+    pixel_tau: int = Field(4, ge=1, le=127, description="the same of the traces of pixels")
+    learning_epoch: Literal[1, 2, 4, 8, 16, 32] = Field(
+        1, description="time steps after which synapses look at spikes and clock"
+    )
+    payload: int = Field(240, ge=2, le=254, description="graded spike of the brightest pixel")
+    excitation: int = Field(ge=1, le=32_767, description="current into nudged neurons of the class")
+    inhibition: int = Field(ge=0, le=32_767, description="current that inhibits all other ones")
+    feedback: Literal["learned", "fixed", "none"] = Field(
+        "learned", description="whether feedback weights learn, by the mirrored rule, or exist"
+    )
+
+
 def _as_value_error(make: Callable[[], object]) -> None:
     """Turn an `InputError` into what pydantic collects."""
     try:
@@ -135,7 +173,9 @@ def _as_value_error(make: Callable[[], object]) -> None:
         raise ValueError(str(error)) from None
 
 
-_KINDS = {kind: f"{kind} neuron" for kind in ("binary", "graded", "sigma-delta", "lif")}
+_KINDS = {
+    kind: f"{kind} neuron" for kind in ("binary", "graded", "sigma-delta", "lif", "stock-lif")
+}
 """Tags of the neurons, which no field is called by."""
 
 
@@ -148,7 +188,8 @@ AnyNeuronSpec = Annotated[
     Annotated[NeuronSpec, Tag(_KINDS["binary"])]
     | Annotated[GradedNeuronSpec, Tag(_KINDS["graded"])]
     | Annotated[SigmaDeltaNeuronSpec, Tag(_KINDS["sigma-delta"])]
-    | Annotated[LIFNeuronSpec, Tag(_KINDS["lif"])],
+    | Annotated[LIFNeuronSpec, Tag(_KINDS["lif"])]
+    | Annotated[StockLIFNeuronSpec, Tag(_KINDS["stock-lif"])],
     Discriminator(
         _neuron_tag,
         custom_error_type="kind",
@@ -357,6 +398,44 @@ class NetworkSpec(_Spec):
                 raise ValueError("alpha_rate with neurons of kind lif: expected 0")
         return self
 
+    @model_validator(mode="after")
+    def _stock_processes_suffice(self) -> NetworkSpec:
+        neuron, phases = self.neuron, self.phases
+        if not isinstance(neuron, StockLIFNeuronSpec):
+            return self
+        faults = {
+            f"{len(self.layers)} layers: expected constants of each in neuron.layers, which has "
+            f"{len(neuron.layers)}": len(self.layers) != len(neuron.layers),
+            "layers with channels or binary weights: expected neurons and weights=real": any(
+                layer.neurons is None or layer.binary for layer in self.layers
+            ),
+            "bias_rate: expected 0, as the biases of LIFReset are not plastic": any(
+                layer.bias_rate for layer in self.layers
+            ),
+            "normalization or encoding: expected none, as pixels are graded spikes": (
+                self.normalization is not None or self.encoding != EncodingSpec()
+            ),
+            f"phases.free_steps={phases.free_steps}, phases.nudged_steps={phases.nudged_steps}: "
+            f"expected the same product of neuron.learning_epoch={neuron.learning_epoch} and a "
+            "power of 2 up to 512 for both, since plastic synapses are told the ends of phases by "
+            "a dependency u_k, which is 1 in every 2^k-th learning epoch": (
+                phases.free_steps != phases.nudged_steps
+                or phases.free_steps not in [neuron.learning_epoch * 2**k for k in range(10)]
+            ),
+            f"phases.nudging={phases.nudging.value}, phases.updates={phases.updates.value}: "
+            "expected positive and two-phase": (
+                phases.nudging is not Nudging.POSITIVE or phases.updates is not Updates.TWO_PHASE
+            ),
+            f"feedback_angle={self.feedback_angle} with neuron.feedback={neuron.feedback}: "
+            "expected an angle, such as 0, of feedback that exists, and none of feedback=none": (
+                (self.feedback_angle is None) != (neuron.feedback == "none")
+            ),
+        }
+        for fault, found in faults.items():
+            if found:
+                raise ValueError(f"neurons of kind stock-lif with {fault}")
+        return self
+
     @property
     def connections(self) -> tuple[Connection, ...]:
         """How each layer is connected to the one below."""
@@ -405,6 +484,8 @@ class NetworkSpec(_Spec):
         """How the spikes of the neurons are read; ``None`` if they send changes instead."""
         if isinstance(self.neuron, SigmaDeltaNeuronSpec):
             return self.neuron.step_size
+        if isinstance(self.neuron, StockLIFNeuronSpec):
+            return SpikeTrace(1 - math.exp(-1 / self.neuron.trace_tau))
         return self.neuron.constants.trace if isinstance(self.neuron, LIFNeuronSpec) else None
 
     @property
@@ -414,8 +495,15 @@ class NetworkSpec(_Spec):
 
     def counters(self, layer_name: str) -> tuple[str, ...]:
         """Names of what is counted in a layer and the synapses that enter it."""
+        if self.stock:
+            return ()
         binary = self.layers[self.layer_names.index(layer_name)].binary
         return ("events", "synaptic_operations", *(["flips"] if binary else []))
+
+    @property
+    def stock(self) -> bool:
+        """Whether the network is made of Lava's own Processes only."""
+        return isinstance(self.neuron, StockLIFNeuronSpec)
 
     @property
     def bits_suffice(self) -> bool:
@@ -493,6 +581,20 @@ class ExperimentSpec(_Spec):
     network: NetworkSpec
     training: TrainingSpec = TrainingSpec()
     data: DataSpec = DataSpec()
+
+    @model_validator(mode="after")
+    def _one_sample_at_a_time(self) -> ExperimentSpec:
+        sizes = {
+            "batch_size": self.training.batch_size,
+            "test_batch_size": self.training.test_batch_size,
+        }
+        for name, size in sizes.items():
+            if self.network.stock and size != 1:
+                raise ValueError(
+                    f"training.{name}={size} with neurons of kind stock-lif: expected 1, as on a "
+                    "chip there is one network"
+                )
+        return self
 
     def with_frozen_input_layer(self) -> ExperimentSpec:
         """Return the baseline in which the synapses into the first layer never learn."""

@@ -557,3 +557,39 @@ def test_unusable_files_are_named(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(InputError, match=f"broken.json: {message}"):
         load_spec(path)
+
+
+STOCK = load_preset("stock-digits")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("network.neuron.layers=[]", "network.neuron.layers="),
+        ("network.layers.0.weights=binary", "weights"),
+        ("network.layers.0.bias_rate=0.1", "bias_rate: expected 0"),
+        ("network.encoding.code=rate", "normalization or encoding: expected none"),
+        ("network.phases.free_steps=31", "expected the same product of neuron.learning_epoch=1"),
+        ("network.phases.nudged_steps=16", "free_steps=32, phases.nudged_steps=16: expected the"),
+        ("network.phases.nudging=symmetric", "expected positive and two-phase"),
+        ("network.phases.updates=continual", "expected positive and two-phase"),
+        ("network.feedback_angle=null", "feedback_angle=None with neuron.feedback=learned"),
+        ("network.neuron.feedback=none", "feedback_angle=0.0 with neuron.feedback=none"),
+        ("network.neuron.payload=255", "payload=255"),
+        ("network.neuron.layers.0.du=4096", "du=4096"),
+        ("training.batch_size=2", "training.batch_size=2 with neurons of kind stock-lif"),
+        ("training.test_batch_size=2", "training.test_batch_size=2 with neurons of kind"),
+    ],
+)
+def test_what_stock_processes_cannot_do_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        override(STOCK, [change])
+
+
+def test_stock_networks_are_told_apart():
+    assert STOCK.network.stock
+    assert not load_preset("if-digits").network.stock
+    other = json.loads(STOCK.model_dump_json())
+    other["network"]["neuron"]["layers"] = other["network"]["neuron"]["layers"][:1]
+    with pytest.raises(InputError, match="2 layers: expected constants of each"):
+        parse(ExperimentSpec, other, source="test")

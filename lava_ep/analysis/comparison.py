@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lava_ep.data import Dataset
 from lava_ep.dynamics import Rate
 from lava_ep.errors import InputError
-from lava_ep.models import find_backend
+from lava_ep.models import check_backend
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import ExperimentSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
 from lava_ep.training import NetworkSession, evaluate
@@ -123,12 +123,18 @@ def compare_backends(
     Raises
     ------
     InputError
-        If there are not two backends of such names, or not enough samples, or backends compute
-        with different numbers.
+        If there are not two backends of such names for this network, or not enough samples, or
+        backends compute with different numbers.
     """
     if len(set(backends)) < 2 or len(set(backends)) < len(backends):
         raise InputError(f"backends {', '.join(backends)}: expected at least two different ones")
-    arithmetics = {name: find_backend(name).arithmetic for name in backends}
+    if spec.network.stock:
+        raise InputError(
+            "networks of neurons of kind stock-lif cannot be compared: their backends compute with "
+            "integers or with real numbers and differ on purpose; `lava-ep evaluate --backend` "
+            "tells how well each does"
+        )
+    arithmetics = {name: check_backend(name, spec.network).arithmetic for name in backends}
     if len(set(arithmetics.values())) > 1:
         kinds = ", ".join(f"{name} ({arithmetic})" for name, arithmetic in arithmetics.items())
         raise InputError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lava_ep.dynamics import Phase, PhaseSchedule, SpikeTrace, StepSize
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import NetworkSpec
-from lava_ep.training import NetworkSession
+from lava_ep.training import open_session
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def record_sample(
     """
     schedule = spec.phases.schedule(seed)
     steps = schedule.period(learning=True)
-    with NetworkSession(
+    with open_session(
         spec, batch=1, parameters=parameters, seed=seed, backend=backend, stepwise=True
     ) as session:
         history = []

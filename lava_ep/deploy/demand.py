@@ -20,6 +20,7 @@ from lava_ep.spec import (
     LIFNeuronSpec,
     NetworkSpec,
     SigmaDeltaNeuronSpec,
+    StockLIFNeuronSpec,
 )
 
 IMAGE, TARGET = "image", "target"
@@ -337,6 +338,9 @@ def _state_words(network: NetworkSpec) -> tuple[int, int]:
     the last one is contrasted with.
     """
     neuron = network.neuron
+    if isinstance(neuron, StockLIFNeuronSpec):
+        # Lava's LIFReset: current, voltage, bias, steps to the next reset. Tags keep what learns.
+        return 4, 0
     if isinstance(neuron, LIFNeuronSpec):
         # Potential, current, trace, bias, refractory time; all but the bias are kept.
         return 5, 4 + 1
@@ -352,7 +356,7 @@ def payload_bits(network: NetworkSpec) -> int:
     ``event_threshold``, or with full precision if there is none.
     """
     neuron = network.neuron
-    if isinstance(neuron, LIFNeuronSpec):
+    if isinstance(neuron, LIFNeuronSpec | StockLIFNeuronSpec):
         return 0
     if isinstance(neuron, SigmaDeltaNeuronSpec):
         return neuron.levels.bit_length() + 1

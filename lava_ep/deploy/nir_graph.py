@@ -34,6 +34,7 @@ from lava_ep.spec import (
     NetworkSpec,
     NeuronSpec,
     SigmaDeltaNeuronSpec,
+    StockLIFNeuronSpec,
 )
 
 Float32 = NDArray[np.float32]
@@ -145,6 +146,11 @@ def from_graph(graph: Any, network: NetworkSpec, *, batch: int, source: str) -> 
 
 def _check(network: NetworkSpec) -> None:
     """Refuse what has no graph."""
+    if network.stock:
+        raise InputError(
+            "neurons of kind stock-lif: their network is one of Lava's own Processes already, and "
+            "no graph of NIR is made of it; expected another kind of neurons"
+        )
     if not _spatial(network):
         return
     for name, connection, below in zip(
@@ -352,6 +358,7 @@ def _neurons(
         }
         yield "neurons", node
         return
+    assert not isinstance(neuron, StockLIFNeuronSpec)  # refused by _check
     if isinstance(neuron, GradedNeuronSpec) and neuron.time_step is not None:
         rate = neuron.time_step
     else:

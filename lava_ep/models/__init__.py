@@ -8,14 +8,16 @@ from typing import Literal
 
 from lava.magma.core.model.model import AbstractProcessModel
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
 
 from lava_ep.errors import InputError
+from lava_ep.processes import EPNetwork
 from lava_ep.spec import NetworkSpec
 
 # The order matters to Lava: asked for SubProcessModels, it wants them first.
 from lava_ep.models import message_passing  # isort: skip
 from lava_ep.models import fixed_point  # isort: skip
+from lava_ep.models import loihi  # isort: skip
 from lava_ep.models import fused  # isort: skip
 
 
@@ -34,22 +36,57 @@ class Backend:
     arithmetic
         Backends of the same arithmetic give the same results.
     check
-        Raises an `InputError` if the backend cannot execute a network.
+        Raises an `InputError` for networks of its kind that the backend cannot execute.
     """
 
     tag: str
     stepwise_tag: str
     description: str
     arithmetic: Literal["floating-point", "fixed-point"] = "floating-point"
-    check: Callable[[NetworkSpec], None] = lambda spec: None
+    check: Callable[[NetworkSpec], None] = lambda network: None
 
     @property
     def whole_batches(self) -> bool:
         """Whether one Lava time step carries a whole batch through all phases."""
         return self.tag != self.stepwise_tag
 
+    def executes(self, network: NetworkSpec) -> bool:
+        """Whether a network is of the kind that the backend is for."""
+        return not network.stock
 
-BACKENDS = {
+    def config(self, *, stepwise: bool = False) -> RunConfig:
+        """Return the RunConfig; see `run_config`."""
+        return BackendCfg(select_tag=self.stepwise_tag if stepwise else self.tag)
+
+
+@dataclass(frozen=True)
+class LoihiBackend(Backend):
+    """A way to execute networks that are made of Lava's own Processes only.
+
+    Parameters
+    ----------
+    model
+        The SubProcessModel that makes them.
+    on_chip
+        Whether they run on Loihi 2 instead of on the CPU.
+    """
+
+    model: type[loihi.StockNetworkModel] = loihi.StockNetworkModel
+    on_chip: bool = False
+
+    def executes(self, network: NetworkSpec) -> bool:
+        """Whether the network is such a one."""
+        return network.stock
+
+    def config(self, *, stepwise: bool = False) -> RunConfig:
+        """Return Lava's own RunConfig of the kind; every Lava time step is one of the network."""
+        models = {EPNetwork: self.model}
+        if self.on_chip:
+            return loihi.hardware_config(models)
+        return Loihi2SimCfg(select_tag=self.tag, exception_proc_model_map=models)
+
+
+BACKENDS: dict[str, Backend] = {
     "message-passing": Backend(
         "floating_pt", "floating_pt", "every Process an OS process, exchanging events step by step"
     ),
@@ -70,8 +107,33 @@ BACKENDS = {
         "fixed-point",
         fixed_point.check_covered,
     ),
+    "loihi-fixed": LoihiBackend(
+        "fixed_pt",
+        "fixed_pt",
+        "Lava's own Processes on the CPU, in Loihi's integers; for neurons of kind stock-lif",
+        "fixed-point",
+        model=loihi.FixedStockNetworkModel,
+    ),
+    "loihi-float": LoihiBackend(
+        "floating_pt",
+        "floating_pt",
+        "Lava's own Processes on the CPU, in real numbers; for neurons of kind stock-lif",
+        model=loihi.FloatingStockNetworkModel,
+    ),
+    "loihi2": LoihiBackend(
+        "fixed_pt",
+        "fixed_pt",
+        "Lava's own Processes on Loihi 2, with Intel's lava-loihi extension",
+        "fixed-point",
+        model=loihi.FixedStockNetworkModel,
+        on_chip=True,
+    ),
 }
 """The backends by name."""
+
+
+COMPARABLE = ("message-passing", "fused")
+"""Names of those that execute all of our own networks, with the same results."""
 
 
 def find_backend(name: str) -> Backend:
@@ -85,6 +147,32 @@ def find_backend(name: str) -> Backend:
     if name not in BACKENDS:
         raise InputError(f"backend {name!r}: expected one of {', '.join(BACKENDS)}")
     return BACKENDS[name]
+
+
+def check_backend(name: str, network: NetworkSpec) -> Backend:
+    """Return a backend that can execute a network.
+
+    Raises
+    ------
+    InputError
+        If there is no backend of this name, it is for other networks, or something is missing here.
+    """
+    found = find_backend(name)
+    if not found.executes(network):
+        names = (name for name, backend in BACKENDS.items() if backend.executes(network))
+        raise InputError(
+            f"backend {name!r}: expected one of {', '.join(names)} for neurons of kind "
+            f"{network.neuron.kind}"
+        )
+    found.check(network)
+    if isinstance(found, LoihiBackend) and found.on_chip:
+        loihi.require_extension()
+    return found
+
+
+def default_backend(network: NetworkSpec) -> str:
+    """Return the name of the first backend that can execute a network."""
+    return next(name for name, backend in BACKENDS.items() if backend.executes(network))
 
 
 class BackendCfg(Loihi2SimCfg):
@@ -105,7 +193,7 @@ class BackendCfg(Loihi2SimCfg):
         return model
 
 
-def run_config(backend: str, *, stepwise: bool = False) -> BackendCfg:
+def run_config(backend: str, *, stepwise: bool = False) -> RunConfig:
     """Return the RunConfig that executes a network on a backend.
 
     Parameters
@@ -118,19 +206,23 @@ def run_config(backend: str, *, stepwise: bool = False) -> BackendCfg:
     Raises
     ------
     InputError
-        If there is no backend of this name.
+        If there is no backend of this name, or something is missing here.
     """
-    found = find_backend(backend)
-    return BackendCfg(select_tag=found.stepwise_tag if stepwise else found.tag)
+    return find_backend(backend).config(stepwise=stepwise)
 
 
 __all__ = [
     "BACKENDS",
+    "COMPARABLE",
     "Backend",
     "BackendCfg",
+    "LoihiBackend",
+    "check_backend",
+    "default_backend",
     "find_backend",
     "fixed_point",
     "fused",
+    "loihi",
     "message_passing",
     "run_config",
 ]

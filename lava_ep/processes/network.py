@@ -56,6 +56,15 @@ class EPNetwork(AbstractProcess):
     ------
     InputError
         If ``batch`` or ``threads`` is below 1 or the parameters do not fit the spec.
+
+    Notes
+    -----
+    A network of Lava's own Processes (neurons of kind ``stock-lif``, see `lava_ep.models.loihi`)
+    has ports as on a chip: no axis for a batch, ``s_in`` takes pixels as graded spikes in every
+    step, ``label_in`` one-hot spikes of the class, (classes,), while the network is nudged,
+    ``s_out`` sends spikes, and so do ``hidden1_out``, … for the hidden layers; there is no
+    ``state_out``. Its Vars, ``weights``, ``feedback`` (transposed), ``bias`` and ``state`` (the
+    membrane potential), hold what Lava's Processes hold.
     """
 
     def __init__(
@@ -94,6 +103,9 @@ class EPNetwork(AbstractProcess):
         shapes = [layer.weights.shape for layer in parameters.layers]
         if shapes != [connection.weight_shape for connection in spec.connections]:
             raise InputError(f"parameters of shapes {shapes} do not fit a {spec} network")
+        if spec.stock:
+            self._have_what_a_chip_has(spec, parameters)
+            return
         self.s_in = InPort(shape=(batch, sizes[0]))
         self.label_in = InPort(shape=(batch,))
         self.s_out = OutPort(shape=(batch, sizes[-1]))
@@ -108,6 +120,32 @@ class EPNetwork(AbstractProcess):
                 setattr(self, f"{layer_name}_{counter}", Var(shape=(elements,), init=0))
             for field in ("state", "activation"):
                 setattr(self, f"{layer_name}_{field}", Var(shape=(batch, size), init=0))
+
+    def _have_what_a_chip_has(self, spec: NetworkSpec, parameters: NetworkParameters) -> None:
+        """Add the ports and Vars of a network of Lava's own Processes."""
+        if self.proc_params["batch"] != 1:
+            raise InputError(
+                f"batch={self.proc_params['batch']} with neurons of kind {spec.neuron.kind}: "
+                "expected 1"
+            )
+        self.s_in = InPort(shape=spec.sizes[:1])
+        self.label_in = InPort(shape=(spec.classes,))
+        self.s_out = OutPort(shape=spec.sizes[-1:])
+        for name, size, layer in zip(
+            spec.layer_names, spec.sizes[1:], parameters.layers, strict=True
+        ):
+            if name != spec.layer_names[-1]:
+                setattr(self, f"{name}_out", OutPort(shape=(size,)))
+            for field, value in layer.arrays.items():
+                like_lavas = value.T if field == "feedback" else value
+                setattr(self, f"{name}_{field}", Var(shape=like_lavas.shape, init=like_lavas))
+            setattr(self, f"{name}_state", Var(shape=(size,), init=0))
+
+    def spikes_of(self, layer_name: str) -> OutPort:
+        """Return the port by which a layer of a network of Lava's own Processes sends spikes."""
+        last = layer_name == self.proc_params["spec"].layer_names[-1]
+        port: OutPort = self.s_out if last else getattr(self, f"{layer_name}_out")
+        return port
 
     def layer_var(self, layer_name: str, field: str) -> Var:
         """Return one of the per-layer Vars, e.g. ``layer_var("hidden1", "weights")``."""

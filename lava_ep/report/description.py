@@ -17,6 +17,7 @@ from lava_ep.spec import (
     NetworkSpec,
     NeuronSpec,
     SigmaDeltaNeuronSpec,
+    StockLIFNeuronSpec,
 )
 
 TIMES = "\N{THIN SPACE}\N{MULTIPLICATION SIGN}\N{THIN SPACE}"
@@ -103,7 +104,11 @@ def learning_note(content: ReportContent) -> str:
         found.append(
             "A binary weight flips where the momentum of its contrasts exceeds θ against its sign."
         )
-    if "real" in kinds:
+    if network.stock:
+        found.append(
+            "A weight moves by its rate times the contrast of the products of two traces of spikes."
+        )
+    elif "real" in kinds:
         found.append("A real weight moves by its rate times the contrast per unit of β.")
     return " ".join(found)
 
@@ -132,7 +137,7 @@ def _sent(network: NetworkSpec) -> str:
     """Say how images are sent unless they are there all the time."""
     steps = plural(network.encoding.steps, "time step")
     return {
-        Code.CONSTANT: "",
+        Code.CONSTANT: ", sent as graded spikes in every time step" if network.stock else "",
         Code.LATENCY: f", sent as latencies over {steps}",
         Code.RATE: ", sent as random spikes in every time step, the more the brighter",
         Code.EVENTS: f", built up from recorded events within {steps}",
@@ -158,6 +163,12 @@ def _neuron(neuron: AnyNeuronSpec) -> str:
             f"integrate-and-fire with {leak}, threshold {neuron.threshold:g}, reset "
             f"{neuron.reset.value}{wait}; traces follow the spikes by {neuron.trace_rate:g} a step"
         )
+    if isinstance(neuron, StockLIFNeuronSpec):
+        return (
+            "LIFReset, Lava's own leaky integrate-and-fire neurons, with the thresholds "
+            f"{', '.join(f'{layer.vth}' for layer in neuron.layers)}; synapses learn from traces "
+            f"of the spikes with a time constant of {plural(neuron.trace_tau, 'time step')}"
+        )
     form = "discrete time" if neuron.time_step is None else f"energy-based, dt = {neuron.time_step}"
     if neuron.filter_rate != 1:
         form += f", filter rate {neuron.filter_rate:g}"
@@ -179,6 +190,11 @@ def _events(neuron: GradedNeuronSpec) -> str:
 
 
 def _nudged(network: NetworkSpec) -> str:
+    if isinstance(network.neuron, StockLIFNeuronSpec):
+        return (
+            f", times currents of {network.neuron.excitation} into the neurons of the class and of "
+            f"\N{MINUS SIGN}{network.neuron.inhibition} into the others"
+        )
     current = isinstance(network.neuron, GradedNeuronSpec) and network.neuron.nudge == "current"
     return ", added to the current" if current else ""
 
@@ -193,10 +209,12 @@ def _updates(network: NetworkSpec) -> str:
 
 def _feedback(network: NetworkSpec) -> str:
     if network.feedback_angle is None:
-        return "through the forward weights"
-    return (
+        return "none" if network.stock else "through the forward weights"
+    text = (
         f"through weights of its own, at first at {network.feedback_angle:g}° to the forward ones"
     )
+    fixed = isinstance(network.neuron, StockLIFNeuronSpec) and network.neuron.feedback == "fixed"
+    return f"{text}, that do not learn" if fixed else text
 
 
 def _training(experiment: ExperimentSpec) -> str:

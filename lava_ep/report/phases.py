@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lava_ep.report.content import PhaseRecording, SampleContent
 from lava_ep.report.text import class_label, count, plural, signed
 from lava_ep.report.theme import Theme, new_figure
-from lava_ep.spec import GradedNeuronSpec, LIFNeuronSpec
+from lava_ep.spec import GradedNeuronSpec, LIFNeuronSpec, StockLIFNeuronSpec
 
 _WIDTH = 6.4
 _RASTER_WIDTH = 7.4
@@ -272,7 +272,7 @@ def _unit_events(content: SampleContent) -> tuple[str, ...]:
 
 def _has_two_signs(content: SampleContent) -> bool:
     """Whether events go both ways; those of integrate-and-fire neurons do not."""
-    return not isinstance(content.experiment.network.neuron, LIFNeuronSpec)
+    return not isinstance(content.experiment.network.neuron, LIFNeuronSpec | StockLIFNeuronSpec)
 
 
 def _draw_dashes(

@@ -13,7 +13,7 @@ from lava_ep.report.content import SampleContent
 from lava_ep.report.phases import is_idle, label_phases, mark_phases
 from lava_ep.report.text import class_label, plural
 from lava_ep.report.theme import Theme, new_figure
-from lava_ep.spec import LIFNeuronSpec
+from lava_ep.spec import LIFNeuronSpec, StockLIFNeuronSpec
 
 _WIDTH = 9.6
 _PANEL = 1.35
@@ -48,7 +48,8 @@ class ShownNeuron:
 def has_traces(content: SampleContent) -> bool:
     """Whether membrane potentials were recorded."""
     neuron = content.experiment.network.neuron
-    return bool(content.recording.membranes) and isinstance(neuron, LIFNeuronSpec)
+    spiking = isinstance(neuron, LIFNeuronSpec | StockLIFNeuronSpec)
+    return bool(content.recording.membranes) and spiking
 
 
 def shown_neurons(content: SampleContent) -> list[ShownNeuron]:

@@ -3,6 +3,8 @@
 from lava_ep.training.evaluation import Evaluation, evaluate
 from lava_ep.training.run_folder import RunFolder, read_checkpoint
 from lava_ep.training.session import Counters, NetworkSession
+from lava_ep.training.sessions import Session, check_execution, open_session
+from lava_ep.training.stock_session import StockSession
 from lava_ep.training.trainer import (
     Progress,
     Trainer,
@@ -19,12 +21,16 @@ __all__ = [
     "NetworkSession",
     "Progress",
     "RunFolder",
+    "Session",
+    "StockSession",
     "Trainer",
+    "check_execution",
     "check_fit",
     "describe_run",
     "evaluate",
     "load_run_data",
     "open_run",
+    "open_session",
     "per_sample",
     "read_checkpoint",
 ]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from lava_ep.data import Dataset
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import ExperimentSpec
-from lava_ep.training.session import Counters, NetworkSession
+from lava_ep.training.session import Counters
+from lava_ep.training.sessions import open_session
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def evaluate(
 ) -> Evaluation:
     """Run the free phase on every test sample and compare the predictions with the labels."""
     batch = min(spec.training.test_batch_size, len(dataset.x_test))
-    with NetworkSession(
+    with open_session(
         spec.network,
         batch=batch,
         parameters=parameters.for_inference(),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.errors import InputError
-from lava_ep.models import find_backend, run_config
+from lava_ep.models import check_backend, run_config
 from lava_ep.parameters import LayerParameters, NetworkParameters
 from lava_ep.processes import EPNetwork, ImageInjector, Readout
 from lava_ep.runtime import supervised
@@ -83,7 +83,7 @@ class NetworkSession:
         threads: int | None = None,
         stepwise: bool = False,
     ) -> None:
-        find_backend(backend).check(spec)
+        whole_batches = check_backend(backend, spec).whole_batches
         self.spec = spec
         self.batch = batch
         self.learning = learning
@@ -94,7 +94,7 @@ class NetworkSession:
         }
         self._config = run_config(backend, stepwise=stepwise)
         schedule = spec.phases.schedule(seed)
-        self._whole_batches = find_backend(backend).whole_batches and not stepwise
+        self._whole_batches = whole_batches and not stepwise
         self.period = 1 if self._whole_batches else schedule.period(learning=learning)
         phases: dict[str, Any] = {"schedule": schedule, "learning": learning}
         self.network = EPNetwork(

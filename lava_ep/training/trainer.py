@@ -21,7 +21,8 @@ from lava_ep.errors import InputError
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import ExperimentSpec, override
 from lava_ep.training.run_folder import RunFolder
-from lava_ep.training.session import Counters, NetworkSession
+from lava_ep.training.session import Counters
+from lava_ep.training.sessions import Session, check_execution, open_session
 
 AUGMENTED_SAMPLES = 4096
 """Training images that are changed at random at a time; which changes they get depends on it."""
@@ -69,7 +70,7 @@ class Trainer:
     Raises
     ------
     InputError
-        If spec and data do not fit.
+        If spec and data, or the backend, do not fit.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Trainer:
         on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         check_fit(spec, dataset)
+        check_execution(spec, backend)
         self.spec = spec
         self.dataset = dataset
         self.backend = backend
@@ -130,7 +132,7 @@ class Trainer:
         }
         with ExitStack() as stack:
             learner = stack.enter_context(
-                NetworkSession(
+                open_session(
                     self.spec.network,
                     batch=self.batch_size,
                     parameters=self.parameters,
@@ -140,7 +142,7 @@ class Trainer:
                 )
             )
             tester = stack.enter_context(
-                NetworkSession(
+                open_session(
                     self.spec.network,
                     batch=test_batch,
                     parameters=self.parameters.for_inference(),
@@ -155,9 +157,7 @@ class Trainer:
                     break
         return self.metrics
 
-    def _epoch(
-        self, epoch: int, learner: NetworkSession, tester: NetworkSession, before: Counters
-    ) -> Counters:
+    def _epoch(self, epoch: int, learner: Session, tester: Session, before: Counters) -> Counters:
         start = time.perf_counter()
         train_accuracy = self._learn(epoch, learner)
         trained = time.perf_counter()
@@ -203,7 +203,7 @@ class Trainer:
                 images[some] = crop_and_flip(images[some], self.dataset.image_shape, rng)
         return images, self.dataset.y_train[order]
 
-    def _learn(self, epoch: int, learner: NetworkSession) -> float:
+    def _learn(self, epoch: int, learner: Session) -> float:
         size, batches = self.batch_size, self.epoch_batches
         images, labels = self.samples(epoch)
         correct = 0

@@ -34,6 +34,7 @@ from lava_ep.spec import (
     NetworkSpec,
     NeuronSpec,
     SigmaDeltaNeuronSpec,
+    StockLIFNeuronSpec,
 )
 
 Array = NDArray[Any]
@@ -63,6 +64,8 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
         )
     if isinstance(neuron, LIFNeuronSpec):
         return LIFPart(shape, biases, neuron=neuron.constants, bias_rate=rate)
+    if isinstance(neuron, StockLIFNeuronSpec):
+        raise InputError(f"neurons of kind {neuron.kind}: expected a backend of Loihi for them")
     return GradedPart(
         shape,
         biases,

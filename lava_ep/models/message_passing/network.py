@@ -15,7 +15,13 @@ from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.readout import Target
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
-from lava_ep.spec import LIFNeuronSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
+from lava_ep.spec import (
+    LIFNeuronSpec,
+    NetworkSpec,
+    NeuronSpec,
+    SigmaDeltaNeuronSpec,
+    StockLIFNeuronSpec,
+)
 
 Neuron = BinaryNeuron | GradedNeuron | SigmaDeltaNeuron | LIFNeuron
 Synapse = BinarySynapse | RealSynapse | ConvSynapse
@@ -135,6 +141,8 @@ def _neuron(proc: EPNetwork, index: int, further: dict[str, Any]) -> Neuron:
         )
     if isinstance(neuron, LIFNeuronSpec):
         return LIFNeuron(neuron=neuron.constants, **options)
+    if isinstance(neuron, StockLIFNeuronSpec):
+        raise InputError(f"neurons of kind {neuron.kind}: expected a backend of Loihi for them")
     return GradedNeuron(
         activation=neuron.activation,
         filter_rate=neuron.filter_rate,

@@ -1,0 +1,47 @@
+"""The session that fits a network."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from lava_ep.models import LoihiBackend, check_backend
+from lava_ep.spec import ExperimentSpec, NetworkSpec
+from lava_ep.training.session import NetworkSession
+from lava_ep.training.stock_session import StockSession
+
+Session = NetworkSession | StockSession
+
+
+def check_execution(spec: ExperimentSpec, backend: str) -> None:
+    """Check that a backend can execute an experiment to its end.
+
+    Raises
+    ------
+    InputError
+        If it cannot: the network is for other backends, something is missing here, or a learning
+        rate has no place in a learning rule of Loihi, be it in the last epoch.
+    """
+    found = check_backend(backend, spec.network)
+    if isinstance(found, LoihiBackend):
+        training = spec.training
+        for epoch in (0, training.epochs - 1):
+            found.model.check_rates(spec.network, training.decay**epoch)
+
+
+def open_session(spec: NetworkSpec, **options: Any) -> AbstractContextManager[Session]:
+    """Return a session with a network, to be entered by ``with``.
+
+    Parameters
+    ----------
+    spec
+        The network; one of Lava's own Processes gets a `StockSession`.
+    options
+        See `NetworkSession`, which has the same ones.
+
+    Raises
+    ------
+    InputError
+        If an option is unusable.
+    """
+    return StockSession(spec, **options) if spec.stock else NetworkSession(spec, **options)
