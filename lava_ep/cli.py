@@ -610,7 +610,8 @@ def conformance_check(
     else:
         display = Console(highlight=False, soft_wrap=True, markup=False)
         for name, found in verdicts.items():
-            table = Table(*("case", "Process", "verdict", ""), box=None, title=name)
+            columns = [Column(title, no_wrap=True) for title in ("case", "Process", "verdict")]
+            table = Table(*columns, "", box=None, title=name)
             for verdict in found:
                 about = verdict.divergence or verdict.note
                 table.add_row(

@@ -1,7 +1,16 @@
 """Conformance kit: recorded stimuli and golden traces that any backend can be checked against."""
 
-from lava_ep.conformance.adapter import Adapter, LavaAdapter, NotCovered, network_of
-from lava_ep.conformance.case import ARITHMETICS, FIXED, FLOATING, Case, Trace, from_plain, to_plain
+from lava_ep.conformance.adapter import Adapter, LavaAdapter, NotCovered
+from lava_ep.conformance.case import (
+    ARITHMETICS,
+    FIXED,
+    FLOATING,
+    Case,
+    Trace,
+    from_plain,
+    network_of,
+    to_plain,
+)
 from lava_ep.conformance.check import Divergence, Outcome, Verdict, check, summary
 from lava_ep.conformance.kit import Entry, check_new_folder, choose, read_kit, record, write_kit
 from lava_ep.conformance.own import OWN_BACKENDS, REFERENCE, find_adapter, record_all

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from lava_ep import processes
-from lava_ep.conformance.case import Array, Case, Trace, from_plain
+from lava_ep.conformance.case import Array, Case, Trace, from_plain, network_of
 from lava_ep.models import run_config
-from lava_ep.parameters import LayerParameters, NetworkParameters
+from lava_ep.parameters import NetworkParameters
 from lava_ep.runtime import ProcessTester
 from lava_ep.runtime.tester import select_model
-from lava_ep.spec import NetworkSpec, parse
+from lava_ep.spec import NetworkSpec
 from lava_ep.training import NetworkSession
 
 
@@ -96,20 +96,6 @@ class LavaAdapter:
             after = named_parameters(session.spec, session.parameters())
         outputs = {name: np.stack(values) for name, values in history.items()}
         return Trace(outputs, {**after, "scores": np.stack(scores)})
-
-
-def network_of(case: Case) -> tuple[NetworkSpec, NetworkParameters]:
-    """Return the network of a case and the parameters that it starts from."""
-    spec = parse(NetworkSpec, dict(case.arguments["spec"]), source=case.name)
-    layers = []
-    for layer in spec.layer_names:
-        found = {
-            name.removeprefix(f"{layer}."): values
-            for name, values in case.initial.items()
-            if name.startswith(f"{layer}.")
-        }
-        layers.append(LayerParameters(**found))
-    return spec, NetworkParameters(tuple(layers))
 
 
 def named_parameters(spec: NetworkSpec, parameters: NetworkParameters) -> dict[str, Array]:

@@ -23,7 +23,11 @@ from lava_ep.dynamics import (
     SpikeTrace,
     StepSize,
 )
+from lava_ep.dynamics.fixed_point import Factor
 from lava_ep.errors import InputError
+from lava_ep.models.fixed_point import Direction, NeuronFormat, SynapseFormat, TraceFormat
+from lava_ep.parameters import LayerParameters, NetworkParameters
+from lava_ep.spec import NetworkSpec, parse
 
 Array = NDArray[Any]
 
@@ -42,12 +46,17 @@ ARGUMENT_KINDS: dict[str, type] = {
         SGD,
         Convolution,
         Dense,
+        Direction,
         Encoding,
+        Factor,
         Latency,
+        NeuronFormat,
         PhaseSchedule,
         Rate,
         SpikeTrace,
         StepSize,
+        SynapseFormat,
+        TraceFormat,
     )
 }
 """Classes that arguments of Processes may be made of."""
@@ -163,3 +172,17 @@ def from_plain(value: Any, kinds: Mapping[str, type] = ARGUMENT_KINDS) -> Any:
         return kinds[kind](**content)
     except TypeError as error:
         raise InputError(f"argument of kind {kind}: {error}") from error
+
+
+def network_of(case: Case) -> tuple[NetworkSpec, NetworkParameters]:
+    """Return the network of a case and the parameters that it starts from."""
+    spec = parse(NetworkSpec, dict(case.arguments["spec"]), source=case.name)
+    layers = []
+    for layer in spec.layer_names:
+        found = {
+            name.removeprefix(f"{layer}."): values
+            for name, values in case.initial.items()
+            if name.startswith(f"{layer}.")
+        }
+        layers.append(LayerParameters(**found))
+    return spec, NetworkParameters(tuple(layers))

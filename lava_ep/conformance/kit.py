@@ -184,4 +184,10 @@ def _read_case(folder: Path, about: _CaseAbout) -> Entry:
     case = Case(
         **about.model_dump(exclude={"sha256"}), initial=groups["initial"], inputs=groups["inputs"]
     )
-    return Entry(case, Trace(groups["outputs"], groups["after"]))
+    found = {}  # in the order of the case, which files do not keep
+    for group, names in (("outputs", about.outputs), ("after", about.after)):
+        missing = [name for name in names if name not in groups[group]]
+        if missing:
+            raise InputError(f"{path}: array {f'{group}/{missing[0]}'!r} is missing")
+        found[group] = {name: groups[group][name] for name in names}
+    return Entry(case, Trace(found["outputs"], found["after"]))

@@ -9,15 +9,20 @@ from pathlib import Path
 from types import ModuleType
 
 from lava_ep.conformance.adapter import Adapter, LavaAdapter
-from lava_ep.conformance.case import FLOATING
+from lava_ep.conformance.case import FIXED, FLOATING
 from lava_ep.conformance.kit import Entry, record
 from lava_ep.conformance.suite import cases
 from lava_ep.errors import InputError
 
-OWN_BACKENDS = {"message-passing": FLOATING, "fused": FLOATING}
+OWN_BACKENDS = {
+    "message-passing": FLOATING,
+    "fused": FLOATING,
+    "fixed_point-message-passing": FIXED,
+    "fixed_point": FIXED,
+}
 """Arithmetic of each of our backends."""
 
-REFERENCE = {FLOATING: "message-passing"}
+REFERENCE = {FLOATING: "message-passing", FIXED: "fixed_point-message-passing"}
 """Backend that golden traces are recorded from, for each arithmetic."""
 
 

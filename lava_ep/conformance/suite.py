@@ -7,12 +7,13 @@ both signs of beta occur, and weights change. Golden traces are added by `record
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lava_ep.analysis.comparison import TOLERANCE
-from lava_ep.conformance.case import FLOATING, NETWORK, Array, Case, to_plain
+from lava_ep.conformance.case import FIXED, FLOATING, NETWORK, Array, Case, network_of, to_plain
 from lava_ep.dynamics import (
     BOP,
     LIF,
@@ -32,6 +33,8 @@ from lava_ep.dynamics import (
     StepSize,
     Updates,
 )
+from lava_ep.loihi2.formats import ACTIVATION_SHIFT
+from lava_ep.models.fixed_point import convert
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import NetworkSpec, parse
 
@@ -48,6 +51,7 @@ def cases() -> Iterator[Case]:
     yield from _synapses()
     yield from _ends()
     yield from _networks()
+    yield from _fixed()
 
 
 def _random(name: str) -> np.random.Generator:
@@ -325,3 +329,56 @@ def _network(name: str, content: dict[str, Any], *, tolerance: float) -> Case:
         after=(*(key for key in start if not key.endswith(".momentum")), "scores"),
         tolerance=tolerance,
     )
+
+
+LIKE_FIXED = {
+    "binary-neuron": ("network-binary", 1),
+    "sigma-delta-neuron-constant": ("network-sigma-delta", 1),
+    "lif-neuron-subtract": ("network-lif", 1),
+    "lif-neuron-leak": ("network-lif", 1),
+    "lif-neuron-refractory": ("network-lif", 1),
+    "binary-synapse": ("network-binary", 1),
+    "binary-synapse-pixels": ("network-binary", 0),
+    "binary-synapse-sigma-delta": ("network-sigma-delta", 1),
+    "binary-synapse-spikes": ("network-lif", 1),
+    "real-synapse-sigma-delta": ("network-sigma-delta", 1),
+    "real-synapse-spikes": ("network-lif", 1),
+    "conv-synapse-max-binary": ("network-convolution", 0),
+}
+"""Cases that are there in fixed point, too, and the network and layer whose formats they take."""
+
+
+def _fixed() -> Iterator[Case]:
+    """Yield cases in fixed point: the same Processes and networks, with integers as currents."""
+    networks = {case.name: case for case in _networks()}
+    formats = {
+        name: convert(*network_of(case)).layers
+        for name, case in networks.items()
+        if name in FIXED_NETWORKS
+    }
+    for case in (*_neurons(), *_synapses()):
+        if case.name not in LIKE_FIXED:
+            continue
+        network, layer = LIKE_FIXED[case.name]
+        found = formats[network][layer]
+        inputs = dict(case.inputs)
+        if "a_in" in inputs:
+            unit = found.neurons.one / 2**ACTIVATION_SHIFT
+            inputs["a_in"] = np.rint(inputs["a_in"] * unit).astype(np.int32)
+        form = found.neurons if "a_in" in inputs else found.synapses
+        arguments = {**case.arguments, "fixed_point": to_plain(form)}
+        if "alpha" in arguments:
+            arguments["alpha"] = found.synapses.unit
+        yield replace(
+            case,
+            name=f"fixed-{case.name}",
+            arithmetic=FIXED,
+            arguments=arguments,
+            inputs=inputs,
+            tolerance=0.0,
+        )
+    for name in FIXED_NETWORKS:
+        yield replace(networks[name], name=f"fixed-{name}", arithmetic=FIXED, tolerance=0.0)
+
+
+FIXED_NETWORKS = ("network-binary", "network-sigma-delta", "network-lif", "network-convolution")

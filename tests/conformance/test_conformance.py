@@ -156,6 +156,18 @@ def test_one_missing_event_is_caught(kit, toy, monkeypatch):
     assert (abs(found.expected), found.found) == (1, 0)
 
 
+def test_a_wrong_shift_is_caught(kit, monkeypatch):
+    from lava_ep.dynamics.fixed_point import neuron
+
+    backend = find_adapter("fixed_point-message-passing")
+    entries = choose(kit, ["fixed-binary-neuron"])
+    assert verdicts(entries, backend)["fixed-binary-neuron"].outcome is Outcome.IDENTICAL
+    monkeypatch.setattr(neuron, "ACTIVATION_SHIFT", neuron.ACTIVATION_SHIFT - 1)
+    verdict = verdicts(entries, backend)["fixed-binary-neuron"]
+    assert verdict.outcome is Outcome.DIVERGES
+    assert verdict.divergence.step == 1  # the first with input
+
+
 def test_a_forgotten_restore_is_caught_in_the_network(kit, toy, monkeypatch):
     without = SimpleNamespace(LOAD=Phase.LOAD, RESTORE=None)
     monkeypatch.setattr(toy_module(toy), "Phase", without)
@@ -219,7 +231,7 @@ def test_a_kit_is_read_as_it_was_written(tmp_path):
 
 @pytest.fixture
 def small_kit(tmp_path, kit):
-    write_kit(tmp_path / "kit", choose(kit, ["target"]))
+    write_kit(tmp_path / "kit", choose(kit, ["target", "binary-neuron"]))
     return tmp_path / "kit"
 
 
@@ -260,8 +272,8 @@ def test_command_line(small_kit, tmp_path):
         app, ["conformance", "check", "message-passing", "fused", "--kit", str(small_kit)]
     )
     assert result.exit_code == 0
-    assert "message-passing: 1 identical" in result.stdout
-    assert "fused: 1 not covered" in result.stdout
+    assert "message-passing: 2 identical" in result.stdout
+    assert "fused: 1 identical, 1 not covered" in result.stdout
     broken = tmp_path / "broken.py"
     broken.write_text(
         "import numpy as np\n"
@@ -272,7 +284,7 @@ def test_command_line(small_kit, tmp_path):
         "        return Trace({'target_out': np.zeros((4, 2, 6))}, {})\n"
     )
     arguments = ["conformance", "check", f"{broken}:Broken", "--kit", str(small_kit), "--json"]
-    result = runner.invoke(app, arguments)
+    result = runner.invoke(app, [*arguments, "--case", "target"])
     assert result.exit_code == 1
     (verdict,) = json.loads(result.stdout)["broken"]
     assert verdict["verdict"] == "diverges"
@@ -296,8 +308,9 @@ def test_adapters_that_are_none_are_refused(name, message):
 
 
 def test_left_out_cases_tell_why():
-    with pytest.raises(NotCovered, match="no ProcessModel of Target alone"):
-        LavaAdapter("fused", FLOATING).run(next(c for c in cases() if c.name == "target"))
+    (entry,) = choose(read_kit(), ["binary-neuron"])
+    with pytest.raises(NotCovered, match="no ProcessModel of BinaryNeuron alone"):
+        LavaAdapter("fused", FLOATING).run(entry.case)
 
 
 def test_the_example_file_can_be_copied_and_run(tmp_path):
