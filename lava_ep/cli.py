@@ -49,8 +49,6 @@ study = typer.Typer(
 )
 app.add_typer(study, name="study")
 
-DEFAULT_BACKEND = "message-passing"
-
 Threads = Annotated[
     int | None,
     typer.Option(help="Threads of the fused backend [default: one a core]; results are the same."),
@@ -144,7 +142,7 @@ def train(
     from lava_ep.data import load_experiment
 
     started = time.perf_counter()
-    _check_execution([backend or DEFAULT_BACKEND], threads)
+    _check_execution([backend] if backend else [], threads)
     given = {
         "data.name": data,
         "data.limit_train": limit_train,
