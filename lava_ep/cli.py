@@ -61,8 +61,6 @@ conformance_app = typer.Typer(
 )
 app.add_typer(conformance_app, name="conformance")
 
-DEFAULT_BACKEND = "message-passing"
-
 Threads = Annotated[
     int | None,
     typer.Option(help="Threads of the fused backend [default: one a core]; results are the same."),
@@ -156,7 +154,7 @@ def train(
     from lava_ep.data import load_experiment
 
     started = time.perf_counter()
-    _check_execution([backend or DEFAULT_BACKEND], threads)
+    _check_execution([backend] if backend else [], threads)
     given = {
         "data.name": data,
         "data.limit_train": limit_train,

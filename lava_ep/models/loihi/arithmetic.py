@@ -33,8 +33,11 @@ SHIFT = 6
 LARGEST_BIAS = 4095
 """Mantissa of a bias, 13 bits with its sign."""
 
-CLOCK = 64
-"""Value of the synaptic delay in the nudged phase; 0 in the free phase."""
+CLOCK_BITS = 6
+"""The synaptic delay is ``2**CLOCK_BITS`` in the nudged phase, and 0 in the free phase."""
+
+PRODUCT_SHIFT = 12
+"""Bits by which Lava shifts x1 y1 d to the right: 7 + 7 + 9 of the factors, less 11."""
 
 EXPONENTS = range(-7, 9)
 """Exponents that a product of Lava's learning rules can have: 4 bits."""
@@ -292,12 +295,13 @@ class FixedPoint(Arithmetic):
 
     def rate_literal(self, rate: float, scale: SynapseScale) -> tuple[int, int]:
         """Return those of the first product; the exponent of the second is larger by 1."""
-        return _literal(rate, 2.0 ** (-scale.unit - 8), EXPONENTS[:-1])
+        product_bits = 2 * UNIT_BITS + CLOCK_BITS - PRODUCT_SHIFT
+        return _literal(rate, 2.0 ** (-scale.unit - product_bits), EXPONENTS[:-1])
 
     def learning_rule(
         self, rate: float, scale: SynapseScale, traces: Traces, timing: Timing
     ) -> Loihi2FLearningRule:
-        """Return the rule with C = `CLOCK`.
+        """Return the rule with C = 64.
 
         Lava shifts a product of factors to the right by their widths together, less 11: x1 and y1
         have 7 bits, d and t have 9. With C = 64 it makes x y d into x y / 64, keeps x y / 64 in t
@@ -306,7 +310,7 @@ class FixedPoint(Arithmetic):
         mantissa, exponent = self.rate_literal(rate, scale)
         u = timing.phase_end
         return Loihi2FLearningRule(
-            dd=f"-2*{u}*d + 2^6*{u}",
+            dd=f"-2*{u}*d + 2^{CLOCK_BITS}*{u}",
             dt=f"-{u}*t + 2^-3*{u}*x1*y1",
             dw=f"{mantissa}*2^{exponent}*{u}*x1*y1*d - {mantissa}*2^{exponent + 1}*{u}*t*d",
             **traces,
