@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from types import TracebackType
 
 DELAY = 4.0
-"""Seconds after which an import is taken to be compiling; from the cache it takes about one."""
+"""Seconds of processor time after which an import is taken to be compiling; from the cache it takes
+about one, however busy the machine is."""
+
+POLL = 0.5
+"""Seconds between two looks at the processor time."""
 
 
 class CompilationNotice:
     """Tell on standard error what is going on if the body of the ``with`` takes long."""
 
     def __enter__(self) -> None:
-        self._timer = threading.Timer(DELAY, self._tell)
-        self._timer.daemon = True
-        self._timer.start()
+        self._done = threading.Event()
+        self._watch = threading.Thread(target=self._tell_if_slow, daemon=True)
+        self._watch.start()
 
     def __exit__(
         self,
@@ -24,11 +29,14 @@ class CompilationNotice:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._timer.cancel()
-        self._timer.join()
+        self._done.set()
+        self._watch.join()
 
-    @staticmethod
-    def _tell() -> None:
+    def _tell_if_slow(self) -> None:
+        start = time.process_time()
+        while time.process_time() - start < DELAY:
+            if self._done.wait(POLL):
+                return
         print(
             "lava-ep: compiling its kernels for this machine; this takes a minute or two and "
             "happens only once",
