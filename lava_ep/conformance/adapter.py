@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 
 from lava_ep import processes
 from lava_ep.conformance.case import Array, Case, Trace, from_plain, network_of
-from lava_ep.models import run_config
+from lava_ep.errors import InputError
+from lava_ep.models import BackendCfg, check_backend, find_backend
 from lava_ep.parameters import NetworkParameters
 from lava_ep.runtime import ProcessTester
 from lava_ep.runtime.tester import select_model
 from lava_ep.spec import NetworkSpec
-from lava_ep.training import NetworkSession
+from lava_ep.training import NetworkSession, Session, StockSession
 
 
 class NotCovered(Exception):
@@ -64,7 +63,7 @@ class LavaAdapter:
     def __init__(self, backend: str, arithmetic: str) -> None:
         self.name = backend
         self.arithmetic = arithmetic
-        self._config = run_config(backend, stepwise=True)
+        self._tag = find_backend(backend).stepwise_tag
 
     def run(self, case: Case) -> Trace:
         """Run a case, see `Adapter.run`."""
@@ -73,8 +72,8 @@ class LavaAdapter:
     def _run_process(self, case: Case) -> Trace:
         arguments = {name: from_plain(value) for name, value in case.arguments.items()}
         process = getattr(processes, case.subject)(**arguments, **case.initial)
-        model = select_model(process, self._config)
-        if self._config.select_tag not in model.tags:
+        model = select_model(process, BackendCfg(select_tag=self._tag))
+        if self._tag not in model.tags:
             raise NotCovered(f"no ProcessModel of {case.subject} alone")
         tester = ProcessTester(
             process, model=model, inputs=list(case.inputs), outputs=list(case.outputs)
@@ -84,18 +83,54 @@ class LavaAdapter:
         return Trace(sent, {name: np.array(getattr(tester.model, name)) for name in case.after})
 
     def _run_network(self, case: Case) -> Trace:
-        with network_session(case, self.name) as session:
-            history: dict[str, list[Array]] = {}
-            scores = []
-            for images, labels in zip(case.inputs["images"], case.inputs["labels"], strict=True):
-                for _ in session.walk(images, labels):
-                    for layer, pair in zip(session.spec.layer_names, session.states(), strict=True):
-                        for field, value in zip(("state", "activation"), pair, strict=True):
-                            history.setdefault(f"{layer}.{field}", []).append(value)
-                scores.append(session.read_score())
-            after = named_parameters(session.spec, session.parameters())
-        outputs = {name: np.stack(values) for name, values in history.items()}
-        return Trace(outputs, {**after, "scores": np.stack(scores)})
+        spec, parameters = network_of(case)
+        try:
+            check_backend(self.name, spec)
+        except InputError as error:
+            raise NotCovered(str(error)) from None
+        options = {
+            "batch": case.arguments["batch"],
+            "seed": case.arguments["seed"],
+            "parameters": parameters,
+            "backend": self.name,
+        }
+        walk = _walk_stock if spec.stock else _walk
+        return walk(spec, case.inputs["images"], case.inputs["labels"], options)
+
+
+def _walk(spec: NetworkSpec, images: Array, labels: Array, options: dict[str, Any]) -> Trace:
+    """Show batches step by step, and let the network learn from each."""
+    history: list[dict[str, Array]] = []
+    scores = []
+    with NetworkSession(spec, stepwise=True, **options) as session:
+        for batch in zip(images, labels, strict=True):
+            history += [_states(session) for _ in session.walk(*batch)]
+            scores.append(session.read_score())
+        after = named_parameters(spec, session.parameters())
+    return Trace(_stacked(history), {**after, "scores": np.stack(scores)})
+
+
+def _walk_stock(spec: NetworkSpec, images: Array, labels: Array, options: dict[str, Any]) -> Trace:
+    """Show the one sample twice: step by step, and to learn from it."""
+    ((image, label),) = zip(images, labels, strict=True)
+    with StockSession(spec, **options) as session:
+        history = [_states(session) for _ in session.walk(image, label)]
+        scores = list(session.stream(image, label))
+        after = named_parameters(spec, session.parameters())
+    # The first look is before the first step.
+    return Trace(_stacked(history[1:]), {**after, "scores": np.stack(scores)})
+
+
+def _states(session: Session) -> dict[str, Array]:
+    return {
+        f"{layer}.{field}": value
+        for layer, pair in zip(session.spec.layer_names, session.states(), strict=True)
+        for field, value in zip(("state", "activation"), pair, strict=True)
+    }
+
+
+def _stacked(history: list[dict[str, Array]]) -> dict[str, Array]:
+    return {name: np.stack([row[name] for row in history]) for name in history[0]}
 
 
 def named_parameters(spec: NetworkSpec, parameters: NetworkParameters) -> dict[str, Array]:
@@ -106,19 +141,3 @@ def named_parameters(spec: NetworkSpec, parameters: NetworkParameters) -> dict[s
         for field, values in found.arrays.items()
         if field != "momentum"
     }
-
-
-@contextmanager
-def network_session(case: Case, backend: str) -> Iterator[NetworkSession]:
-    """Start the network of a case on a backend, to be run step by step."""
-    spec, parameters = network_of(case)
-    arguments: Mapping[str, Any] = case.arguments
-    with NetworkSession(
-        spec,
-        batch=arguments["batch"],
-        parameters=parameters,
-        seed=arguments["seed"],
-        backend=backend,
-        stepwise=True,
-    ) as session:
-        yield session

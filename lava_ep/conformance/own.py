@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lava_ep.conformance.adapter import Adapter, LavaAdapter
-from lava_ep.conformance.case import FIXED, FLOATING
+from lava_ep.conformance.case import FIXED, FLOATING, network_of
 from lava_ep.conformance.kit import Entry, record
 from lava_ep.conformance.suite import cases
 from lava_ep.errors import InputError
@@ -19,6 +19,8 @@ OWN_BACKENDS = {
     "fused": FLOATING,
     "fixed_point-message-passing": FIXED,
     "fixed_point": FIXED,
+    "loihi-fixed": FIXED,
+    "loihi2": FIXED,
 }
 """Arithmetic of each of our backends."""
 
@@ -83,4 +85,10 @@ def record_all() -> list[Entry]:
     adapters = {
         arithmetic: LavaAdapter(backend, arithmetic) for arithmetic, backend in REFERENCE.items()
     }
-    return [entry for case in cases() for entry in record([case], adapters[case.arithmetic])]
+    found = []
+    for case in cases():
+        adapter = adapters[case.arithmetic]
+        if case.is_network and network_of(case)[0].stock:
+            adapter = LavaAdapter("loihi-fixed", case.arithmetic)
+        found += record([case], adapter)
+    return found

@@ -36,7 +36,7 @@ from lava_ep.dynamics import (
 from lava_ep.loihi2.formats import ACTIVATION_SHIFT
 from lava_ep.models.fixed_point import convert
 from lava_ep.parameters import initial_parameters
-from lava_ep.spec import NetworkSpec, parse
+from lava_ep.spec import NetworkSpec, load_preset, parse
 
 SEED = 0
 BATCH, SOURCES, NEURONS = 2, 6, 5
@@ -300,14 +300,33 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
+def _stock() -> Case:
+    """Return a network of Lava's own Processes that is shown one sample."""
+    preset = load_preset("stock-digits").network.model_dump(mode="json")
+    sizes = zip(preset["layers"], (8, 3), strict=True)
+    layers = [{**layer, "neurons": neurons} for layer, neurons in sizes]
+    content = {**preset, "inputs": 12, "classes": 3, "layers": layers}
+    case = _network("fixed-network-stock", content, batch=1, batches=1)
+    steps = preset["phases"]["free_steps"] + preset["phases"]["nudged_steps"]
+    after = tuple(name for name in case.after if not name.endswith(".bias"))  # they do not learn
+    return replace(case, arithmetic=FIXED, steps=steps, after=after)
+
+
 def _networks() -> Iterator[Case]:
     for name, content in NETWORKS.items():
         exact = content["layers"] is BINARY_LAYERS or "image_shape" in content
         yield _network(name, content, tolerance=0.0 if exact else TOLERANCE)
 
 
-def _network(name: str, content: dict[str, Any], *, tolerance: float) -> Case:
-    """Return a network that learns from two batches."""
+def _network(
+    name: str,
+    content: dict[str, Any],
+    *,
+    tolerance: float = 0.0,
+    batch: int = BATCH,
+    batches: int = 2,
+) -> Case:
+    """Return a network that learns from some batches."""
     rng = _random(name)
     plain = {"inputs": 12, "input_levels": 16, "classes": 3, "phases": PHASES, **content}
     spec = parse(NetworkSpec, plain, source=name)
@@ -318,13 +337,13 @@ def _network(name: str, content: dict[str, Any], *, tolerance: float) -> Case:
         name,
         NETWORK,
         FLOATING,
-        {"spec": spec.model_dump(mode="json"), "batch": BATCH, "seed": SEED},
+        {"spec": spec.model_dump(mode="json"), "batch": batch, "seed": SEED},
         initial=start,
         inputs={
-            "images": rng.integers(0, 17, (2, BATCH, spec.inputs)).astype(np.uint8),
-            "labels": rng.integers(0, 3, (2, BATCH)).astype(np.int64),
+            "images": rng.integers(0, 17, (batches, batch, spec.inputs)).astype(np.uint8),
+            "labels": rng.integers(0, 3, (batches, batch)).astype(np.int64),
         },
-        steps=2 * spec.phases.schedule(SEED).period(learning=True),
+        steps=batches * spec.phases.schedule(SEED).period(learning=True),
         outputs=tuple(f"{layer}.{field}" for layer in spec.layer_names for field in fields),
         after=(*(key for key in start if not key.endswith(".momentum")), "scores"),
         tolerance=tolerance,
@@ -379,6 +398,7 @@ def _fixed() -> Iterator[Case]:
         )
     for name in FIXED_NETWORKS:
         yield replace(networks[name], name=f"fixed-{name}", arithmetic=FIXED, tolerance=0.0)
+    yield _stock()
 
 
 FIXED_NETWORKS = ("network-binary", "network-sigma-delta", "network-lif", "network-convolution")
