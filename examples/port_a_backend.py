@@ -104,7 +104,8 @@ class ToyBackend:
 
     def neurons(self, case):
         """Run neurons alone, for two samples."""
-        options = {k: from_plain(v) for k, v in case.arguments.items() if k != "shape"}
+        names = ("schedule", "filter_rate", "initial_state", "bias_rate")
+        options = {name: from_plain(case.arguments[name]) for name in names}
         neurons, schedule = Neurons(**options, **case.initial), options["schedule"]
         events, period = [], schedule.period(learning=True)
         for step, fed in enumerate(messages(case, "a_in", "target_in")):

@@ -593,10 +593,13 @@ def conformance_check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a verdict for every Process: exit code 1 if one diverges."""
+    """Give a verdict for every Process: exit code 1 if one diverges or fails."""
     from lava_ep import conformance
 
     adapters = [conformance.find_adapter(name) for name in backends]
+    names = [adapter.name for adapter in adapters]
+    if len(set(names)) < len(names):
+        raise InputError(f"backends {', '.join(names)}: expected a different name of each")
     entries = conformance.choose(conformance.read_kit(kit), case or [])
     verdicts = {adapter.name: list(conformance.check(entries, adapter)) for adapter in adapters}
     if as_json:
@@ -609,7 +612,7 @@ def conformance_check(
         display = Console(highlight=False, soft_wrap=True, markup=False)
         for name, found in verdicts.items():
             columns = [Column(title, no_wrap=True) for title in ("case", "Process", "verdict")]
-            table = Table(*columns, "", box=None, title=name)
+            table = Table(*columns, Column(overflow="fold"), box=None, title=name)
             for verdict in found:
                 about = verdict.divergence or verdict.note
                 table.add_row(
@@ -617,7 +620,11 @@ def conformance_check(
                 )
             display.print(table)
             display.print(f"{name}: {conformance.summary(found)}")
-    if not all(verdict.passed for found in verdicts.values() for verdict in found):
+    verdict_list = [verdict for found in verdicts.values() for verdict in found]
+    for verdict in verdict_list:
+        if verdict.traceback:
+            print(f"{verdict.case.name}:\n{verdict.traceback}", file=sys.stderr)
+    if not all(verdict.passed for verdict in verdict_list):
         raise typer.Exit(1)
 
 

@@ -95,7 +95,8 @@ class LavaAdapter:
             "backend": self.name,
         }
         walk = _walk_stock if spec.stock else _walk
-        return walk(spec, case.inputs["images"], case.inputs["labels"], options)
+        found = walk(spec, case.inputs["images"], case.inputs["labels"], options)
+        return Trace(found.outputs, {name: found.after[name] for name in case.after})
 
 
 def _walk(spec: NetworkSpec, images: Array, labels: Array, options: dict[str, Any]) -> Trace:
@@ -134,10 +135,9 @@ def _stacked(history: list[dict[str, Array]]) -> dict[str, Array]:
 
 
 def named_parameters(spec: NetworkSpec, parameters: NetworkParameters) -> dict[str, Array]:
-    """Return parameters by ``LAYER.FIELD``, without momenta."""
+    """Return parameters by ``LAYER.FIELD``."""
     return {
         f"{layer}.{field}": values
         for layer, found in zip(spec.layer_names, parameters.layers, strict=True)
         for field, values in found.arrays.items()
-        if field != "momentum"
     }

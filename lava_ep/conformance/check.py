@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -22,6 +22,7 @@ class Outcome(str, Enum):
     IDENTICAL = "identical"
     WITHIN_TOLERANCE = "within tolerance"
     DIVERGES = "diverges"
+    FAILED = "failed"
     NOT_COVERED = "not covered"
 
 
@@ -69,7 +70,9 @@ class Verdict:
     divergence
         The first one beyond the tolerance, if the case diverges.
     note
-        Why it is not covered, or what was not compared.
+        Why it is not covered or has failed, or what was not seen.
+    traceback
+        Where an exception of the adapter came from.
     """
 
     case: Case
@@ -77,11 +80,17 @@ class Verdict:
     largest: float = 0.0
     divergence: Divergence | None = None
     note: str = ""
+    traceback: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether nothing diverges."""
-        return self.outcome is not Outcome.DIVERGES
+        """Whether nothing diverges or fails."""
+        return self.outcome not in (Outcome.DIVERGES, Outcome.FAILED)
+
+    @property
+    def in_part(self) -> bool:
+        """Whether what was seen agrees, but not all was seen."""
+        return bool(self.note) and self.outcome in (Outcome.IDENTICAL, Outcome.WITHIN_TOLERANCE)
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as plain data."""
@@ -96,20 +105,36 @@ class Verdict:
 
 
 def summary(verdicts: Iterable[Verdict]) -> str:
-    """Return how many cases came out how, such as ``6 identical, 2 not covered``."""
-    counts = Counter(verdict.outcome for verdict in verdicts)
-    return ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
+    """Return how many cases came out how, such as ``6 identical (2 in part), 2 not covered``."""
+    found = list(verdicts)
+    parts = []
+    for outcome in Outcome:
+        those = [verdict for verdict in found if verdict.outcome is outcome]
+        if those:
+            in_part = sum(verdict.in_part for verdict in those)
+            more = f" ({in_part} in part)" if in_part else ""
+            parts.append(f"{len(those)} {outcome.value}{more}")
+    return ", ".join(parts)
 
 
 def check(entries: Iterable[Entry], adapter: Adapter) -> Iterator[Verdict]:
     """Yield a verdict for each case in the arithmetic of the backend.
 
+    A case fails if the adapter raises an exception, or answers with arrays that were not asked for,
+    that have another shape, or with none at all; the others are checked nevertheless.
+
     Raises
     ------
     InputError
-        If the backend answers with an array of another shape than asked for, or with none of those
-        asked for.
+        If there is no case in that arithmetic.
     """
+    entries = list(entries)
+    others = [e.case.name for e in entries if e.case.arithmetic != adapter.arithmetic]
+    if len(others) == len(entries):
+        raise InputError(
+            f"backend {adapter.name} is held against {adapter.arithmetic}, but none of the cases "
+            f"is in it ({', '.join(others[:3])}{', …' * (len(others) > 3)}): choose others"
+        )
     for entry in entries:
         if entry.case.arithmetic == adapter.arithmetic:
             yield check_case(entry, adapter)
@@ -122,7 +147,12 @@ def check_case(entry: Entry, adapter: Adapter) -> Verdict:
         found = adapter.run(case)
     except NotCovered as reason:
         return Verdict(case, Outcome.NOT_COVERED, note=str(reason))
-    _check_shapes(case, golden, found)
+    except Exception as error:  # whatever a backend raises, the other cases go on
+        note = f"{type(error).__name__}: {error}"
+        return Verdict(case, Outcome.FAILED, note=note, traceback=traceback.format_exc())
+    fault = _fault(case, golden, found)
+    if fault:
+        return Verdict(case, Outcome.FAILED, note=fault)
     hidden = [name for name in case.outputs if name not in found.outputs]
     hidden += [name for name in case.after if name not in found.after]
     note = f"not seen: {', '.join(hidden)}" if hidden else ""
@@ -144,17 +174,21 @@ def _pairs(golden: Trace, found: Trace) -> Iterator[tuple[str, Array, Array]]:
                 yield name, values, np.asarray(got[name])
 
 
-def _check_shapes(case: Case, golden: Trace, found: Trace) -> None:
+def _fault(case: Case, golden: Trace, found: Trace) -> str:
+    """Tell why a trace cannot be compared, or nothing if it can."""
+    if not isinstance(found, Trace):
+        return f"run() returned {type(found).__name__}, expected a Trace"
+    asked = {*case.outputs, *case.after}
+    unknown = [name for name in (*found.outputs, *found.after) if name not in asked]
+    if unknown:
+        return f"{unknown[0]} was not asked for; expected {', '.join(sorted(asked))}"
     pairs = list(_pairs(golden, found))
     if not pairs:
-        asked = ", ".join((*case.outputs, *case.after))
-        raise InputError(f"{case.name}: the adapter returned none of the arrays asked for: {asked}")
+        return f"none of the arrays asked for: {', '.join(sorted(asked))}"
     for name, expected, got in pairs:
         if got.shape != expected.shape:
-            raise InputError(
-                f"{case.name}: the adapter returned {name} of shape {got.shape}, expected "
-                f"{expected.shape}"
-            )
+            return f"{name} has shape {got.shape}, expected {expected.shape}"
+    return ""
 
 
 def _difference(expected: Array, found: Array) -> tuple[float, bool]:

@@ -130,7 +130,7 @@ def read_kit(folder: Path | None = None) -> list[Entry]:
     path = folder / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{folder} holds no {MANIFEST}: name a folder that `lava-ep conformance record` wrote"
         ) from None

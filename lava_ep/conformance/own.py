@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lava_ep.conformance.adapter import Adapter, LavaAdapter
-from lava_ep.conformance.case import FIXED, FLOATING, network_of
+from lava_ep.conformance.case import ARITHMETICS, FIXED, FLOATING, network_of
 from lava_ep.conformance.kit import Entry, record
 from lava_ep.conformance.suite import cases
 from lava_ep.errors import InputError
@@ -53,11 +53,21 @@ def find_adapter(name: str) -> Adapter:
     module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
     if not hasattr(module, member):
         raise InputError(f"adapter {name!r}: {place} has no {member}")
-    adapter: Adapter = getattr(module, member)()
+    try:
+        adapter: Adapter = getattr(module, member)()
+    except Exception as error:  # the user's own code
+        raise InputError(
+            f"adapter {name!r} cannot be made without arguments: {type(error).__name__}: {error}"
+        ) from error
     missing = [want for want in ("name", "arithmetic", "run") if not hasattr(adapter, want)]
     if missing:
         raise InputError(
             f"adapter {name!r} has no {', '.join(missing)}: see lava_ep.conformance.Adapter"
+        )
+    if adapter.arithmetic not in ARITHMETICS:
+        raise InputError(
+            f"adapter {name!r} has arithmetic {adapter.arithmetic!r}: expected one of "
+            f"{', '.join(ARITHMETICS)}"
         )
     return adapter
 
@@ -66,7 +76,9 @@ def _from_name(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise InputError(f"adapter module {name!r} cannot be imported: {error}") from None
+        raise InputError(
+            f"adapter module {name!r} cannot be imported ({error}); name its folder in PYTHONPATH"
+        ) from None
 
 
 def _from_file(path: Path) -> ModuleType:
@@ -76,7 +88,11 @@ def _from_file(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(path.parent.resolve()))  # as `python FILE.py` has it
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's own code
+        raise InputError(f"adapter {path}: {type(error).__name__}: {error}") from error
     return module
 
 

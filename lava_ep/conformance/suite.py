@@ -6,12 +6,14 @@ both signs of beta occur, and weights change. Golden traces are added by `record
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from lava_ep import processes
 from lava_ep.analysis.comparison import TOLERANCE
 from lava_ep.conformance.case import FIXED, FLOATING, NETWORK, Array, Case, network_of, to_plain
 from lava_ep.dynamics import (
@@ -46,7 +48,24 @@ CONTINUAL = PhaseSchedule(4, 3, 0.8, Nudging.RANDOM_SIGN, updates=Updates.CONTIN
 
 
 def cases() -> Iterator[Case]:
-    """Yield all cases."""
+    """Yield all cases, their arguments with the defaults of the Process."""
+    for case in _all():
+        yield case if case.is_network else _complete(case)
+
+
+def _complete(case: Case) -> Case:
+    # Lava's metaclass hides the signature of the class itself.
+    parameters = inspect.signature(getattr(processes, case.subject).__init__).parameters.values()
+    defaults = {
+        parameter.name: to_plain(parameter.default)
+        for parameter in parameters
+        if parameter.default is not parameter.empty
+        and parameter.name not in ("name", *case.initial)
+    }
+    return replace(case, arguments={**defaults, **case.arguments})
+
+
+def _all() -> Iterator[Case]:
     yield from _neurons()
     yield from _synapses()
     yield from _ends()

@@ -104,13 +104,13 @@ class LIFNeuron(AbstractProcess):
 
     .. math::
         u &\leftarrow (1 - du)\,u + du\,I \\
-        v &\leftarrow (1 - dv)\,v + u + \mathrm{bias} + \beta\,(y - r)
+        v &\leftarrow \max((1 - dv)\,v + u + \mathrm{bias} + \beta\,(y - r), -\theta)
 
-    with a spike where v reaches the threshold, and the trace r of the spikes as the rate that is
-    nudged; see `lava_ep.dynamics.lif_step` for reset and refractory time. Every sample starts from
-    the potentials of `LIF.initial_membrane`. In the step that restores the free state before the
-    second phase of symmetric nudging, the last spikes of the free phase are sent again. (EqSpike;
-    Martin et al. 2021, arXiv 2010.07859.)
+    with a spike where v reaches the threshold :math:`\theta`, and the trace r of the spikes as the
+    rate that is nudged; see `lava_ep.dynamics.lif_step` for reset and refractory time. Every sample
+    starts from the potentials of `LIF.initial_membrane`. The step that restores the free state
+    before the second phase of symmetric nudging restores u, v, r and refractory times, and sends
+    the last spikes of the free phase again. (EqSpike; Martin et al. 2021, arXiv 2010.07859.)
 
     Parameters
     ----------

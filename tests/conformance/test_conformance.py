@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -217,13 +218,42 @@ def test_small_differences_are_within_tolerance(kit):
     assert verdict.divergence.step is None
 
 
-def test_traces_of_other_shapes_are_refused(kit):
+@pytest.mark.parametrize(
+    ("outputs", "after", "note"),
+    [
+        ({"target_out": np.zeros((3, 2, 6))}, {}, r"has shape \(3, 2, 6\), expected \(4, 2, 6\)"),
+        ({}, {}, "none of the arrays asked for: target_out"),
+        ({"target_aut": np.zeros((4, 2, 6))}, {}, "target_aut was not asked for"),
+        ({"target_out": np.zeros((4, 2, 6))}, {"bais": 0}, "bais was not asked for"),
+        (None, None, "NoneType, expected a Trace"),
+    ],
+)
+def test_traces_that_cannot_be_compared_fail(kit, outputs, after, note):
     (entry,) = choose(kit, ["target"])
-    short = {"target_out": entry.golden.outputs["target_out"][:-1]}
-    with pytest.raises(InputError, match=r"target_out of shape \(3, 2, 6\), expected \(4, 2, 6\)"):
-        list(check([entry], Answers(Trace(short, {}))))
-    with pytest.raises(InputError, match="none of the arrays asked for: target_out"):
-        list(check([entry], Answers(Trace({}, {}))))
+    answer = None if outputs is None else Trace(outputs, after)
+    (verdict,) = check([entry], Answers(answer))
+    assert verdict.outcome is Outcome.FAILED
+    assert not verdict.passed
+    assert re.search(note, verdict.note)
+
+
+def test_an_exception_of_the_adapter_fails_its_case_alone(kit):
+    class Fragile(Answers):
+        def run(self, case):
+            if case.name == "readout":
+                raise RuntimeError("chip not responding")
+            return self.trace
+
+    entries = choose(kit, ["readout", "target"])
+    failed, fine = check(entries, Fragile(entries[1].golden))
+    assert (failed.outcome, failed.note) == (Outcome.FAILED, "RuntimeError: chip not responding")
+    assert "in run" in failed.traceback
+    assert fine.outcome is Outcome.IDENTICAL
+
+
+def test_a_check_of_nothing_is_refused(kit):
+    with pytest.raises(InputError, match="held against floating_pt, but none"):
+        list(check(choose(kit, ["fixed-binary-neuron"]), Answers(None)))
 
 
 def test_arguments_become_plain_and_back():
@@ -306,6 +336,8 @@ def test_command_line(small_kit, tmp_path):
     (verdict,) = json.loads(result.stdout)["broken"]
     assert verdict["verdict"] == "diverges"
     assert verdict["divergence"]["step"] == 0
+    twice = ["conformance", "check", "fused", "fused", "--kit", str(small_kit)]
+    assert runner.invoke(app, twice).exit_code == 2
     assert runner.invoke(app, ["conformance", "record", "--out", str(small_kit)]).exit_code == 2
 
 
@@ -322,6 +354,35 @@ def test_command_line(small_kit, tmp_path):
 def test_adapters_that_are_none_are_refused(name, message):
     with pytest.raises(InputError, match=message):
         find_adapter(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "class Toy:\n    name, arithmetic, run = 'a', 'float32', print",
+            "'float32': expected one of",
+        ),
+        ("class Toy:\n    def __init__(self, port): pass", "made without arguments: TypeError"),
+        ("import nothing_like_it", "ModuleNotFoundError"),
+        ("class Toy", "SyntaxError"),
+    ],
+)
+def test_files_that_hold_no_adapter_are_refused(tmp_path, text, message):
+    path = tmp_path / "toy_of_mine.py"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        find_adapter(f"{path}:Toy")
+
+
+def test_a_backend_may_have_several_files(tmp_path):
+    (tmp_path / "neighbor_of_mine.py").write_text("NAME = 'two files'\n")
+    (tmp_path / "two_files.py").write_text(
+        "from neighbor_of_mine import NAME\n"
+        "class Toy:\n"
+        "    name, arithmetic, run = NAME, 'floating_pt', print\n"
+    )
+    assert find_adapter(f"{tmp_path / 'two_files.py'}:Toy").name == "two files"
 
 
 def test_left_out_cases_tell_why():
