@@ -86,7 +86,7 @@ class Summary:
 
 def learning_place(content: ReportContent) -> str:
     """Say where learning is missing if the input layer is frozen."""
-    layers = len(content.experiment.network.layers)
+    layers = len(content.experiment.ep_network.layers)
     return {1: "the only layer", 2: "the hidden layer"}.get(layers, "the first hidden layer")
 
 
@@ -98,7 +98,7 @@ def synapse_names(content: ReportContent) -> tuple[str, ...]:
 
 def flipping_layers(content: ReportContent) -> tuple[int, ...]:
     """Layers that are entered by binary weights, the only ones that flip."""
-    layers = content.experiment.network.layers
+    layers = content.experiment.ep_network.layers
     return tuple(index for index, layer in enumerate(layers) if layer.binary)
 
 
@@ -134,7 +134,7 @@ def frequent_mistakes(content: ReportContent, most: int = 5) -> list[Mistake]:
 def summarize(content: ReportContent) -> Summary:
     """Compute the headline numbers."""
     last = content.metrics[-1]
-    network = content.experiment.network
+    network = content.experiment.ep_network
     weights = {True: 0, False: 0}
     for index, (layer, connection) in enumerate(
         zip(network.layers, network.connections, strict=True)

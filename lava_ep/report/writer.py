@@ -189,7 +189,7 @@ def render_page(
             facts=facts(content),
             network=layer_rows(content),
             learning_note=learning_note(content),
-            continual=content.experiment.network.phases.schedule(0).continual,
+            continual=content.experiment.ep_network.phases.schedule(0).continual,
             mistakes=frequent_mistakes(content),
             layers=_layer_events(content),
             flipping=[(layer, synapse_names(content)[layer]) for layer in flipping_layers(content)],
