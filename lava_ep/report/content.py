@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,26 @@ METRIC_KEYS = (
     "synaptic_operations_per_sample",
 )
 """What every line of ``metrics.jsonl`` must hold."""
+
+
+class RunContent(Protocol):
+    """What the report of a run of any family has."""
+
+    @property
+    def metrics(self) -> Sequence[Mapping[str, Any]]:
+        """The lines of ``metrics.jsonl``, one an epoch, at least one."""
+
+    @property
+    def baseline_metrics(self) -> Sequence[Mapping[str, Any]] | None:
+        """The same for the run with a frozen input layer, or None."""
+
+    @property
+    def confusion(self) -> NDArray[np.integer[Any]]:
+        """(classes, classes) counts on the test set; rows are true, columns predicted classes."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of every class."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from lava_ep.analysis.efficiency import (
     phase_steps,
     training_account,
 )
-from lava_ep.report.content import PHASES, ReportContent
+from lava_ep.report.content import PHASES, ReportContent, RunContent
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Mistake:
     share: float
 
 
-def frequent_mistakes(content: ReportContent, most: int = 5) -> list[Mistake]:
+def frequent_mistakes(content: RunContent, most: int = 5) -> list[Mistake]:
     """List the most frequent confusions of two classes, at most ``most`` of them."""
     errors = content.confusion - np.diag(content.confusion.diagonal())
     order = np.argsort(-errors, axis=None, kind="stable")[:most]

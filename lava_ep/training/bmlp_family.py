@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from lava_ep.models import check_backend
 from lava_ep.spec import BMLPSpec, ExperimentSpec
 from lava_ep.training.bmlp_session import BMLPSession
 from lava_ep.training.family import AnySession, Costs, Family
+
+if TYPE_CHECKING:
+    from lava_ep.analysis.gates import GateCount
 
 
 def bmlp_of(experiment: ExperimentSpec) -> BMLPSpec:
@@ -118,10 +121,29 @@ class BMLPFamily(Family[BMLPSpec, BMLPParameters]):
         from lava_ep.analysis import gates
 
         found = gates.account(bmlp_of(experiment), entry)
-        return Costs({"boolean_gates": found.to_json()}, found.lines())
+        counts = {"inference": found.inference, "training sample": found.training}
+        return Costs(
+            {"boolean_gates": found.to_json()},
+            [
+                *(f"{name}: {_costs(count)}" for name, count in counts.items() if count),
+                "Gates of full precision are an estimate; --json has its source",
+            ],
+        )
 
     def write_report(self, run_dir: Path, *, data_dir: Path | None) -> Path:
         """See `lava_ep.report.report_bmlp_run`."""
         from lava_ep.report import report_bmlp_run
 
         return report_bmlp_run(run_dir, data_dir=data_dir)
+
+
+def _costs(count: GateCount) -> str:
+    """Tell in one line what a sample costs."""
+    from lava_ep.report.text import magnitude, ratio
+
+    return (
+        f"{magnitude(count.gates)} Boolean gates ({magnitude(count.xnor)} XNOR, "
+        f"{magnitude(count.full_adders)} full adders, {magnitude(count.steps)} increments and "
+        f"decrements); full precision of the same layers {magnitude(count.real_macs)} MACs, "
+        f"{magnitude(count.real_gates)} gates, {ratio(count.ratio)} as many"
+    )

@@ -226,7 +226,7 @@ def judge(
             if c != own and (rival < 0 or logits[sample, c] > logits[sample, rival]):
                 rival = c
         rivals[sample] = rival
-        lead = np.int64(logits[sample, own]) - np.int64(logits[sample, rival])
+        lead: Any = np.int64(logits[sample, own]) - np.int64(logits[sample, rival])
         correct = lead > 0 or (lead == 0 and own < rival)
         right += correct
         wrong[sample] = not correct or lead < margin
