@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from lava_ep.spec import BMLPSpec
@@ -204,7 +205,7 @@ def _real_forward(network: BMLPSpec) -> int:
     Its inputs are the pixels, once each.
     """
     sizes = [network.inputs, *network.sizes[1:], network.classes]
-    return sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    return sum(a * b for a, b in pairwise(sizes))
 
 
 @dataclass(frozen=True)
