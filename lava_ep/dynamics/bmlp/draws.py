@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,9 +37,11 @@ def fixed_classifier(shape: tuple[int, int], rng: np.random.Generator) -> NDArra
 
 
 def bernoulli_places(size: int, probability: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return which of ``size`` places are hit if each is with the same probability, in order.
+    r"""Return which of ``size`` places are hit if each is with the same probability, in order.
 
-    The gaps between hits are drawn, which are geometric, so the work grows with their number.
+    The gaps between hits are drawn, so that the work grows with their number. They are geometric:
+    :math:`1 + \lfloor E / \lambda \rfloor` of exponential E, with
+    :math:`\lambda = -\ln(1 - p)`.
     """
     if probability <= 0:
         return np.zeros(0, np.int64)
@@ -47,7 +51,9 @@ def bernoulli_places(size: int, probability: float, rng: np.random.Generator) ->
     last = -1
     while last < size:
         count = int(1.1 * (size - last) * probability) + 16
-        some = last + np.cumsum(rng.geometric(probability, count))
+        gaps = rng.standard_exponential(count)
+        gaps *= -1 / math.log1p(-probability)
+        some = last + np.cumsum(gaps.astype(np.int64) + 1)
         found.append(some)
         last = int(some[-1])
     places = np.concatenate(found)

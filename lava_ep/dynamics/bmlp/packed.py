@@ -22,7 +22,7 @@ WORD = 64
 """Bits of a word."""
 
 TILE = 4
-"""Samples for which a word of weights is used before the next one is read."""
+"""Samples that are multiplied with two neurons at a time."""
 
 
 def words_of(bits: int) -> int:
@@ -147,23 +147,34 @@ def sums(x: Words, weights: Words, bits: int, z: NDArray[np.int32], first: int, 
     first, last
         Which samples.
     """
-    words = weights.shape[1]
+    words, neurons = weights.shape[1], weights.shape[0]
     whole = first + (last - first) // TILE * TILE
     for sample in range(first, whole, TILE):
-        for neuron in range(weights.shape[0]):
-            a = b = c = d = np.uint64(0)
+        for neuron in range(0, neurons - 1, 2):
+            a = b = c = d = e = f = g = h = np.uint64(0)
             for word in range(words):
-                w = weights[neuron, word]
-                a += popcount(x[sample, word] ^ w)
-                b += popcount(x[sample + 1, word] ^ w)
-                c += popcount(x[sample + 2, word] ^ w)
-                d += popcount(x[sample + 3, word] ^ w)
+                v, w = weights[neuron, word], weights[neuron + 1, word]
+                p, q = x[sample, word], x[sample + 1, word]
+                r, s = x[sample + 2, word], x[sample + 3, word]
+                a += popcount(p ^ v)
+                b += popcount(q ^ v)
+                c += popcount(r ^ v)
+                d += popcount(s ^ v)
+                e += popcount(p ^ w)
+                f += popcount(q ^ w)
+                g += popcount(r ^ w)
+                h += popcount(s ^ w)
             z[sample, neuron] = bits - 2 * np.int64(a)
             z[sample + 1, neuron] = bits - 2 * np.int64(b)
             z[sample + 2, neuron] = bits - 2 * np.int64(c)
             z[sample + 3, neuron] = bits - 2 * np.int64(d)
-    for sample in range(whole, last):
-        for neuron in range(weights.shape[0]):
+            z[sample, neuron + 1] = bits - 2 * np.int64(e)
+            z[sample + 1, neuron + 1] = bits - 2 * np.int64(f)
+            z[sample + 2, neuron + 1] = bits - 2 * np.int64(g)
+            z[sample + 3, neuron + 1] = bits - 2 * np.int64(h)
+    for sample in range(first, last):
+        # What the tiles of two neurons and four samples have left.
+        for neuron in range(neurons // 2 * 2 if sample < whole else 0, neurons):
             a = np.uint64(0)
             for word in range(words):
                 a += popcount(x[sample, word] ^ weights[neuron, word])
@@ -344,8 +355,12 @@ def move(
             stale[neuron] = 1
             sign = np.int32(classifier[labels[sample], g if majority else neuron])
             row = hidden[neuron]
-            for j in range(inputs):
-                row[j] += sign * steps[j]
+            if sign > 0:
+                for j in range(inputs):
+                    row[j] += steps[j]
+            else:
+                for j in range(inputs):
+                    row[j] -= steps[j]
 
 
 @kernel("void(i4[::1], i8[::1])")
