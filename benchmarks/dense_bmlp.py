@@ -20,13 +20,18 @@ import numpy as np
 
 
 class Problem:
-    """What is learned, from what, and which hidden weights are reinforced in which batch."""
+    """What is learned, and from what.
+
+    Which hidden weights are reinforced in which batch is told, so that all can end with the same,
+    or drawn with the probability that is told.
+    """
 
     def __init__(self, path: Path) -> None:
         with np.load(path) as content:
             self.arrays = dict(content)
         settings = json.loads(str(self.arrays.pop("settings")))
         self.layers, self.batch = settings["layers"], settings["batch"]
+        self.told: bool = settings["told"]
 
     def samples(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Bits of the inputs, as -1 and +1 of float32, and labels of a batch."""
@@ -44,7 +49,7 @@ class DenseNumPy:
     """Products of whole matrices of float32, in which all these integers are exact."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+        self.problem, self.rng = problem, np.random.default_rng(0)
         count = range(len(problem.layers))
         self.hidden = [problem.arrays[f"hidden{k}"].astype(np.float32) for k in count]
         self.rho = [problem.arrays[f"rho{k}"].astype(np.float32) for k in count]
@@ -77,15 +82,19 @@ class DenseNumPy:
         steps = np.zeros(distance.shape, np.float32)
         np.put_along_axis(steps, picks[:, :, None], found.astype(np.float32), axis=2)
         hidden += 2 * ((steps.reshape(len(rows), -1) * wanted).T @ x[rows])
-        flat, places = hidden.reshape(-1), self.problem.places(layer, number)
-        flat[places] += 2 * np.sign(flat[places])
+        if self.problem.told:
+            flat, places = hidden.reshape(-1), self.problem.places(layer, number)
+            flat[places] += 2 * np.sign(flat[places])
+        else:
+            drawn = self.rng.random(hidden.shape, dtype=np.float32)
+            hidden += 2 * np.sign(hidden) * (drawn < self.problem.layers[layer]["probability"])
         return a
 
 
 class DenseTorch:
     """The same in PyTorch."""
 
-    def __init__(self, problem: Problem, torch) -> None:  # noqa: ANN001
+    def __init__(self, problem: Problem, torch) -> None:
         self.problem, self.torch = problem, torch
         count = range(len(problem.layers))
         self.hidden = [
@@ -104,7 +113,7 @@ class DenseTorch:
                     x = self._layer(layer, number, x, labels)
         return (time.perf_counter() - begin) / (last - first)
 
-    def _layer(self, layer, number, x, labels):  # noqa: ANN001, ANN202
+    def _layer(self, layer, number, x, labels):
         torch, hidden, rho = self.torch, self.hidden[layer], self.rho[layer]
         group, margin = (self.problem.layers[layer][key] for key in ("group", "margin"))
         z = x @ hidden.sign().T
@@ -126,8 +135,12 @@ class DenseTorch:
         steps = torch.zeros(len(rows), distance.shape[1], group)
         steps.scatter_(2, picks[:, :, None], torch.isfinite(distance).float()[:, :, None])
         hidden += 2 * ((steps.reshape(len(rows), -1) * wanted).T @ x[rows])
-        flat, places = hidden.view(-1), torch.from_numpy(self.problem.places(layer, number))
-        flat[places] += 2 * flat[places].sign()
+        if self.problem.told:
+            flat, places = hidden.view(-1), torch.from_numpy(self.problem.places(layer, number))
+            flat[places] += 2 * flat[places].sign()
+        else:
+            drawn = torch.rand_like(hidden) < self.problem.layers[layer]["probability"]
+            hidden += 2 * hidden.sign() * drawn
         return a
 
 

@@ -92,8 +92,10 @@ def test_packed_words_do_what_the_equations_say(rule, seed, inputs):
     packed.choose(rows, bits, case.rho, case.labels, flags, *options, found, 0, case.batch)
     np.testing.assert_array_equal(found, picks)
     hidden, stale = case.hidden.copy(), np.zeros(case.neurons, np.uint8)
-    room = np.zeros(inputs, np.int32)
-    packed.move(hidden, x, case.rho, case.labels, found, *options, stale, room, 0, len(picks.T))
+    steps = np.zeros((case.batch, inputs), np.int8)
+    packed.unpack_steps(x, flags, steps, 0, case.batch)
+    majority, groups = rule.majority, picks.shape[1]
+    packed.move(hidden, steps, case.rho, case.labels, found, majority, stale, 0, groups)
     expected = moved(case.hidden, case.x, case.rho.T, case.labels, picks, rule)
     np.testing.assert_array_equal(hidden, expected)
     flips = packed.pack_signs(hidden, weights, stale, 0, case.neurons)

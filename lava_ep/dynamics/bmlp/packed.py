@@ -304,20 +304,28 @@ def choose(
     return found
 
 
-@kernel(
-    "void(i4[:,::1], u8[:,::1], i1[:,::1], i4[::1], i4[:,::1], int64, boolean, u1[::1], i4[::1],"
-    " int64, int64)"
-)
+@kernel("void(u8[:,::1], u1[::1], i1[:,::1], int64, int64)")
+def unpack_steps(
+    x: Words, wrong: NDArray[np.uint8], steps: NDArray[np.int8], first: int, last: int
+) -> None:
+    """Write ``2 x``, (batch, inputs), for those of some samples that are wrong."""
+    for sample in range(first, last):
+        if wrong[sample] == 0:
+            continue
+        for j in range(steps.shape[1]):
+            bit = (x[sample, j >> 6] >> np.uint64(j & 63)) & np.uint64(1)
+            steps[sample, j] = 4 * np.int8(bit) - 2
+
+
+@kernel("void(i4[:,::1], i1[:,::1], i1[:,::1], i4[::1], i4[:,::1], boolean, u1[::1], int64, int64)")
 def move(
     hidden: NDArray[np.int32],
-    x: Words,
+    steps: NDArray[np.int8],
     classifier: NDArray[np.int8],
     labels: NDArray[np.int32],
     picks: NDArray[np.int32],
-    group: int,
     majority: bool,
     stale: NDArray[np.uint8],
-    steps: NDArray[np.int32],
     first: int,
     last: int,
 ) -> None:
@@ -327,40 +335,31 @@ def move(
     ----------
     hidden
         (neurons, inputs).
-    x
-        Packed inputs.
+    steps
+        See `unpack_steps`.
     classifier
         (classes, outputs).
-    labels, picks, group, majority
+    labels, picks, majority
         See `choose`.
     stale
         (neurons,): set to 1 where weights have moved.
-    steps
-        (inputs,): room for one sample's steps, -2 or +2.
     first, last
         Which groups.
     """
-    inputs = hidden.shape[1]
-    for sample in range(picks.shape[0]):
-        ready = False
-        for g in range(first, last):
+    # Group by group, as the hidden weights of one stay in the cache.
+    for g in range(first, last):
+        for sample in range(picks.shape[0]):
             neuron = picks[sample, g]
             if neuron < 0:
                 continue
-            if not ready:
-                ready = True
-                for j in range(inputs):
-                    bit = (x[sample, j >> 6] >> np.uint64(j & 63)) & np.uint64(1)
-                    steps[j] = 4 * np.int32(bit) - 2
             stale[neuron] = 1
-            sign = np.int32(classifier[labels[sample], g if majority else neuron])
-            row = hidden[neuron]
-            if sign > 0:
-                for j in range(inputs):
-                    row[j] += steps[j]
+            row, step = hidden[neuron], steps[sample]
+            if classifier[labels[sample], g if majority else neuron] > 0:
+                for j in range(row.size):
+                    row[j] += step[j]
             else:
-                for j in range(inputs):
-                    row[j] -= steps[j]
+                for j in range(row.size):
+                    row[j] -= step[j]
 
 
 @kernel("void(i4[::1], i8[::1])")

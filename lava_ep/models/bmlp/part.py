@@ -74,6 +74,7 @@ class BMLPLayerPart:
         self.scores = np.zeros((batch, classes), np.int32)
         self._wrong = np.zeros(batch, np.uint8)
         self._rivals = np.zeros(batch, np.int32)
+        self._steps = np.zeros((0 if rule.frozen else batch, self._inputs), np.int8)
         self._picks = np.full((batch, neurons // rule.group), -1, np.int32)
         self.flips, self.updates, self.reinforced, self.errors = np.zeros((4, 1), np.int64)
         self.changed()
@@ -116,6 +117,7 @@ class BMLPLayerPart:
             )
             if rule.frozen:
                 return right, 0
+            packed.unpack_steps(self._x, self._wrong, self._steps, *samples)
             return right, packed.choose(
                 self._z,
                 self._a,
@@ -148,14 +150,12 @@ class BMLPLayerPart:
         def some(groups: tuple[int, int]) -> int:
             packed.move(
                 self.hidden,
-                self._x,
+                self._steps,
                 self._signs,
                 labels,
                 self._picks,
-                size,
                 rule.majority,
                 self._stale,
-                np.empty(self._inputs, np.int32),
                 *groups,
             )
             first, last = (size * group for group in groups)
