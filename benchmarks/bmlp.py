@@ -45,7 +45,7 @@ TARGET = ROOT / "benchmarks" / "results" / "bmlp.json"
 TORCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 FUSED, NUMPY, TORCH = "fused", "dense NumPy", "dense PyTorch"
 
-ROUNDS = Rounds(repeats=5, batches=30, warm_up=15)
+ROUNDS = Rounds(repeats=5, batches=100, warm_up=15)
 CHECKED = 5
 """Batches after which all have to have the same hidden weights."""
 
@@ -79,7 +79,8 @@ class Fused:
         """Learn from some batches; return seconds a batch."""
         begin = time.perf_counter()
         for number in range(first, last):
-            chosen = slice(number * self.batch, (number + 1) * self.batch)
+            begun = number % self.epoch * self.batch
+            chosen = slice(begun, begun + self.batch)
             self.engine.forward(self.images[chosen])
             self.engine.learn(self.labels[chosen])
         return (time.perf_counter() - begin) / (last - first)
@@ -112,12 +113,11 @@ class Fused:
             ]
             arrays[f"places{index}"] = np.concatenate(places)
             arrays[f"ends{index}"] = np.cumsum([0, *(len(some) for some in places)])
-        shown = self.batch * ROUNDS.most_batches
         np.savez(
             path,
             settings=json.dumps({"batch": self.batch, "layers": settings, "told": told}),
-            images=self.images[:shown],
-            labels=self.labels[:shown].astype(np.int64),
+            images=self.images,
+            labels=self.labels.astype(np.int64),
             thresholds=self.thresholds[:, 0],
             **arrays,
         )

@@ -35,7 +35,8 @@ class Problem:
 
     def samples(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Bits of the inputs, as -1 and +1 of float32, and labels of a batch."""
-        chosen = slice(number * self.batch, (number + 1) * self.batch)
+        begun = number * self.batch % len(self.arrays["labels"])
+        chosen = slice(begun, begun + self.batch)
         above = self.arrays["images"][chosen] > self.arrays["thresholds"]
         return np.where(above, np.float32(1), np.float32(-1)), self.arrays["labels"][chosen]
 
