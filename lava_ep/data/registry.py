@@ -34,13 +34,13 @@ DATASETS: Mapping[str, str] = MappingProxyType(
         "fashion-mnist": "photographs of clothes, 28x28, 10 classes, 60000 + 10000 images",
         "kmnist": "handwritten hiragana, 28x28, 10 classes, 60000 + 10000 images",
         "cifar10": "photographs in colour, 32x32x3, 10 classes, 50000 + 10000 images",
+        f"{PROTOTYPES}FLIP": "noisy copies of random bits, 25x40, 10 classes, 10000 + 2000 "
+        "samples, FLIP the probability of a flipped bit, made on loading, no download",
+        f"{FEATURES}NAME": "features that NAME.npz holds as x_train, y_train, x_test, y_test",
         "event-digits": "events of moving digits, 16x16x2, 10 classes, 1437 + 360 recordings, "
         "simulated, no download",
         "nmnist": "events of moved digits, 34x34x2, 10 classes, 60000 + 10000 recordings or a part",
         "dvs-gesture": "events of gestures, 128x128x2, 11 classes, 1077 + 264 recordings",
-        f"{PROTOTYPES}FLIP": "noisy copies of random bits, 25x40, 10 classes, 10000 + 2000 "
-        "samples, FLIP the probability of a flipped bit, made on loading, no download",
-        f"{FEATURES}NAME": "features that NAME.npz holds as x_train, y_train, x_test, y_test",
         f"{PREFIX}NAME": "any labelled data set of tonic by the name of its class",
     }
 )

@@ -1,6 +1,5 @@
-"""What there is: the Lava Processes of all families of networks, without any arithmetic."""
+"""What there is: the Lava Processes of equilibrium propagation, without any arithmetic."""
 
-from lava_ep.processes.bmlp import Binarizer, BMLPLayer, BMLPNetwork, Labels
 from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.readout import Readout, Target
@@ -9,9 +8,6 @@ from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
 
 __all__ = [
-    "BMLPLayer",
-    "BMLPNetwork",
-    "Binarizer",
     "BinaryNeuron",
     "BinarySynapse",
     "ConvSynapse",
@@ -21,7 +17,6 @@ __all__ = [
     "ImageInjector",
     "ImageSource",
     "LIFNeuron",
-    "Labels",
     "Readout",
     "RealSynapse",
     "SigmaDeltaNeuron",

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from lava_ep.bmlp_parameters import BMLPLayerParameters, BMLPParameters
 from lava_ep.models import check_backend
-from lava_ep.processes import BMLPNetwork
-from lava_ep.processes.bmlp import LAYER_COUNTERS, LAYER_PARAMETERS
+from lava_ep.processes.bmlp import LAYER_COUNTERS, LAYER_PARAMETERS, BMLPNetwork
 from lava_ep.spec import BMLPSpec
 from lava_ep.training.running import SEND_AHEAD, Ports, RunningNetwork
 

@@ -23,7 +23,7 @@ from lava_ep.dynamics.bmlp import (
 )
 from lava_ep.errors import InputError
 from lava_ep.models.bmlp import BMLPEngine
-from lava_ep.processes import BMLPNetwork
+from lava_ep.processes.bmlp import BMLPNetwork
 from lava_ep.spec import BMLPSpec
 from lava_ep.training import BMLPSession
 
