@@ -16,7 +16,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-nir lint format bench docs reproduce-binary-digits reproduce-binary-mnist reproduce-stock-digits clean
+.PHONY: help setup demo test test-nir lint format bench docs reproduce-binary-digits reproduce-binary-mnist reproduce-stock-digits reproduce-bmlp clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-25s%s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,16 @@ reproduce-stock-digits: $(STAMPS)/run ## Train preset stock-digits on Lava's own
 	    $(BIN)/lava-ep train --preset stock-digits --backend $$backend --no-report \
 	        --out runs/stock-digits-$(NOW)-$$backend || exit; \
 	done
+
+reproduce-bmlp: $(STAMPS)/run ## Train networks of local binary errors and CP+R on MNIST, Fashion-MNIST and prototypes
+	for preset in bmlp-mnist bmlp-fashion-mnist cp-r-mnist cp-r-fashion-mnist; do \
+	    $(BIN)/lava-ep train --preset $$preset --backend fused $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") \
+	        --no-report --out runs/$$preset-$(NOW) || exit; \
+	done
+	for flip in 0.40 0.42 0.44 0.46; do for preset in bmlp-prototypes cp-r-prototypes; do \
+	    $(BIN)/lava-ep train --preset $$preset --set data.name=prototypes:$$flip --backend fused \
+	        --no-report --out runs/$$preset-$$flip-$(NOW) || exit; \
+	done; done
 
 reproduce-%: $(STAMPS)/run ## Train any preset (lava-ep presets) with the fused backend; EPOCHS=n for fewer
 	$(BIN)/lava-ep train --preset $* --backend fused $(if $(EPOCHS),--epochs $(EPOCHS)) \

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import shlex
 import sys
 import time
@@ -29,7 +28,6 @@ from lava_ep.models import BACKENDS, COMPARABLE, default_backend, find_backend
 from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, preset_names
 
 if TYPE_CHECKING:
-    from lava_ep.analysis.efficiency import Account
     from lava_ep.data import Dataset
     from lava_ep.training import RunFolder
 
@@ -183,7 +181,7 @@ def train(
     else:
         experiment = _experiment(preset, spec, {**given, "training.epochs": epochs}, assignments)
         backend = backend or default_backend(experiment.network)
-        training.check_execution(experiment, backend)
+        training.family_of(experiment.network).check_execution(experiment, backend)
         dataset = load_experiment(experiment, data_dir=data_dir)
         training.check_fit(experiment, dataset)
         if out is None:
@@ -224,7 +222,6 @@ def evaluate(
 ) -> None:
     """Test the newest checkpoint of a run."""
     from lava_ep import training
-    from lava_ep.analysis import efficiency
 
     started = time.perf_counter()
     folder = training.RunFolder.open(run_dir)
@@ -235,15 +232,8 @@ def evaluate(
     dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
     training.check_fit(experiment, dataset)
     found = training.evaluate(experiment, parameters, dataset, backend=backend, threads=threads)
-    events = training.per_sample(found.counters.events, found.shown)
-    operations = training.per_sample(found.counters.synaptic_operations, found.shown)
-    network = experiment.network
-    inference = efficiency.inference_account(
-        network, events=events["free"], operations=operations["free"]
-    )
     trained = (line for line in folder.metrics() if line["epoch"] == epoch)
-    accounts = (efficiency.training_account(network, line) for line in trained)
-    learning = next(accounts, None)
+    costs = training.family_of(experiment.network).costs(experiment, found, next(trained, None))
     result = {
         "test_accuracy": found.accuracy,
         "epochs": epoch,
@@ -252,19 +242,13 @@ def evaluate(
         "data": dataset.name,
         "test_samples": len(found.labels),
         "run_dir": str(run_dir),
-        "events_per_sample": events,
-        "synaptic_operations_per_sample": operations,
-        "efficiency": efficiency.efficiency_json(inference, learning),
+        **costs.content,
     }
     display = Console(stderr=as_json, highlight=False, soft_wrap=True)
     _finish(result, as_json, display)
     if not as_json:
-        for name, account in (("inference", inference), ("training sample", learning)):
-            if account is not None:
-                display.print(f"{name}: {_costs(account)}")
-        display.print(
-            "Energies are estimates from published picojoules per operation; --json has the sources"
-        )
+        for line in costs.lines:
+            display.print(line)
 
 
 @command
@@ -284,7 +268,7 @@ def compare(
     _check_execution(backends.split(","), threads)
     folder = training.RunFolder.open(run_dir)
     experiment = folder.spec()
-    epoch, parameters = folder.latest_or_fail(experiment.network)
+    epoch, parameters = folder.latest_or_fail(experiment.ep_network)
     dataset = training.load_run_data(folder, data_dir=data_dir)
     training.check_fit(experiment, dataset)
     found = compare_backends(
@@ -319,8 +303,8 @@ def convert(
 
     folder = training.RunFolder.open(run_dir)
     experiment = folder.spec()
-    _, parameters = folder.latest_or_fail(experiment.network)
-    found = fixed_point.convert(experiment.network, parameters)
+    _, parameters = folder.latest_or_fail(experiment.ep_network)
+    found = fixed_point.convert(experiment.ep_network, parameters)
     display = Console(stderr=as_json, highlight=False, soft_wrap=True, markup=False)
     display.print(str(found))
     result = found.to_json() | {"run_dir": str(run_dir)}
@@ -383,6 +367,8 @@ def report(run_dir: RunDir, data_dir: DataDir = None) -> None:
 @command
 def presets(as_json: AsJson = False) -> None:
     """List the experiments that come with the package."""
+    from lava_ep.training import family_of
+
     experiments = {name: load_preset(name) for name in preset_names()}
     if as_json:
         print(json.dumps({name: e.model_dump(mode="json") for name, e in experiments.items()}))
@@ -391,18 +377,16 @@ def presets(as_json: AsJson = False) -> None:
     names = (Column(name, no_wrap=True) for name in ("preset", "data"))
     folded = (
         Column(name, overflow="fold", min_width=9)
-        for name in ("network", "neurons, weights", "T + K, nudging")
+        for name in ("network", "neurons, weights", "T + K, nudging or groups")
     )
     table = Table(*names, *folded, "batch", "epochs", box=None)
     for name, experiment in experiments.items():
-        phases, training = experiment.network.phases, experiment.training
+        training = experiment.training
         table.add_row(
             name,
             experiment.data.name,
             str(experiment.network),
-            _kind(experiment),
-            f"{phases.free_steps} + {phases.nudged_steps}, {phases.nudging.value}, "
-            f"β={phases.beta:g}",
+            *family_of(experiment.network).describe(experiment),
             str(training.batch_size),
             str(training.epochs),
         )
@@ -416,8 +400,13 @@ def info(as_json: AsJson = False) -> None:
     import platform
 
     from lava_ep.data import DATASETS
+    from lava_ep.training import family_of
     from lava_ep.training.trainer import package_versions
 
+    memory: dict[str, dict[str, dict[str, int]]] = {"engine_bytes": {}, "parameter_bytes": {}}
+    for name, experiment in ((name, load_preset(name)) for name in preset_names()):
+        key, parts = family_of(experiment.network).memory(experiment)
+        memory[key][name] = parts
     facts: dict[str, Any] = {
         "versions": package_versions(),
         "python": platform.python_version(),
@@ -425,7 +414,7 @@ def info(as_json: AsJson = False) -> None:
         "backends": {name: backend.description for name, backend in BACKENDS.items()},
         "datasets": dict(DATASETS),
         "presets": preset_names(),
-        **_memory({name: load_preset(name) for name in preset_names()}),
+        **memory,
         "data_dir": os.environ.get("LAVA_EP_DATA"),
     }
     if as_json:
@@ -487,12 +476,12 @@ def gdu(
             raise InputError(f"--run {run}: has a spec of its own; leave out --preset and --spec")
         folder = training.RunFolder.open(run)
         experiment = override(folder.spec(), assignments or [])
-        _, parameters = folder.latest_or_fail(experiment.network)
+        _, parameters = folder.latest_or_fail(experiment.ep_network)
         dataset = training.load_run_data(folder, data_dir=data_dir)
     else:
         preset = preset or (None if spec else "gdu-toy")
         experiment = _experiment(preset, spec, {}, assignments)
-        parameters = initial_parameters(experiment.network, seed=experiment.training.seed)
+        parameters = initial_parameters(experiment.ep_network, seed=experiment.training.seed)
         dataset = load_experiment(experiment, data_dir=data_dir)
     training.check_fit(experiment, dataset)
     if not 1 <= samples <= len(dataset.x_train):
@@ -500,7 +489,7 @@ def gdu(
     display = Console(stderr=as_json, highlight=False, soft_wrap=True)
     with display.status("settling") as status:
         found = analysis.study_gdu(
-            experiment.network,
+            experiment.ep_network,
             parameters,
             dataset.x_train[:samples],
             dataset.y_train[:samples],
@@ -682,7 +671,7 @@ def deploy_report(
     limits = resources.Limits().override(limit or [])
     if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"--figure {figure}: expected a name that ends in .png, .svg or .pdf")
-    placed = deploy.place(experiment.network, learning=not inference, limits=limits)
+    placed = deploy.place(experiment.ep_network, learning=not inference, limits=limits)
     found = deploy.report_on(placed, systems)
     if figure is not None:
         with theme.applied(theme.LIGHT):
@@ -765,56 +754,6 @@ def _check_execution(backends: Sequence[str], threads: int | None) -> None:
         raise InputError(f"--threads {threads}: expected at least 1")
 
 
-def _kind(experiment: ExperimentSpec) -> str:
-    """Tell the kinds of neurons, weights and, if they are not two-phase, updates of a network."""
-    network = experiment.network
-    weights = " and ".join(sorted({layer.weights for layer in network.layers}))
-    found = [network.neuron.kind, weights]
-    if network.feedback_angle is not None:
-        found.append("untied")
-    if network.phases.schedule(0).continual:
-        found.append("continual")
-    return ", ".join(found)
-
-
-def _memory(experiments: Mapping[str, ExperimentSpec]) -> dict[str, dict[str, dict[str, int]]]:
-    """Memory to train experiments in, by what it is for.
-
-    Of networks that count bits it is what the fused engine takes. Of others it is what weights and
-    momenta take, without the states of a batch.
-    """
-    found: dict[str, dict[str, dict[str, int]]] = {"engine_bytes": {}, "parameter_bytes": {}}
-    for name, experiment in experiments.items():
-        key = "engine_bytes" if experiment.network.bits_suffice else "parameter_bytes"
-        memory = _engine_bytes if experiment.network.bits_suffice else _parameter_bytes
-        found[key][name] = memory(experiment)
-    return found
-
-
-def _engine_bytes(experiment: ExperimentSpec) -> dict[str, int]:
-    """Memory that the engine that counts bits takes, by what it is for."""
-    from lava_ep.models.fused.engine import Engine
-
-    network, training = experiment.network, experiment.training
-    schedule = network.phases.schedule(training.seed)
-    engine = Engine(network, batch=training.batch_size, schedule=schedule, learning=True)
-    return engine.footprint()
-
-
-def _parameter_bytes(experiment: ExperimentSpec) -> dict[str, int]:
-    """Memory of all numbers of which there is one for each synapse, in single precision."""
-    network = experiment.network
-    found = {"weights": 0, "feedback": 0, "momenta": 0}
-    for index, (layer, connection) in enumerate(
-        zip(network.layers, network.connections, strict=True)
-    ):
-        size = 4 * math.prod(connection.weight_shape)
-        found["weights"] += size
-        found["feedback"] += size if network.feedback_angle is not None and index > 0 else 0
-        found["momenta"] += size if layer.binary else 0
-    return {part: size for part, size in found.items() if size}
-
-
 def _experiment(
     preset: str | None,
     spec: Path | None,
@@ -839,7 +778,7 @@ def _train(
     display: Console,
 ) -> list[dict[str, Any]]:
     """Train with a live progress bar."""
-    from lava_ep.training import Trainer
+    from lava_ep.training import Trainer, family_of
 
     columns = (
         TextColumn("{task.description}"),
@@ -849,7 +788,7 @@ def _train(
         TimeRemainingColumn(),
     )
     frozen = ", input layer frozen" if experiment.network.layers[0].frozen else ""
-    binary = any(layer.binary for layer in experiment.network.layers)
+    family = family_of(experiment.network)
     display.print(
         f"{experiment.network}{frozen} on {dataset.name}, {backend}, "
         f"seed {experiment.training.seed}",
@@ -873,12 +812,10 @@ def _train(
             )
 
         def on_epoch(entry: Mapping[str, Any]) -> None:
-            events = entry["events_per_sample"]
-            flips = f"flips {sum(entry['weight_flips']):>7}  " if binary else ""
             display.print(
                 f"epoch {entry['epoch']:>3}  train {entry['train_accuracy']:.4f}  "
-                f"test {entry['test_accuracy']:.4f}  {flips}"
-                f"events/sample {events['free']:.1f} + {events['nudged']:.1f}  "
+                f"test {entry['test_accuracy']:.4f}  "
+                f"{family.epoch_line(experiment.network, entry)}  "
                 f"{entry['seconds']:.1f} s",
                 highlight=False,
                 soft_wrap=True,
@@ -903,8 +840,10 @@ def _result(
     metrics: Sequence[Mapping[str, Any]], experiment: ExperimentSpec, backend: str, out: Path
 ) -> dict[str, Any]:
     """Return what ``train --json`` prints."""
+    from lava_ep.training import family_of
+
     last = metrics[-1]
-    result = {
+    return {
         "test_accuracy": last["test_accuracy"],
         "train_accuracy": last["train_accuracy"],
         "best_test_accuracy": max(entry["test_accuracy"] for entry in metrics),
@@ -914,36 +853,15 @@ def _result(
         "backend": backend,
         "seed": experiment.training.seed,
         "run_dir": str(out),
-        "events_per_sample": last["events_per_sample"],
-        "synaptic_operations_per_sample": last["synaptic_operations_per_sample"],
+        **family_of(experiment.network).result(experiment.network, metrics),
     }
-    if any(layer.binary for layer in experiment.network.layers):
-        flips = zip(*(entry["weight_flips"] for entry in metrics), strict=True)
-        result["weight_flips"] = [sum(layer) for layer in flips]
-    return result
 
 
 def _write_report(run_dir: Path, data_dir: Path | None) -> Path:
-    from lava_ep.report import report_run
+    from lava_ep.training import RunFolder, family_of
 
-    return report_run(run_dir, data_dir=data_dir).resolve()
-
-
-def _costs(account: Account) -> str:
-    """Tell in one line what a sample costs."""
-    from lava_ep.report.text import count, energy, magnitude
-
-    found = account.energies()
-    chips, dense = found["energy"], found["dense_energy"]
-    arithmetic = found["arithmetic_energy"]
-    return (
-        f"{count(account.events)} events ({account.events_per_neuron:.3g} a neuron), "
-        f"{magnitude(account.synaptic_operations)} synaptic operations, "
-        f"{energy(chips.low, chips.high)} on neuromorphic chips; dense equivalent "
-        f"{magnitude(account.dense_macs)} MACs, one forward pass "
-        f"{magnitude(account.feedforward_macs)}; arithmetic alone at 45 nm "
-        f"{energy(arithmetic.low, arithmetic.high)} against {energy(dense.low, dense.high)} dense"
-    )
+    family = family_of(RunFolder.open(run_dir).spec().network)
+    return family.write_report(run_dir, data_dir=data_dir).resolve()
 
 
 def _finish(result: Mapping[str, Any], as_json: bool, display: Console) -> None:

@@ -325,6 +325,7 @@ class EncodingSpec(_Spec):
 class NetworkSpec(_Spec):
     """A layered network: an image, hidden layers, and an output layer that is nudged."""
 
+    kind: Literal["ep"] = "ep"
     inputs: int = Field(ge=1, description="number of pixels, times channels")
     image_shape: tuple[int, int] | tuple[int, int, int] | None = Field(
         None, description="height, width and channels of an image; needed for convolutions"
@@ -506,6 +507,16 @@ class NetworkSpec(_Spec):
         return isinstance(self.neuron, StockLIFNeuronSpec)
 
     @property
+    def executed_as(self) -> str:
+        """Which backends can execute the network, see `lava_ep.models.Backend`."""
+        return self.neuron.kind if self.stock else self.kind
+
+    @property
+    def subject(self) -> str:
+        """What the network is, for errors of backends."""
+        return f"neurons of kind {self.neuron.kind}"
+
+    @property
     def bits_suffice(self) -> bool:
         """Whether all is binary, dense, tied, and learns once a batch: what bit counting covers."""
         return (
@@ -519,6 +530,150 @@ class NetworkSpec(_Spec):
     def __str__(self) -> str:
         names = [str(layer.neurons or f"{layer.channels}c{layer.kernel}") for layer in self.layers]
         return "-".join([str(self.inputs), *names])
+
+
+class BinarizationSpec(_Spec):
+    """What makes bits of pixels, see `lava_ep.dynamics.bmlp.binarize`."""
+
+    kind: Literal["median", "thermometer", "thresholds"] = Field(
+        "median",
+        description="one bit a pixel, set above its median over the training set; bits evenly "
+        "spaced over the levels; or thresholds that are given",
+    )
+    bits: int = Field(1, ge=1, le=255, description="bits a pixel of kind thermometer")
+    thresholds: tuple[Annotated[int, Field(ge=0, le=254)], ...] = Field(
+        (), description="of kind thresholds: pixel values above which a bit is set, one a bit"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> BinarizationSpec:
+        if (self.kind == "thresholds") != bool(self.thresholds):
+            raise ValueError(
+                f"kind={self.kind} with thresholds={list(self.thresholds)}: expected at least one "
+                "with kind thresholds and none with the others"
+            )
+        if self.kind != "thermometer" and self.bits != 1:
+            raise ValueError(f"bits={self.bits} with kind={self.kind}: only thermometers have bits")
+        return self
+
+    @property
+    def bits_a_pixel(self) -> int:
+        """Bits that a pixel becomes."""
+        return len(self.thresholds) or self.bits
+
+
+class BMLPLayerSpec(_Spec):
+    """One layer of binary neurons that learns by itself, see `lava_ep.dynamics.bmlp`."""
+
+    neurons: int = Field(ge=1, description="K: number of neurons")
+    group: int = Field(1, ge=1, description="gamma: neurons of which at most one learns a sample")
+    robustness: float = Field(
+        0.25, ge=0, le=2, description="r: a margin below int(r times the outputs) is an error, too"
+    )
+    reinforcement: float = Field(
+        0.0, ge=0, le=1, description="p_r: strength with which hidden weights move away from 0"
+    )
+    majority: bool = Field(
+        False, description="groups pass on one bit, that of most of their neurons (CP+R)"
+    )
+    learned_classifier: bool = Field(False, description="rho learns, too, instead of being fixed")
+    frozen: bool = Field(False, description="the hidden weights of this layer do not learn")
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> BMLPLayerSpec:
+        if self.neurons % self.group:
+            raise ValueError(
+                f"group={self.group} with neurons={self.neurons}: expected a divisor of neurons"
+            )
+        return self
+
+    @property
+    def outputs(self) -> int:
+        """Bits that the layer passes on."""
+        return self.neurons // self.group if self.majority else self.neurons
+
+    @property
+    def margin(self) -> int:
+        """Lead of the class over all others, in logits, that is no error."""
+        return int(self.robustness * self.outputs)
+
+
+class BMLPSpec(_Spec):
+    """A multi-layer perceptron of binary inputs, weights and activations with local errors."""
+
+    kind: Literal["bmlp"]
+    inputs: int = Field(ge=1, description="number of pixels, times channels")
+    input_levels: int = Field(255, ge=1, le=255, description="largest pixel value")
+    binarization: BinarizationSpec = BinarizationSpec()
+    classes: int = Field(10, ge=2, description="number of classes")
+    layers: tuple[BMLPLayerSpec, ...] = Field(min_length=1, description="from the input upwards")
+    initial_scale: float = Field(
+        64.0, gt=0, le=16384, description="standard deviation of initial hidden weights, in units"
+    )
+
+    @model_validator(mode="after")
+    def _thresholds_below_levels(self) -> BMLPSpec:
+        if any(value >= self.input_levels for value in self.binarization.thresholds):
+            raise ValueError(
+                f"binarization.thresholds={list(self.binarization.thresholds)}: expected values "
+                f"below input_levels={self.input_levels}"
+            )
+        return self
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bits of the input, then those that each layer passes on."""
+        return (
+            self.inputs * self.binarization.bits_a_pixel,
+            *(layer.outputs for layer in self.layers),
+        )
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the layers: ``hidden1``, …, and ``output`` for the last one."""
+        return layer_names(len(self.layers))
+
+    @property
+    def encoding(self) -> EncodingSpec:
+        """How a sample is shown: all pixels at once."""
+        return EncodingSpec()
+
+    @property
+    def executed_as(self) -> str:
+        """Which backends can execute the network, see `lava_ep.models.Backend`."""
+        return self.kind
+
+    @property
+    def subject(self) -> str:
+        """What the network is, for errors of backends."""
+        return f"networks of kind {self.kind}"
+
+    def __str__(self) -> str:
+        names = [
+            f"{layer.neurons}({layer.outputs})" if layer.majority else str(layer.neurons)
+            for layer in self.layers
+        ]
+        return "-".join([str(self.sizes[0]), *names])
+
+
+_NETWORKS = {kind: f"{kind} network" for kind in ("ep", "bmlp")}
+"""Tags of the networks, which no field is called by."""
+
+
+def _network_tag(value: Any) -> str:
+    kind = value.get("kind", "ep") if isinstance(value, dict) else getattr(value, "kind", "")
+    return _NETWORKS.get(str(kind), str(kind))
+
+
+AnyNetworkSpec = Annotated[
+    Annotated[NetworkSpec, Tag(_NETWORKS["ep"])] | Annotated[BMLPSpec, Tag(_NETWORKS["bmlp"])],
+    Discriminator(
+        _network_tag,
+        custom_error_type="kind",
+        custom_error_message=f"expected kind {', '.join(_NETWORKS)}",
+    ),
+]
+"""A network of any family; one without a kind is of equilibrium propagation."""
 
 
 class TrainingSpec(_Spec):
@@ -578,7 +733,7 @@ class DataSpec(_Spec):
 class ExperimentSpec(_Spec):
     """Everything that decides the result of a run, apart from the backend, which does not."""
 
-    network: NetworkSpec
+    network: AnyNetworkSpec
     training: TrainingSpec = TrainingSpec()
     data: DataSpec = DataSpec()
 
@@ -589,12 +744,28 @@ class ExperimentSpec(_Spec):
             "test_batch_size": self.training.test_batch_size,
         }
         for name, size in sizes.items():
-            if self.network.stock and size != 1:
+            if self.network.executed_as == "stock-lif" and size != 1:
                 raise ValueError(
                     f"training.{name}={size} with neurons of kind stock-lif: expected 1, as on a "
                     "chip there is one network"
                 )
         return self
+
+    @property
+    def ep_network(self) -> NetworkSpec:
+        """The network, for what only networks of equilibrium propagation have.
+
+        Raises
+        ------
+        InputError
+            If it is of another family.
+        """
+        if not isinstance(self.network, NetworkSpec):
+            raise InputError(
+                f"network.kind={self.network.kind}: expected ep, as this is for networks that "
+                "learn by equilibrium propagation; others can be trained, evaluated and reported on"
+            )
+        return self.network
 
     def with_frozen_input_layer(self) -> ExperimentSpec:
         """Return the baseline in which the synapses into the first layer never learn."""
@@ -625,9 +796,12 @@ def parse(kind: type[SpecType], data: Any, *, source: str) -> SpecType:
         raise InputError(f"{source}: {faults}") from None
 
 
+_TAGS = {*_KINDS.values(), *_NETWORKS.values()}
+
+
 def _path(location: Iterable[int | str]) -> list[str]:
     """Names of a field and of those it lies in, without the tags of unions."""
-    return [str(part) for part in location if part not in _KINDS.values()]
+    return [str(part) for part in location if part not in _TAGS]
 
 
 def load_spec(path: Path) -> ExperimentSpec:

@@ -21,6 +21,9 @@ CURVES = (
     "seconds",
     "events_per_sample",
     "synaptic_operations_per_sample",
+    "updates_per_sample",
+    "reinforced_per_sample",
+    "wrong_at_layer",
 )
 
 
@@ -48,7 +51,7 @@ def keep(path: Path) -> Path:
         "versions": about["versions"],
         "spec": spec.model_dump(mode="json"),
         "epochs": len(metrics),
-        **{curve: [entry[curve] for entry in metrics] for curve in CURVES},
+        **{name: [entry[name] for entry in metrics] for name in CURVES if name in metrics[0]},
     }
     if run.baseline.exists():
         entries = run.baseline.metrics()

@@ -188,7 +188,7 @@ def test_a_used_folder_is_refused_with_exit_code_2(trained):
         (["train", "--limit-train=9999"], "9999"),
         (["train", "--seed=-1"], "training.seed=-1"),
         (["train", "--set=network.classes=7"], "50 output neurons for 7 classes"),
-        (["train", "--set=network.depth=7"], "there is no 'depth' here; expected one of: inputs"),
+        (["train", "--set=network.depth=7"], "there is no 'depth' here; expected one of: kind"),
         (["train", "--set=epochs"], "expected KEY=VALUE"),
         (["train", "--resume"], "--out DIR"),
         (["train", "--resume", "--out=missing"], "not a run folder"),

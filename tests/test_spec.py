@@ -189,8 +189,10 @@ def test_presets_are_valid_and_survive_json(name):
     spec = load_preset(name)
     assert ExperimentSpec.model_validate_json(spec.model_dump_json()) == spec
     pixels = {"digits": 64, "cifar10": 3072, "event-digits": 512}
-    assert spec.network.sizes[0] == pixels.get(spec.data.name, 784)
-    assert spec.network.phases.schedule(0).period(learning=True) > 2
+    pixels |= {"prototypes:0.44": 1000, "features:cifar10tl": 9216}
+    assert spec.network.inputs == pixels.get(spec.data.name, 784)
+    if spec.network.kind == "ep":
+        assert spec.network.phases.schedule(0).period(learning=True) > 2
 
 
 def test_there_are_the_promised_presets():

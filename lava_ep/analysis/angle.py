@@ -120,9 +120,9 @@ def study_angles(
         if on_point is not None:
             on_point(point)
     return AngleStudy(
-        network=str(spec.network),
+        network=str(spec.ep_network),
         data=dataset.name,
-        updates=spec.network.phases.updates.value,
+        updates=spec.ep_network.phases.updates.value,
         epochs=spec.training.epochs,
         points=tuple(points),
     )

@@ -128,13 +128,13 @@ def compare_backends(
     """
     if len(set(backends)) < 2 or len(set(backends)) < len(backends):
         raise InputError(f"backends {', '.join(backends)}: expected at least two different ones")
-    if spec.network.stock:
+    if spec.ep_network.stock:
         raise InputError(
             "networks of neurons of kind stock-lif cannot be compared: their backends compute with "
             "integers or with real numbers and differ on purpose; `lava-ep evaluate --backend` "
             "tells how well each does"
         )
-    arithmetics = {name: check_backend(name, spec.network).arithmetic for name in backends}
+    arithmetics = {name: check_backend(name, spec.ep_network).arithmetic for name in backends}
     if len(set(arithmetics.values())) > 1:
         kinds = ", ".join(f"{name} ({arithmetic})" for name, arithmetic in arithmetics.items())
         raise InputError(
@@ -152,7 +152,7 @@ def compare_backends(
         )
     shown = [slice(number * size, (number + 1) * size) for number in range(batches)]
     data = [(dataset.x_train[chosen], dataset.y_train[chosen]) for chosen in shown]
-    exact = "fixed-point" in arithmetics.values() or _all_integers(spec.network)
+    exact = "fixed-point" in arithmetics.values() or _all_integers(spec.ep_network)
     comparer = _Comparer(exact)
     steps = 0
     for stepwise in (True, False):
@@ -160,7 +160,7 @@ def compare_backends(
             sessions = {
                 name: stack.enter_context(
                     NetworkSession(
-                        spec.network,
+                        spec.ep_network,
                         batch=size,
                         parameters=parameters,
                         seed=spec.training.seed,

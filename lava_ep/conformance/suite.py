@@ -356,7 +356,7 @@ def _network(
         name,
         NETWORK,
         FLOATING,
-        {"spec": spec.model_dump(mode="json"), "batch": batch, "seed": SEED},
+        {"spec": spec.model_dump(mode="json", exclude={"kind"}), "batch": batch, "seed": SEED},
         initial=start,
         inputs={
             "images": rng.integers(0, 17, (batches, batch, spec.inputs)).astype(np.uint8),

@@ -18,6 +18,7 @@ from lava_ep.data.events import (
     transformed,
 )
 from lava_ep.data.idx import read_idx
+from lava_ep.data.prototypes import nearest_prototype, prototypes
 from lava_ep.data.registry import (
     DATASETS,
     has_events,
@@ -45,6 +46,8 @@ __all__ = [
     "load_experiment",
     "movies",
     "moving_digit",
+    "nearest_prototype",
+    "prototypes",
     "read_events",
     "read_idx",
     "repeated_events",

@@ -15,9 +15,13 @@ from lava_ep.data.dataset import Dataset
 from lava_ep.data.digits import load_digits
 from lava_ep.data.event_digits import load_event_digits
 from lava_ep.data.events import EventDataset, count_maps, movies
+from lava_ep.data.features import PREFIX as FEATURES
+from lava_ep.data.features import load_features
 from lava_ep.data.files import is_readable_folder
 from lava_ep.data.mnist import load_mnist
 from lava_ep.data.nmnist import load_nmnist
+from lava_ep.data.prototypes import PREFIX as PROTOTYPES
+from lava_ep.data.prototypes import load_prototypes
 from lava_ep.data.tonic_sets import PREFIX, load_tonic
 from lava_ep.dynamics import Code
 from lava_ep.errors import InputError
@@ -30,6 +34,9 @@ DATASETS: Mapping[str, str] = MappingProxyType(
         "fashion-mnist": "photographs of clothes, 28x28, 10 classes, 60000 + 10000 images",
         "kmnist": "handwritten hiragana, 28x28, 10 classes, 60000 + 10000 images",
         "cifar10": "photographs in colour, 32x32x3, 10 classes, 50000 + 10000 images",
+        f"{PROTOTYPES}FLIP": "noisy copies of random bits, 25x40, 10 classes, 10000 + 2000 "
+        "samples, FLIP the probability of a flipped bit, made on loading, no download",
+        f"{FEATURES}NAME": "features that NAME.npz holds as x_train, y_train, x_test, y_test",
         "event-digits": "events of moving digits, 16x16x2, 10 classes, 1437 + 360 recordings, "
         "simulated, no download",
         "nmnist": "events of moved digits, 34x34x2, 10 classes, 60000 + 10000 recordings or a part",
@@ -79,7 +86,8 @@ def load_dataset(
     Parameters
     ----------
     name : str
-        A key of `DATASETS`, or ``tonic:`` and the name of a class of tonic.
+        A key of `DATASETS`, or one that begins like a key there: ``tonic:`` and the name of a
+        class of tonic, ``prototypes:`` and a probability, ``features:`` and the name of a file.
     data_dir : path or None
         Folder that holds the files, itself or in a sub-folder named after the set.
     limit_train, limit_test : int or None
@@ -226,6 +234,10 @@ def _load_images(name: str, folder: Path | None) -> Dataset:
         return load_digits()
     if name == "cifar10":
         return load_cifar10(folder)
+    if name.startswith(PROTOTYPES):
+        return load_prototypes(name)
+    if name.startswith(FEATURES):
+        return load_features(name, folder)
     return load_mnist(name, folder)
 
 
@@ -240,7 +252,7 @@ def _load_recordings(name: str, folder: Path | None) -> EventDataset:
 
 def _check_name(name: str) -> None:
     """Raise InputError if there is no data set of this name."""
-    if name not in DATASETS:
+    if name not in DATASETS and not name.startswith((PROTOTYPES, FEATURES)):
         raise InputError(f"unknown data set {name!r}: expected one of {', '.join(DATASETS)}.")
 
 

@@ -55,7 +55,7 @@ class Trained:
         """
         folder = RunFolder.open(path)
         experiment = folder.spec()
-        epoch, parameters = folder.latest_or_fail(experiment.network)
+        epoch, parameters = folder.latest_or_fail(experiment.ep_network)
         about = {key: value for key, value in folder.about().items() if key in KEPT}
         return cls(experiment, parameters, epoch, about)
 
@@ -82,7 +82,7 @@ def write_nir(path: Path, trained: Trained) -> Any:
         If the package ``nir`` is missing, the network has no graph, or the file cannot be written.
     """
     nir = nir_package()
-    graph = to_graph(trained.experiment.network, trained.parameters)
+    graph = to_graph(trained.experiment.ep_network, trained.parameters)
     graph.metadata = {
         KEY: json.dumps(
             {
@@ -136,5 +136,5 @@ def read_nir(path: Path) -> Trained:
     if form != FORMAT:
         raise InputError(f"{path}: metadata of format {form}, expected {FORMAT}")
     experiment = parse(ExperimentSpec, data, source=f"{path}: experiment")
-    parameters = from_graph(graph, experiment.network, batch=batch, source=str(path))
+    parameters = from_graph(graph, experiment.ep_network, batch=batch, source=str(path))
     return Trained(experiment, parameters, epoch, about)

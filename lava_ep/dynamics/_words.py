@@ -238,3 +238,25 @@ where_equal = _test(
     lambda builder, a, b: builder.icmp_signed("==", a, b),
     "Return which of 32 int8 from ``array[first]`` on equal another, as bits.",
 )
+where_no_smaller = _test(
+    _INT,
+    lambda builder, a, b: builder.icmp_signed(">=", a, b),
+    "Return which of 32 int32 from ``array[first]`` on are no smaller than another, as bits.",
+)
+
+
+@_intrinsic
+def where_brighter(typing_context: Any, array: Any, first: Any, others: Any, start: Any) -> Any:
+    """Return which of 32 uint8 from ``array[first]`` on exceed those from ``others[start]`` on."""
+    vector = ir.VectorType(_BYTE, 32)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        values = []
+        for kind, numbers, place in zip(sig.args[::2], args[::2], args[1::2], strict=True):
+            data = context.make_array(kind)(context, builder, numbers).data
+            address = builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
+            values.append(builder.load(address, align=1))
+        bits = builder.bitcast(builder.icmp_unsigned(">", *values), _INT)
+        return builder.zext(bits, _WORD)
+
+    return types.uint64(array, types.intp, others, types.intp), generate

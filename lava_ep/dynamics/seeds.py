@@ -18,6 +18,8 @@ class Stream(IntEnum):
     AUGMENTATION = 5
     ENCODING = 6
     ROUNDING = 7
+    CLASSIFIERS = 8
+    REINFORCEMENT = 9
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

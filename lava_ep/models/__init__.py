@@ -12,13 +12,14 @@ from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
 
 from lava_ep.errors import InputError
 from lava_ep.processes import EPNetwork
-from lava_ep.spec import NetworkSpec
+from lava_ep.spec import AnyNetworkSpec, NetworkSpec
 
 # The order matters to Lava: asked for SubProcessModels, it wants them first.
 from lava_ep.models import message_passing  # isort: skip
 from lava_ep.models import fixed_point  # isort: skip
 from lava_ep.models import loihi  # isort: skip
 from lava_ep.models import fused  # isort: skip
+from lava_ep.models import bmlp  # isort: skip
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Backend:
         By which it selects those with one Lava time step for each time step of the network.
     description
         One line about it.
+    executes
+        What it is for: values of ``executed_as`` of a network's spec.
     arithmetic
         Backends of the same arithmetic give the same results.
     check
@@ -42,6 +45,7 @@ class Backend:
     tag: str
     stepwise_tag: str
     description: str
+    executes: tuple[str, ...] = ("ep",)
     arithmetic: Literal["floating-point", "fixed-point"] = "floating-point"
     check: Callable[[NetworkSpec], None] = lambda network: None
 
@@ -49,10 +53,6 @@ class Backend:
     def whole_batches(self) -> bool:
         """Whether one Lava time step carries a whole batch through all phases."""
         return self.tag != self.stepwise_tag
-
-    def executes(self, network: NetworkSpec) -> bool:
-        """Whether a network is of the kind that the backend is for."""
-        return not network.stock
 
     def config(self, *, stepwise: bool = False) -> RunConfig:
         """Return the RunConfig; see `run_config`."""
@@ -71,12 +71,9 @@ class LoihiBackend(Backend):
         Whether they run on Loihi 2 instead of on the CPU.
     """
 
+    executes: tuple[str, ...] = ("stock-lif",)
     model: type[loihi.StockNetworkModel] = loihi.StockNetworkModel
     on_chip: bool = False
-
-    def executes(self, network: NetworkSpec) -> bool:
-        """Whether the network is such a one."""
-        return network.stock
 
     def config(self, *, stepwise: bool = False) -> RunConfig:
         """Return Lava's own RunConfig of the kind; every Lava time step is one of the network."""
@@ -86,32 +83,41 @@ class LoihiBackend(Backend):
         return Loihi2SimCfg(select_tag=self.tag, exception_proc_model_map=models)
 
 
+OWN = ("ep", "bmlp")
+"""Families of networks that are made of our own Processes."""
+
 BACKENDS: dict[str, Backend] = {
     "message-passing": Backend(
-        "floating_pt", "floating_pt", "every Process an OS process, exchanging events step by step"
+        "floating_pt",
+        "floating_pt",
+        "every Process an OS process, exchanging events step by step",
+        OWN,
     ),
     "fused": Backend(
-        "fused", "fused_stepwise", "the whole network in one compiled, multi-threaded engine"
+        "fused",
+        "fused_stepwise",
+        "the whole network in one compiled, multi-threaded engine",
+        OWN,
     ),
     "fixed_point": Backend(
         "fixed_pt_fused",
         "fixed_pt_fused_stepwise",
         "the whole network in integers of Loihi 2's widths, in one OS process",
-        "fixed-point",
-        fixed_point.check_covered,
+        arithmetic="fixed-point",
+        check=fixed_point.check_covered,
     ),
     "fixed_point-message-passing": Backend(
         "fixed_pt",
         "fixed_pt",
         "the same integers, every Process an OS process",
-        "fixed-point",
-        fixed_point.check_covered,
+        arithmetic="fixed-point",
+        check=fixed_point.check_covered,
     ),
     "loihi-fixed": LoihiBackend(
         "fixed_pt",
         "fixed_pt",
         "Lava's own Processes on the CPU, in Loihi's integers; for neurons of kind stock-lif",
-        "fixed-point",
+        arithmetic="fixed-point",
         model=loihi.FixedStockNetworkModel,
     ),
     "loihi-float": LoihiBackend(
@@ -124,7 +130,7 @@ BACKENDS: dict[str, Backend] = {
         "fixed_pt",
         "fixed_pt",
         "Lava's own Processes on Loihi 2, with Intel's lava-loihi extension",
-        "fixed-point",
+        arithmetic="fixed-point",
         model=loihi.FixedStockNetworkModel,
         on_chip=True,
     ),
@@ -149,7 +155,7 @@ def find_backend(name: str) -> Backend:
     return BACKENDS[name]
 
 
-def check_backend(name: str, network: NetworkSpec) -> Backend:
+def check_backend(name: str, network: AnyNetworkSpec) -> Backend:
     """Return a backend that can execute a network.
 
     Raises
@@ -158,21 +164,21 @@ def check_backend(name: str, network: NetworkSpec) -> Backend:
         If there is no backend of this name, it is for other networks, or something is missing here.
     """
     found = find_backend(name)
-    if not found.executes(network):
-        names = (name for name, backend in BACKENDS.items() if backend.executes(network))
+    if network.executed_as not in found.executes:
+        names = (n for n, backend in BACKENDS.items() if network.executed_as in backend.executes)
         raise InputError(
-            f"backend {name!r}: expected one of {', '.join(names)} for neurons of kind "
-            f"{network.neuron.kind}"
+            f"backend {name!r}: expected one of {', '.join(names)} for {network.subject}"
         )
-    found.check(network)
+    if isinstance(network, NetworkSpec):
+        found.check(network)
     if isinstance(found, LoihiBackend) and found.on_chip:
         loihi.require_extension()
     return found
 
 
-def default_backend(network: NetworkSpec) -> str:
+def default_backend(network: AnyNetworkSpec) -> str:
     """Return the name of the first backend that can execute a network."""
-    return next(name for name, backend in BACKENDS.items() if backend.executes(network))
+    return next(n for n, backend in BACKENDS.items() if network.executed_as in backend.executes)
 
 
 class BackendCfg(Loihi2SimCfg):
@@ -217,6 +223,7 @@ __all__ = [
     "Backend",
     "BackendCfg",
     "LoihiBackend",
+    "bmlp",
     "check_backend",
     "default_backend",
     "find_backend",

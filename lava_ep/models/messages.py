@@ -34,7 +34,7 @@ def as_reals(message: NDArray[Any]) -> NDArray[np.float32]:
     return np.ascontiguousarray(message, np.float32)
 
 
-def as_integers(message: NDArray[Any], kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
+def as_integers(message: NDArray[Any], kind: type[np.integer[Any]]) -> NDArray[Any]:
     """Return events, targets or labels as integers of one type.
 
     Raises

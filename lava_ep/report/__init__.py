@@ -1,5 +1,6 @@
 """The report of a run: figures and one self-contained HTML page, made from plain data."""
 
+from lava_ep.report.bmlp import report_bmlp_run
 from lava_ep.report.collect import raster_run, report_run
 from lava_ep.report.content import PhaseRecording, ReportContent, SampleContent
 from lava_ep.report.writer import write_report, write_sample
@@ -9,6 +10,7 @@ __all__ = [
     "ReportContent",
     "SampleContent",
     "raster_run",
+    "report_bmlp_run",
     "report_run",
     "write_report",
     "write_sample",

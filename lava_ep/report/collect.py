@@ -39,13 +39,13 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
     """
     folder = RunFolder.open(run_dir)
     spec, about = folder.spec(), folder.about()
-    _, parameters = folder.latest_or_fail(spec.network)
+    _, parameters = folder.latest_or_fail(spec.ep_network)
     dataset = load_run_data(folder, data_dir=data_dir)
     backend = str(about["backend"])
     evaluation = evaluate(spec, parameters, dataset, backend=backend)
     sample = _record(spec, parameters, dataset, SHOWN_SAMPLE, train=False, backend=backend)
     content = ReportContent(
-        title=f"{spec.network} on {dataset.name}",
+        title=f"{spec.ep_network} on {dataset.name}",
         command=str(about["command"]),
         versions=about["versions"],
         started=str(about["started"]),
@@ -54,7 +54,7 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
         experiment=spec,
         metrics=folder.metrics(),
         baseline_metrics=folder.baseline.metrics() or None,
-        confusion=evaluation.confusion(spec.network.classes),
+        confusion=evaluation.confusion(spec.ep_network.classes),
         class_names=dataset.class_names,
         events_per_inference=float(evaluation.counters.events[0] / evaluation.shown),
         operations_per_inference=float(
@@ -112,11 +112,11 @@ def raster_run(
     check_kind(out)
     folder = RunFolder.open(run_dir)
     spec = folder.spec()
-    _, parameters = folder.latest_or_fail(spec.network)
+    _, parameters = folder.latest_or_fail(spec.ep_network)
     dataset = load_run_data(folder, data_dir=data_dir)
     backend = backend or str(folder.about()["backend"])
     content = SampleContent(
-        title=f"{spec.network} on {dataset.name}, {part} sample {sample}",
+        title=f"{spec.ep_network} on {dataset.name}, {part} sample {sample}",
         experiment=spec,
         class_names=dataset.class_names,
         recording=_record(spec, parameters, dataset, sample, train=train, backend=backend),
@@ -145,7 +145,7 @@ def _record(
         )
     label = int(labels[sample])
     found = record_sample(
-        spec.network, parameters, images[sample], label, seed=spec.training.seed, backend=backend
+        spec.ep_network, parameters, images[sample], label, seed=spec.training.seed, backend=backend
     )
     return PhaseRecording(
         layer_names=found.layer_names,

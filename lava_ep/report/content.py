@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,26 @@ METRIC_KEYS = (
     "synaptic_operations_per_sample",
 )
 """What every line of ``metrics.jsonl`` must hold."""
+
+
+class RunContent(Protocol):
+    """What the report of a run of any family has."""
+
+    @property
+    def metrics(self) -> Sequence[Mapping[str, Any]]:
+        """The lines of ``metrics.jsonl``, one an epoch, at least one."""
+
+    @property
+    def baseline_metrics(self) -> Sequence[Mapping[str, Any]] | None:
+        """The same for the run with a frozen input layer, or None."""
+
+    @property
+    def confusion(self) -> NDArray[np.integer[Any]]:
+        """(classes, classes) counts on the test set; rows are true, columns predicted classes."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of every class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +202,7 @@ class SampleContent:
     image_shape: ImageShape
 
     def __post_init__(self) -> None:
-        network, classes = self.experiment.network, len(self.class_names)
+        network, classes = self.experiment.ep_network, len(self.class_names)
         if classes != network.classes:
             raise InputError(f"{classes} class_names: expected {network.classes}, as in the spec")
         if self.recording.layer_sizes != network.sizes[1:]:
@@ -214,7 +234,7 @@ class SampleContent:
     @property
     def spiking(self) -> bool:
         """Whether events are spikes, not changes of an activation."""
-        return self.experiment.network.spikes is not None
+        return self.experiment.ep_network.spikes is not None
 
     @property
     def event(self) -> str:
@@ -224,7 +244,7 @@ class SampleContent:
     @property
     def state(self) -> str:
         """What `PhaseRecording.states` are: "state", or "rate" of integrate-and-fire neurons."""
-        return "rate" if isinstance(self.experiment.network.spikes, SpikeTrace) else "state"
+        return "rate" if isinstance(self.experiment.ep_network.spikes, SpikeTrace) else "state"
 
     @property
     def state_label(self) -> str:
@@ -290,7 +310,7 @@ class ReportContent(SampleContent):
         if self.confusion.min() < 0 or self.confusion.sum() == 0:
             raise InputError("confusion must hold counts of at least one test sample")
         super().__post_init__()
-        network = self.experiment.network
+        network = self.experiment.ep_network
         expected = network.connections[0].weight_shape
         if self.input_weights.shape != expected:
             raise InputError(
@@ -305,7 +325,7 @@ class ReportContent(SampleContent):
     def _check_metrics(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
         if not lines:
             raise InputError(f"{name} is empty: a report needs at least one finished epoch")
-        synapses = len(self.experiment.network.layers)
+        synapses = len(self.experiment.ep_network.layers)
         for number, line in enumerate(lines, start=1):
             missing = [key for key in METRIC_KEYS if key not in line]
             if missing:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from lava_ep.report.content import PHASES, ReportContent
+from lava_ep.report.content import PHASES, ReportContent, RunContent
 from lava_ep.report.summary import flipping_layers, learning_place, summarize, synapse_names
 from lava_ep.report.text import count, percent, plural, points
 from lava_ep.report.theme import Theme, new_figure
@@ -28,7 +29,7 @@ def _epoch_axis(axes: Axes, epochs: Sequence[int]) -> None:
     axes.grid(axis="y")
 
 
-def learning_curve(content: ReportContent, theme: Theme) -> Figure:
+def learning_curve(content: RunContent, theme: Theme) -> Figure:
     """Training, test and frozen-input-layer accuracy over the epochs, on the same axes."""
     figure = new_figure(6.2, 3.7)
     axes = figure.add_subplot()
@@ -113,32 +114,43 @@ def learning_curve_alt(content: ReportContent) -> str:
 
 def weight_flips(content: ReportContent, theme: Theme) -> Figure:
     """Flips of all binary weights over the epochs, layer by layer."""
+    names, binary = synapse_names(content), flipping_layers(content)
+    curves = {names[layer]: [_flips(line, layer) for line in content.metrics] for layer in binary}
+    epochs = [int(line["epoch"]) for line in content.metrics]
+    return layer_curves(epochs, curves, "weights flipped in the epoch", theme)
+
+
+def _flips(line: Mapping[str, Any], layer: int) -> int:
+    return int(line["weight_flips"][layer])
+
+
+def layer_curves(
+    epochs: Sequence[int], curves: Mapping[str, Sequence[float]], label: str, theme: Theme
+) -> Figure:
+    """Draw counts over the epochs, a curve for each layer by its name."""
     figure = new_figure(6.2, 3.7)
     axes = figure.add_subplot()
-    epochs = [int(line["epoch"]) for line in content.metrics]
     looks = [
         (theme.blue, "o", "-"),
         (theme.orange, "D", "--"),
         (theme.green, "s", "-."),
         (theme.muted, "^", ":"),
     ]
-    names, binary = synapse_names(content), flipping_layers(content)
-    flips = [[int(line["weight_flips"][layer]) for layer in binary] for line in content.metrics]
-    for position, layer in enumerate(binary):
+    for position, (name, values) in enumerate(curves.items()):
         color, marker, style = looks[position % len(looks)]
         axes.plot(
             epochs,
-            [line[position] for line in flips],
+            values,
             color=color,
             marker=marker if len(epochs) <= _MANY_EPOCHS else None,
             linestyle=style if len(epochs) > 1 else "none",
             markersize=9 if len(epochs) == 1 else 5.5,
-            label=names[layer],
+            label=name,
             clip_on=False,
             zorder=3,
         )
     _epoch_axis(axes, epochs)
-    numbers = [n for line in flips for n in line]
+    numbers = [n for values in curves.values() for n in values]
     positive = [n for n in numbers if n > 0]
     if positive and max(positive) > LOG_RATIO * min(positive):
         if min(numbers) == 0:
@@ -151,7 +163,7 @@ def weight_flips(content: ReportContent, theme: Theme) -> Figure:
         axes.set_ylim(0, 1.08 * max(numbers) if positive else 1)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylabel("weights flipped in the epoch")
+    axes.set_ylabel(label)
     figure.legend(loc="outside upper left", ncols=2, handlelength=2.6, columnspacing=1.6)
     return figure
 

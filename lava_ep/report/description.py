@@ -55,7 +55,7 @@ class LayerRow:
 
 def layer_rows(content: ReportContent) -> list[LayerRow]:
     """Describe every layer, input side first."""
-    network = content.experiment.network
+    network = content.experiment.ep_network
     return [
         LayerRow(
             name,
@@ -73,7 +73,7 @@ def layer_rows(content: ReportContent) -> list[LayerRow]:
 def facts(content: ReportContent) -> dict[str, str]:
     """Describe neurons, phases and training."""
     experiment = content.experiment
-    network, phases = experiment.network, experiment.network.phases
+    network, phases = experiment.ep_network, experiment.ep_network.phases
     found = {"Images": _images(content), "Neurons": _neuron(network.neuron)}
     if isinstance(network.neuron, GradedNeuronSpec):
         found["Events"] = _events(network.neuron)
@@ -90,7 +90,7 @@ def facts(content: ReportContent) -> dict[str, str]:
 
 def learning_note(content: ReportContent) -> str:
     """Say how the weights that there are learn."""
-    network = content.experiment.network
+    network = content.experiment.ep_network
     kinds = {layer.weights for layer in network.layers}
     between = (
         "one nudged time step and the next"
@@ -114,7 +114,7 @@ def learning_note(content: ReportContent) -> str:
 
 
 def _images(content: ReportContent) -> str:
-    network = content.experiment.network
+    network = content.experiment.ep_network
     height, width, *channels = content.image_shape
     recorded = network.input_encoding.frames_a_sample > 1
     colors = f", {plural(channels[0], 'channel')}" if channels else ""

@@ -37,7 +37,7 @@ Reals = NDArray[np.float64]
 
 def moves(content: SampleContent) -> bool:
     """Whether the input is sent over time, and was recorded."""
-    constant = content.experiment.network.encoding.code is Code.CONSTANT
+    constant = content.experiment.ep_network.encoding.code is Code.CONSTANT
     return content.recording.sent is not None and not constant
 
 
@@ -50,7 +50,7 @@ def _sent(content: SampleContent) -> NDArray[np.integer[Any]]:
 
 
 def _from_camera(content: SampleContent) -> bool:
-    return content.experiment.network.input_encoding.frames_a_sample > 1
+    return content.experiment.ep_network.input_encoding.frames_a_sample > 1
 
 
 def _has_polarities(content: SampleContent) -> bool:
@@ -74,7 +74,7 @@ def readings(content: SampleContent) -> Reals:
     readings
         (messages, height, width, channels), in [0, 1].
     """
-    encoding = content.experiment.network.input_encoding
+    encoding = content.experiment.ep_network.input_encoding
     sent = _sent(content).astype(np.float64)
     steps = np.arange(len(sent)).reshape(-1, 1, 1, 1)
     reading = encoding.reading
@@ -183,7 +183,7 @@ def _gray(theme: Theme) -> str:
 
 def caption(content: SampleContent) -> str:
     """Say what to see in the input over time."""
-    code = content.experiment.network.encoding.code
+    code = content.experiment.ep_network.encoding.code
     steps = plural(len(_sent(content)), "time step")
     how = {
         Code.EVENTS: f"The events of the recording come at their own times, within {steps}, and "

@@ -33,7 +33,7 @@ Reals = NDArray[np.float64]
 
 def convolves(content: ReportContent) -> bool:
     """Whether the first layer is convolutional."""
-    return isinstance(content.experiment.network.connections[0], Convolution)
+    return isinstance(content.experiment.ep_network.connections[0], Convolution)
 
 
 def input_patches(content: ReportContent) -> NDArray[Any]:
@@ -57,7 +57,7 @@ def chosen_neurons(neurons: int) -> list[int]:
 
 
 def _is_binary(content: ReportContent) -> bool:
-    return content.experiment.network.layers[0].binary
+    return content.experiment.ep_network.layers[0].binary
 
 
 def _has_colors(patches: NDArray[Any]) -> bool:
@@ -239,7 +239,7 @@ def feature_activations(content: ReportContent) -> Reals:
         (channels, height, width).
     """
     recording = content.recording
-    connection = cast(Convolution, content.experiment.network.connections[0])
+    connection = cast(Convolution, content.experiment.ep_network.connections[0])
     end = next(end for name, _, end in recording.phase_bounds if name.startswith("free"))
     if content.spiking:
         activations: Reals = recording.states[0][end - 1].astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from matplotlib.figure import Figure
 
@@ -13,10 +13,23 @@ from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.summary import flipping_layers
 from lava_ep.report.theme import Theme
 
-Content = TypeVar("Content", bound=SampleContent, contravariant=True)
+
+class Named(Protocol):
+    """What a heading may be filled with."""
+
+    @property
+    def event(self) -> str:
+        """What an event is called."""
+
+    @property
+    def state(self) -> str:
+        """What a state is called."""
 
 
-def _always(content: SampleContent) -> bool:
+Content = TypeVar("Content", bound=Named, contravariant=True)
+
+
+def _always(content: Named) -> bool:
     return True
 
 

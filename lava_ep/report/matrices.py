@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lava_ep.report.content import ReportContent
+from lava_ep.report.content import RunContent
 from lava_ep.report.text import count, percent, plural
 from lava_ep.report.theme import Theme, new_figure
 
@@ -16,7 +16,7 @@ _WRITTEN_CLASSES = 20
 """With more classes the counts are no longer written into the cells."""
 
 
-def confusion(content: ReportContent, theme: Theme) -> Figure:
+def confusion(content: RunContent, theme: Theme) -> Figure:
     """Test samples by true and predicted class; hits in blue, errors in orange."""
     counts = content.confusion
     classes = len(content.class_names)
@@ -99,7 +99,7 @@ def _ink(background: NDArray[np.float64]) -> str:
     return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
 
 
-def confusion_caption(content: ReportContent) -> str:
+def confusion_caption(content: RunContent) -> str:
     """Say what to see in the confusion matrix."""
     total = int(content.confusion.sum())
     hits = int(np.trace(content.confusion))
@@ -111,7 +111,7 @@ def confusion_caption(content: ReportContent) -> str:
     )
 
 
-def confusion_alt(content: ReportContent) -> str:
+def confusion_alt(content: RunContent) -> str:
     """Describe the confusion matrix to those who cannot see it."""
     totals = np.maximum(1, content.confusion.sum(axis=1))
     recall = content.confusion.diagonal() / totals

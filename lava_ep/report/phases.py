@@ -272,7 +272,7 @@ def _unit_events(content: SampleContent) -> tuple[str, ...]:
 
 def _has_two_signs(content: SampleContent) -> bool:
     """Whether events go both ways; those of integrate-and-fire neurons do not."""
-    return not isinstance(content.experiment.network.neuron, LIFNeuronSpec | StockLIFNeuronSpec)
+    return not isinstance(content.experiment.ep_network.neuron, LIFNeuronSpec | StockLIFNeuronSpec)
 
 
 def _draw_dashes(
@@ -527,7 +527,7 @@ def events_per_step_caption(content: SampleContent) -> str:
 
 def _when_sent(content: SampleContent) -> str:
     """Say when a neuron that is not integrate-and-fire sends something."""
-    neuron = content.experiment.network.neuron
+    neuron = content.experiment.ep_network.neuron
     if content.spiking:
         return (
             "a neuron spikes only when its state is more than half a step from what its receivers "

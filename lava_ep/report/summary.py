@@ -15,7 +15,7 @@ from lava_ep.analysis.efficiency import (
     phase_steps,
     training_account,
 )
-from lava_ep.report.content import PHASES, ReportContent
+from lava_ep.report.content import PHASES, ReportContent, RunContent
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Summary:
 
 def learning_place(content: ReportContent) -> str:
     """Say where learning is missing if the input layer is frozen."""
-    layers = len(content.experiment.network.layers)
+    layers = len(content.experiment.ep_network.layers)
     return {1: "the only layer", 2: "the hidden layer"}.get(layers, "the first hidden layer")
 
 
@@ -98,7 +98,7 @@ def synapse_names(content: ReportContent) -> tuple[str, ...]:
 
 def flipping_layers(content: ReportContent) -> tuple[int, ...]:
     """Layers that are entered by binary weights, the only ones that flip."""
-    layers = content.experiment.network.layers
+    layers = content.experiment.ep_network.layers
     return tuple(index for index, layer in enumerate(layers) if layer.binary)
 
 
@@ -112,7 +112,7 @@ class Mistake:
     share: float
 
 
-def frequent_mistakes(content: ReportContent, most: int = 5) -> list[Mistake]:
+def frequent_mistakes(content: RunContent, most: int = 5) -> list[Mistake]:
     """List the most frequent confusions of two classes, at most ``most`` of them."""
     errors = content.confusion - np.diag(content.confusion.diagonal())
     order = np.argsort(-errors, axis=None, kind="stable")[:most]
@@ -134,7 +134,7 @@ def frequent_mistakes(content: ReportContent, most: int = 5) -> list[Mistake]:
 def summarize(content: ReportContent) -> Summary:
     """Compute the headline numbers."""
     last = content.metrics[-1]
-    network = content.experiment.network
+    network = content.experiment.ep_network
     weights = {True: 0, False: 0}
     for index, (layer, connection) in enumerate(
         zip(network.layers, network.connections, strict=True)

@@ -47,7 +47,7 @@ class ShownNeuron:
 
 def has_traces(content: SampleContent) -> bool:
     """Whether membrane potentials were recorded."""
-    neuron = content.experiment.network.neuron
+    neuron = content.experiment.ep_network.neuron
     spiking = isinstance(neuron, LIFNeuronSpec | StockLIFNeuronSpec)
     return bool(content.recording.membranes) and spiking
 
@@ -109,7 +109,7 @@ def traces(content: SampleContent, theme: Theme) -> Figure:
 
 
 def _draw_neuron(axes: Axes, content: SampleContent, shown: ShownNeuron, theme: Theme) -> None:
-    recording, neuron = content.recording, content.experiment.network.neuron
+    recording, neuron = content.recording, content.experiment.ep_network.neuron
     threshold = neuron.threshold if isinstance(neuron, LIFNeuronSpec) else 1.0
     membrane = recording.membranes[shown.layer][:, shown.neuron] / threshold
     rate = recording.states[shown.layer][:, shown.neuron]
@@ -134,7 +134,7 @@ def _draw_neuron(axes: Axes, content: SampleContent, shown: ShownNeuron, theme: 
 
 def traces_caption(content: SampleContent) -> str:
     """Say what to see in the traces."""
-    reset = content.experiment.network.neuron
+    reset = content.experiment.ep_network.neuron
     after = "starts from 0 again"
     if isinstance(reset, LIFNeuronSpec) and reset.reset.value == "subtract":
         after = "falls by the threshold"
@@ -149,7 +149,7 @@ def traces_caption(content: SampleContent) -> str:
 
 def _cut(content: SampleContent) -> str:
     """Say that potentials are cut off, where they are."""
-    neuron = content.experiment.network.neuron
+    neuron = content.experiment.ep_network.neuron
     threshold = neuron.threshold if isinstance(neuron, LIFNeuronSpec) else 1.0
     beyond = any(
         content.recording.membranes[shown.layer][:, shown.neuron].max() > _CUT * threshold

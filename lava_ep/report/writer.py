@@ -67,9 +67,14 @@ def write_report(content: ReportContent, run_dir: Path) -> Path:
         The page.
     """
     plates = [plate for plate in PLATES if plate.applies(content)]
-    light, dark = _drawn(plates, content, LIGHT), _drawn(plates, content, DARK)
+    light, dark = drawn(plates, content, LIGHT), drawn(plates, content, DARK)
     page = render_page(content, light, dark)
-    files = {f"{FIGURES}/{name}.png": drawing.data for name, drawing in light.items()}
+    return replace_report(page, light, run_dir)
+
+
+def replace_report(page: str, figures: Mapping[str, Drawing], run_dir: Path) -> Path:
+    """Write the page and the figures of a report, and return the page."""
+    files = {f"{FIGURES}/{name}.png": drawing.data for name, drawing in figures.items()}
     files[REPORT] = page.encode("utf-8")
     _replace_files(files, run_dir)
     return run_dir / REPORT
@@ -111,7 +116,7 @@ def write_sample(content: SampleContent, path: Path) -> Path:
     check_kind(path)
     if path.suffix == ".html":
         plates = [plate for plate in SAMPLE_PLATES if plate.applies(content)]
-        light, dark = _drawn(plates, content, LIGHT), _drawn(plates, content, DARK)
+        light, dark = drawn(plates, content, LIGHT), drawn(plates, content, DARK)
         data = render_sample_page(content, light, dark).encode("utf-8")
     else:
         data = _encoded(overview, content, LIGHT, path.suffix[1:]).data
@@ -146,7 +151,7 @@ def draw_png(plate: Plate[Content], content: Content, theme: Theme) -> bytes:
     return _encoded(plate.draw, content, theme, "png").data
 
 
-def _drawn(plates: Iterable[Plate[Content]], content: Content, theme: Theme) -> dict[str, Drawing]:
+def drawn(plates: Iterable[Plate[Content]], content: Content, theme: Theme) -> dict[str, Drawing]:
     """Draw figures in a theme, by name."""
     return {plate.name: _encoded(plate.draw, content, theme, "png") for plate in plates}
 
@@ -177,7 +182,7 @@ def render_page(
     """Fill the page's template; ``light`` and ``dark`` hold every figure by name."""
     numbers = summarize(content)
     return (
-        _templates()
+        templates()
         .get_template("report.html.j2")
         .render(
             content=content,
@@ -189,14 +194,14 @@ def render_page(
             facts=facts(content),
             network=layer_rows(content),
             learning_note=learning_note(content),
-            continual=content.experiment.network.phases.schedule(0).continual,
+            continual=content.experiment.ep_network.phases.schedule(0).continual,
             mistakes=frequent_mistakes(content),
             layers=_layer_events(content),
             flipping=[(layer, synapse_names(content)[layer]) for layer in flipping_layers(content)],
             spec=json.dumps(
                 content.experiment.model_dump(mode="json"), indent=2, ensure_ascii=False
             ),
-            plates=_plates(PLATES, content, light, dark),
+            plates=shown_plates(PLATES, content, light, dark),
             player=_player(content, light),
         )
     )
@@ -207,12 +212,12 @@ def render_sample_page(
 ) -> str:
     """Fill the template of the page of one sample; see `render_page`."""
     return (
-        _templates()
+        templates()
         .get_template("sample.html.j2")
         .render(
             content=content,
             layers=_layer_events(content),
-            plates=_plates(SAMPLE_PLATES, content, light, dark),
+            plates=shown_plates(SAMPLE_PLATES, content, light, dark),
             player=_player(content, light),
         )
     )
@@ -227,7 +232,8 @@ def _layer_events(content: SampleContent) -> list[tuple[str, int, int]]:
     ]
 
 
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """Return the templates of pages, with our own ways of writing numbers."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lava_ep.report", "templates"),
         autoescape=True,
@@ -248,7 +254,7 @@ def _templates() -> jinja2.Environment:
     return environment
 
 
-def _plates(
+def shown_plates(
     plates: Iterable[Plate[Content]],
     content: Content,
     light: Mapping[str, Drawing],

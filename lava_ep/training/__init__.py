@@ -1,8 +1,11 @@
 """Training: sessions with a running network, run folders, and the trainer."""
 
+from lava_ep.training.bmlp_session import BMLPCounters, BMLPSession
 from lava_ep.training.evaluation import Evaluation, evaluate
+from lava_ep.training.families import FAMILIES, family_of
+from lava_ep.training.family import Activity, AnySession, Costs, Family, Parameters
 from lava_ep.training.run_folder import RunFolder, read_checkpoint
-from lava_ep.training.session import Counters, NetworkSession
+from lava_ep.training.session import Counters, NetworkSession, per_sample
 from lava_ep.training.sessions import Session, check_execution, open_session
 from lava_ep.training.stock_session import StockSession
 from lava_ep.training.trainer import (
@@ -12,13 +15,20 @@ from lava_ep.training.trainer import (
     describe_run,
     load_run_data,
     open_run,
-    per_sample,
 )
 
 __all__ = [
+    "FAMILIES",
+    "Activity",
+    "AnySession",
+    "BMLPCounters",
+    "BMLPSession",
+    "Costs",
     "Counters",
     "Evaluation",
+    "Family",
     "NetworkSession",
+    "Parameters",
     "Progress",
     "RunFolder",
     "Session",
@@ -28,6 +38,7 @@ __all__ = [
     "check_fit",
     "describe_run",
     "evaluate",
+    "family_of",
     "load_run_data",
     "open_run",
     "open_session",

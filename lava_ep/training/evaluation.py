@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.data import Dataset
-from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import ExperimentSpec
-from lava_ep.training.session import Counters
-from lava_ep.training.sessions import open_session
+from lava_ep.training.families import family_of
+from lava_ep.training.family import Parameters
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,15 @@ class Evaluation:
     labels
         True classes, (samples,).
     counters
-        Activity of the free phases, summed over the batches shown; ``shown`` samples made it.
+        What the network's session counted of the batches shown, such as `Counters`; ``shown``
+        samples made it.
     shown
         Samples shown, including those that filled up the last batch.
     """
 
     predictions: NDArray[np.int64]
     labels: NDArray[np.int64]
-    counters: Counters
+    counters: Any
     shown: int
 
     @property
@@ -49,15 +50,15 @@ class Evaluation:
 
 def evaluate(
     spec: ExperimentSpec,
-    parameters: NetworkParameters,
+    parameters: Parameters,
     dataset: Dataset,
     *,
     backend: str = "message-passing",
     threads: int | None = None,
 ) -> Evaluation:
-    """Run the free phase on every test sample and compare the predictions with the labels."""
+    """Show every test sample without learning and compare the predictions with the labels."""
     batch = min(spec.training.test_batch_size, len(dataset.x_test))
-    with open_session(
+    with family_of(spec.network).open_session(
         spec.network,
         batch=batch,
         parameters=parameters.for_inference(),

@@ -16,8 +16,9 @@ from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save_file
 
 from lava_ep.errors import InputError
-from lava_ep.parameters import NetworkParameters
-from lava_ep.spec import ExperimentSpec, NetworkSpec, load_spec
+from lava_ep.spec import AnyNetworkSpec, ExperimentSpec, load_spec
+from lava_ep.training.families import family_of
+from lava_ep.training.family import Parameters
 
 KEPT_CHECKPOINTS = 2
 BASELINE = "baseline-frozen"
@@ -191,16 +192,16 @@ class RunFolder:
                 found[int(match[1])] = path
         return dict(sorted(found.items()))
 
-    def write_checkpoint(self, epoch: int, parameters: NetworkParameters) -> Path:
+    def write_checkpoint(self, epoch: int, parameters: Parameters) -> Path:
         """Write a checkpoint and remove all but the newest ones."""
         path = self.path / f"checkpoint-{epoch:05d}.safetensors"
         with replacing(path) as temporary:
-            save_file(dict(parameters.to_arrays()), temporary)
+            save_file(parameters.to_arrays(), temporary)
         for old in list(self.checkpoints().values())[:-KEPT_CHECKPOINTS]:
             old.unlink()
         return path
 
-    def latest(self, network: NetworkSpec) -> tuple[int, NetworkParameters] | None:
+    def latest(self, network: AnyNetworkSpec) -> tuple[int, Any] | None:
         """Read the newest checkpoint; ``None`` if there is none yet.
 
         Raises
@@ -214,7 +215,7 @@ class RunFolder:
         epoch, path = list(checkpoints.items())[-1]
         return epoch, read_checkpoint(path, network)
 
-    def latest_or_fail(self, network: NetworkSpec) -> tuple[int, NetworkParameters]:
+    def latest_or_fail(self, network: AnyNetworkSpec) -> tuple[int, Any]:
         """Read the newest checkpoint.
 
         Raises
@@ -228,7 +229,7 @@ class RunFolder:
         return latest
 
 
-def read_checkpoint(path: Path, network: NetworkSpec) -> NetworkParameters:
+def read_checkpoint(path: Path, network: AnyNetworkSpec) -> Any:
     """Read a checkpoint file; its content is never executed.
 
     Raises
@@ -244,4 +245,4 @@ def read_checkpoint(path: Path, network: NetworkSpec) -> NetworkParameters:
         raise InputError(
             f"{path}: not a whole safetensors file ({error}); remove it to use an older checkpoint"
         ) from None
-    return NetworkParameters.from_arrays(arrays, network, source=str(path))
+    return family_of(network).read_parameters(arrays, network, source=str(path))

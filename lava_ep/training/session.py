@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -15,11 +13,8 @@ from lava_ep.errors import InputError
 from lava_ep.models import check_backend, run_config
 from lava_ep.parameters import LayerParameters, NetworkParameters
 from lava_ep.processes import EPNetwork, ImageInjector, Readout
-from lava_ep.runtime import supervised
 from lava_ep.spec import NetworkSpec
-
-SEND_AHEAD = 8
-"""Batches the host sends before it waits for the first result."""
+from lava_ep.training.running import SEND_AHEAD, Ports, RunningNetwork
 
 
 @dataclass(frozen=True)
@@ -47,8 +42,21 @@ class Counters:
             self.flips - earlier.flips,
         )
 
+    def metrics(self, samples: int) -> dict[str, Any]:
+        """Return what a line of ``metrics.jsonl`` tells of so many samples."""
+        return {
+            "weight_flips": self.flips.tolist(),
+            "events_per_sample": per_sample(self.events, samples),
+            "synaptic_operations_per_sample": per_sample(self.synaptic_operations, samples),
+        }
 
-class NetworkSession:
+
+def per_sample(counts: NDArray[np.int64], samples: int) -> dict[str, float]:
+    """Divide the counters of both phases by the number of samples."""
+    return {"free": float(counts[0] / samples), "nudged": float(counts[1] / samples)}
+
+
+class NetworkSession(RunningNetwork):
     """An `EPNetwork` between an injector and a readout, running until the ``with`` block ends.
 
     Parameters
@@ -85,17 +93,12 @@ class NetworkSession:
     ) -> None:
         whole_batches = check_backend(backend, spec).whole_batches
         self.spec = spec
-        self.batch = batch
-        self.learning = learning
-        self._batches_learned = parameters.batch
         self._fields = {
             name: tuple(layer.arrays)
             for name, layer in zip(spec.layer_names, parameters.layers, strict=True)
         }
-        self._config = run_config(backend, stepwise=stepwise)
         schedule = spec.phases.schedule(seed)
         self._whole_batches = whole_batches and not stepwise
-        self.period = 1 if self._whole_batches else schedule.period(learning=learning)
         phases: dict[str, Any] = {"schedule": schedule, "learning": learning}
         self.network = EPNetwork(
             spec=spec,
@@ -127,86 +130,17 @@ class NetworkSession:
         if learning:
             self._injector.label_out.connect(self.network.label_in)
         self.network.state_out.connect(self._readout.state_in)
-        self._stack = ExitStack()
-
-    def __enter__(self) -> NetworkSession:
-        self._run = self._stack.enter_context(
-            supervised(self.network, run_cfg=self._config, channel_size=2)
+        ports = Ports(self._injector.image_in, self._injector.label_in, self._readout.score_out)
+        super().__init__(
+            self.network,
+            run_config(backend, stepwise=stepwise),
+            ports,
+            batch=batch,
+            classes=spec.classes,
+            period=1 if self._whole_batches else schedule.period(learning=learning),
+            learning=learning,
+            first_batch=parameters.batch,
         )
-        self._images = self._run.inbox(self._injector.image_in)
-        self._labels = self._run.inbox(self._injector.label_in)
-        self._scores = self._run.outbox(self._readout.score_out)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
-
-    def stream(
-        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None
-    ) -> Iterator[NDArray[np.float32]]:
-        """Show images batch by batch and yield the class scores of each as it is read.
-
-        Parameters
-        ----------
-        images
-            (samples, pixels), or (samples, steps x pixels) of recordings. With learning, samples
-            left over by the last full batch would change the network and are refused; without,
-            they are filled up and the filling is cut off again.
-        labels
-            (samples,); needed with learning.
-
-        Yields
-        ------
-        scores
-            (batch, classes) at the end of the free phase.
-        """
-        samples = len(images)
-        batches = -(-samples // self.batch)
-        if self.learning and (labels is None or samples % self.batch):
-            raise ValueError("learning needs labels and a multiple of the batch")
-        self._run.start(batches * self.period)
-        sent = 0
-        for received in range(batches):
-            while sent < min(received + SEND_AHEAD, batches):
-                self._send(images, labels, sent)
-                sent += 1
-            scores = self._scores.get()
-            yield scores[: samples - received * self.batch]
-        self._run.wait()
-        self._batches_learned += batches if self.learning else 0
-
-    def _send(
-        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None, number: int
-    ) -> None:
-        chosen = slice(number * self.batch, (number + 1) * self.batch)
-        values = self.spec.inputs * self.spec.input_encoding.frames_a_sample
-        pixels = np.zeros((self.batch, values), np.int32)
-        found = images[chosen]
-        pixels[: len(found)] = found
-        targets = np.zeros(self.batch, np.int32)
-        if labels is not None:
-            targets[: len(found)] = labels[chosen]
-        self._images.put(pixels)
-        self._labels.put(targets)
-
-    def poll(self) -> bool:
-        """Whether the network is paused, having taken all steps asked for."""
-        return self._run.poll()
-
-    @property
-    def pids(self) -> dict[str, int]:
-        """Operating-system processes of the network, by the names of its Processes."""
-        return self._run.pids
-
-    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Class scores of all images, (samples, classes)."""
-        found = list(self.stream(images))
-        return np.concatenate(found) if found else np.zeros((0, self.spec.classes), np.float32)
 
     def _get(self, layer: str, field: str) -> NDArray[Any]:
         value: NDArray[Any] = self._run.get(self.network.layer_var(layer, field))

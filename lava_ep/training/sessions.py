@@ -22,11 +22,12 @@ def check_execution(spec: ExperimentSpec, backend: str) -> None:
         If it cannot: the network is for other backends, something is missing here, or a learning
         rate has no place in a learning rule of Loihi, be it in the last epoch.
     """
-    found = check_backend(backend, spec.network)
+    network = spec.ep_network
+    found = check_backend(backend, network)
     if isinstance(found, LoihiBackend):
         training = spec.training
         for epoch in (0, training.epochs - 1):
-            found.model.check_rates(spec.network, training.decay**epoch)
+            found.model.check_rates(network, training.decay**epoch)
 
 
 def open_session(spec: NetworkSpec, **options: Any) -> AbstractContextManager[Session]:

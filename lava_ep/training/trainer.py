@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from lava_ep.data import Dataset, crop_and_flip, load_experiment
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
-from lava_ep.parameters import initial_parameters
 from lava_ep.spec import ExperimentSpec, override
+from lava_ep.training.families import family_of
+from lava_ep.training.family import Activity, AnySession
 from lava_ep.training.run_folder import RunFolder
-from lava_ep.training.session import Counters
-from lava_ep.training.sessions import Session, check_execution, open_session
 
 AUGMENTED_SAMPLES = 4096
 """Training images that are changed at random at a time; which changes they get depends on it."""
@@ -47,7 +46,7 @@ class Trainer:
 
     An epoch is one random order of the training samples, cut into full batches; the few samples
     left over by that order sit the epoch out. With ``training.augmentation`` every epoch sees
-    other random changes of the images. The training accuracy is that of the free phases
+    other random changes of the images. The training accuracy is that of the predictions
     during the epoch, with the weights of the moment; the test set is read after it.
 
     Parameters
@@ -85,13 +84,14 @@ class Trainer:
         on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         check_fit(spec, dataset)
-        check_execution(spec, backend)
+        self.family = family_of(spec.network)
+        self.family.check_execution(spec, backend)
         self.spec = spec
         self.dataset = dataset
         self.backend = backend
         self.threads = threads
         self.folder = folder
-        self.parameters = initial_parameters(spec.network, seed=spec.training.seed)
+        self.parameters: Any = self.family.initial_parameters(spec, dataset)
         self.metrics: list[dict[str, Any]] = []
         self._on_progress = on_progress
         self._on_epoch = on_epoch
@@ -132,7 +132,7 @@ class Trainer:
         }
         with ExitStack() as stack:
             learner = stack.enter_context(
-                open_session(
+                self.family.open_session(
                     self.spec.network,
                     batch=self.batch_size,
                     parameters=self.parameters,
@@ -142,7 +142,7 @@ class Trainer:
                 )
             )
             tester = stack.enter_context(
-                open_session(
+                self.family.open_session(
                     self.spec.network,
                     batch=test_batch,
                     parameters=self.parameters.for_inference(),
@@ -157,11 +157,13 @@ class Trainer:
                     break
         return self.metrics
 
-    def _epoch(self, epoch: int, learner: Session, tester: Session, before: Counters) -> Counters:
+    def _epoch(
+        self, epoch: int, learner: AnySession, tester: AnySession, before: Activity
+    ) -> Activity:
         start = time.perf_counter()
         train_accuracy = self._learn(epoch, learner)
         trained = time.perf_counter()
-        counters = learner.counters()
+        counters: Activity = learner.counters()
         activity = counters - before
         # The old momenta are let go first, as there may not be memory for both; an interruption
         # just here leaves them in the checkpoint only.
@@ -176,9 +178,7 @@ class Trainer:
             "test_accuracy": float(np.mean(predicted == self.dataset.y_test)),
             "seconds": round(time.perf_counter() - start, 3),
             "train_seconds": round(trained - start, 3),
-            "weight_flips": activity.flips.tolist(),
-            "events_per_sample": per_sample(activity.events, samples),
-            "synaptic_operations_per_sample": per_sample(activity.synaptic_operations, samples),
+            **activity.metrics(samples),
         }
         self.metrics.append(entry)
         if self.folder is not None:
@@ -203,7 +203,7 @@ class Trainer:
                 images[some] = crop_and_flip(images[some], self.dataset.image_shape, rng)
         return images, self.dataset.y_train[order]
 
-    def _learn(self, epoch: int, learner: Session) -> float:
+    def _learn(self, epoch: int, learner: AnySession) -> float:
         size, batches = self.batch_size, self.epoch_batches
         images, labels = self.samples(epoch)
         correct = 0
@@ -233,11 +233,6 @@ class Trainer:
         return bool(max(accuracies[-patience:]) <= max(accuracies[:-patience]))
 
 
-def per_sample(counts: NDArray[np.int64], samples: int) -> dict[str, float]:
-    """Divide the counters of both phases by the number of samples."""
-    return {"free": float(counts[0] / samples), "nudged": float(counts[1] / samples)}
-
-
 def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
     """Check that a network can be trained on a data set.
 
@@ -247,22 +242,10 @@ def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
         If pixels, their arrangement, levels, channels, classes or the number of samples do not fit.
     """
     network, pixels = spec.network, dataset.x_train.shape[1] // dataset.steps
-    height, width, channels = (*dataset.image_shape, 1)[:3]
     if network.inputs != pixels:
         raise InputError(
             f"network.inputs={network.inputs}: {dataset.name} has {pixels} pixels; "
             f"set network.inputs={pixels}"
-        )
-    shape = network.image_shape
-    if shape is not None and (*shape, 1)[:3] != (height, width, channels):
-        raise InputError(
-            f"network.image_shape={list(shape)}: images of {dataset.name} are {height} x {width} "
-            f"x {channels}; set network.image_shape=[{height},{width},{channels}]"
-        )
-    if network.normalization and len(network.normalization.mean) != channels:
-        raise InputError(
-            f"network.normalization.mean={list(network.normalization.mean)}: expected as many "
-            f"numbers as images of {dataset.name} have channels, {channels}"
         )
     if network.input_levels != dataset.levels:
         raise InputError(
@@ -273,11 +256,7 @@ def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
         raise InputError(
             f"network.classes={network.classes}: {dataset.name} has {len(dataset.class_names)}"
         )
-    if dataset.steps != network.input_encoding.frames_a_sample:
-        raise InputError(
-            f"network.encoding={network.encoding.model_dump(mode='json')}: the samples of "
-            f"{dataset.name} have {dataset.steps} time steps; load them with this encoding"
-        )
+    family_of(network).check_data(spec, dataset)
     if dataset.steps > 1 and spec.training.augmentation != "none":
         raise InputError(
             f"training.augmentation={spec.training.augmentation}: expected none for recordings"

@@ -15,6 +15,7 @@ DIGITS_SHA256 = "6a812af8365b27b7ec02d34500f780068c2c6659fd92ac09c86758d8ab34538
 
 def test_names():
     images = ["digits", "mnist", "fashion-mnist", "kmnist", "cifar10"]
+    images += ["prototypes:FLIP", "features:NAME"]
     assert list(DATASETS) == [*images, *EVENT_DATASETS, "tonic:NAME"]
     assert [name for name in DATASETS if not has_events(name)] == images
     assert all(line and "\n" not in line for line in DATASETS.values())

@@ -1,0 +1,117 @@
+"""Features that another program has extracted, in a NumPy file."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.data.dataset import Dataset
+from lava_ep.data.files import Files, Layout, locate
+from lava_ep.errors import InputError
+
+PREFIX = "features:"
+"""How the names of these data sets begin; the name of the file without ``.npz`` follows."""
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+"""What the file holds."""
+
+LEVELS = 255
+
+
+def load_features(name: str, data_dir: Path | None) -> Dataset:
+    """Load ``NAME.npz`` with features such as those of a convolutional network.
+
+    The file has the arrays ``x_train`` and ``x_test``, (samples, features), and ``y_train`` and
+    ``y_test``, (samples,) classes from 0 on. Features of uint8 are taken as they are; others are
+    spread over 0 to 255, each between its least and its largest value in the training set, and cut
+    off there in the test set. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    name : str
+        ``features:NAME``.
+    data_dir : pathlib.Path or None
+        Folder that holds the file; without it the one that ``LAVA_EP_DATA`` names.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it does not hold what is told above.
+    """
+    stem = name.removeprefix(PREFIX)
+    file = f"{stem}.npz"
+    if not stem or Path(file).name != file:
+        raise InputError(
+            f"data set {name!r}: expected the name of a file without .npz after {PREFIX}, such as "
+            f"{PREFIX}cifar10tl."
+        )
+
+    def search(root: Path) -> Files | None:
+        path = root / file
+        return Files(Layout(file, ((file,),)), (path,)) if path.is_file() else None
+
+    def download(searched: str) -> Files:
+        raise InputError(
+            f"{name}: no file {file}: expected it in --data-dir, or in {searched}. It holds "
+            f"{', '.join(ARRAYS)} (numpy.savez); features are not downloaded."
+        )
+
+    (path,) = locate(name, data_dir, search=search, download=download, expected=file).paths
+    x_train, y_train, x_test, y_test = _read(path)
+    if x_train.dtype != np.uint8:
+        low, high = x_train.min(axis=0), x_train.max(axis=0)
+        x_train, x_test = (_spread(x, low, high) for x in (x_train, x_test))
+    classes = int(y_train.max()) + 1
+    return Dataset(
+        name=name,
+        x_train=np.ascontiguousarray(x_train),
+        y_train=y_train.astype(np.int64),
+        x_test=np.ascontiguousarray(x_test),
+        y_test=y_test.astype(np.int64),
+        levels=LEVELS,
+        image_shape=(1, x_train.shape[1]),
+        class_names=tuple(str(number) for number in range(classes)),
+    )
+
+
+def _read(path: os.PathLike[str]) -> list[NDArray[np.generic]]:
+    """Return the four arrays of a file."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            missing = [array for array in ARRAYS if array not in content]
+            if missing:
+                raise InputError(
+                    f"{path}: no array {' and '.join(missing)}: expected {', '.join(ARRAYS)}, "
+                    f"found {', '.join(content.files)}."
+                )
+            arrays = [content[array] for array in ARRAYS]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: cannot be read: expected a NumPy file of plain arrays, found: {error}. "
+            "Write it with numpy.savez, without objects."
+        ) from None
+    for array_name, array in zip(ARRAYS, arrays, strict=True):
+        features = array_name.startswith("x")
+        fits = array.ndim == (2 if features else 1) and len(array) > 0
+        number = np.issubdtype(array.dtype, np.number if features else np.integer)
+        if not (fits and number and np.isfinite(array).all()):
+            raise InputError(
+                f"{path}: {array_name} is {array.dtype}{list(array.shape)}: expected "
+                + ("finite numbers (samples, features)." if features else "classes (samples,).")
+            )
+    return arrays
+
+
+def _spread(
+    x: NDArray[np.generic], low: NDArray[np.generic], high: NDArray[np.generic]
+) -> NDArray[np.uint8]:
+    """Map the values between two limits to 0 … 255; a feature without a range becomes 0."""
+    reals = x.astype(np.float64)
+    span = high.astype(np.float64) - low.astype(np.float64)
+    shares = (reals - low.astype(np.float64)) / np.where(span > 0, span, 1)
+    spread: NDArray[np.uint8] = np.rint(LEVELS * np.clip(shares, 0, 1)).astype(np.uint8)
+    return spread

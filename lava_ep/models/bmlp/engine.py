@@ -1,0 +1,75 @@
+"""A whole network of local binary errors in one OS process."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ep.bmlp_parameters import BMLPParameters, rule_of
+from lava_ep.dynamics.bmlp import packed
+from lava_ep.models.bmlp.part import BMLPLayerPart
+from lava_ep.models.fused.threads import Team, available_cores
+from lava_ep.spec import BMLPSpec
+
+
+class BMLPEngine:
+    """Binarize pixels, and hand packed bits from layer to layer.
+
+    Parameters
+    ----------
+    spec, parameters, batch, seed, epoch_batches, threads
+        See `BMLPNetwork`.
+
+    Attributes
+    ----------
+    layers
+        The parts, from the input upwards.
+    thresholds
+        See `BMLPParameters`.
+    """
+
+    def __init__(
+        self,
+        spec: BMLPSpec,
+        parameters: BMLPParameters,
+        *,
+        batch: int,
+        seed: int = 0,
+        epoch_batches: int = 1,
+        threads: int | None = None,
+    ) -> None:
+        team = Team(threads or available_cores())
+        self.thresholds = parameters.thresholds.copy()
+        self._copies = np.empty(spec.sizes[0], np.uint8)
+        self._x = packed.empty_rows(batch, spec.sizes[0])
+        self.layers = [
+            BMLPLayerPart(
+                values,
+                rule_of(layer),
+                batch=batch,
+                index=index,
+                seed=seed,
+                first_batch=parameters.batch,
+                epoch_batches=epoch_batches,
+                team=team,
+            )
+            for index, (layer, values) in enumerate(
+                zip(spec.layers, parameters.layers, strict=True)
+            )
+        ]
+
+    def forward(self, pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Show a batch, (batch, pixels), and return the scores, (batch, classes)."""
+        packed.pack_above(pixels, self.thresholds, self._copies, self._x)
+        bits = self._x
+        for layer in self.layers:
+            bits = layer.forward(bits)
+        return self.layers[-1].scores
+
+    def learn(self, labels: NDArray[np.int32]) -> None:
+        """Let every layer learn from the batch that was shown last, (batch,) labels.
+
+        Each has its inputs and its activations from before any of them changes.
+        """
+        for layer in self.layers:
+            layer.learn(labels)

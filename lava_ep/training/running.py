@@ -1,0 +1,151 @@
+"""A Lava network under supervision that the host shows batches to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_configs import RunConfig
+from numpy.typing import NDArray
+
+from lava_ep.runtime import supervised
+
+SEND_AHEAD = 8
+"""Batches the host sends before it waits for the first result."""
+
+
+class Ports(NamedTuple):
+    """Ports with external pipes: batches, their labels, if any are taken, and class scores."""
+
+    images: InPort
+    labels: InPort | None
+    scores: OutPort
+
+
+Running = TypeVar("Running", bound="RunningNetwork")
+
+
+class RunningNetwork:
+    """A network that runs until the ``with`` block ends.
+
+    Parameters
+    ----------
+    process
+        Any Process of it.
+    config
+        Selects the ProcessModels.
+    ports
+        How the host talks to it.
+    batch, classes
+        Number of samples of a batch, and of classes.
+    period
+        Lava time steps that a batch takes.
+    learning
+        Whether the network learns from what it is shown.
+    first_batch
+        Number of batches learned from before.
+    """
+
+    def __init__(
+        self,
+        process: AbstractProcess,
+        config: RunConfig,
+        ports: Ports,
+        *,
+        batch: int,
+        classes: int,
+        period: int,
+        learning: bool,
+        first_batch: int,
+    ) -> None:
+        self._process, self._config, self._ports = process, config, ports
+        self.batch = batch
+        self.period = period
+        self.learning = learning
+        self._classes = classes
+        self._batches_learned = first_batch
+        self._stack = ExitStack()
+
+    def __enter__(self: Running) -> Running:
+        self._run = self._stack.enter_context(
+            supervised(self._process, run_cfg=self._config, channel_size=2)
+        )
+        self._images = self._run.inbox(self._ports.images)
+        self._labels = None if self._ports.labels is None else self._run.inbox(self._ports.labels)
+        self._scores = self._run.outbox(self._ports.scores)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def stream(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """Show images batch by batch and yield the class scores of each as it is read.
+
+        Parameters
+        ----------
+        images
+            (samples, pixels), or (samples, steps x pixels) of recordings. With learning, samples
+            left over by the last full batch would change the network and are refused; without,
+            they are filled up and the filling is cut off again.
+        labels
+            (samples,); needed with learning.
+
+        Yields
+        ------
+        scores
+            (batch, classes), read before the network learns from the batch.
+        """
+        samples = len(images)
+        batches = -(-samples // self.batch)
+        if self.learning and (labels is None or samples % self.batch):
+            raise ValueError("learning needs labels and a multiple of the batch")
+        self._run.start(batches * self.period)
+        sent = 0
+        for received in range(batches):
+            while sent < min(received + SEND_AHEAD, batches):
+                self._send(images, labels, sent)
+                sent += 1
+            scores = self._scores.get()
+            yield scores[: samples - received * self.batch]
+        self._run.wait()
+        self._batches_learned += batches if self.learning else 0
+
+    def _send(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None, number: int
+    ) -> None:
+        chosen = slice(number * self.batch, (number + 1) * self.batch)
+        pixels = np.zeros(self._images.shape, self._images.dtype)
+        found = images[chosen]
+        pixels[: len(found)] = found
+        self._images.put(pixels)
+        if self._labels is not None:
+            targets = np.zeros(self._labels.shape, self._labels.dtype)
+            if labels is not None:
+                targets[: len(found)] = labels[chosen]
+            self._labels.put(targets)
+
+    def poll(self) -> bool:
+        """Whether the network is paused, having taken all steps asked for."""
+        return self._run.poll()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Operating-system processes of the network, by the names of its Processes."""
+        return self._run.pids
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Class scores of all images, (samples, classes)."""
+        found = list(self.stream(images))
+        return np.concatenate(found) if found else np.zeros((0, self._classes), self._scores.dtype)
