@@ -18,6 +18,7 @@ class Stream(IntEnum):
     AUGMENTATION = 5
     ENCODING = 6
     ROUNDING = 7
+    NOISE = 8
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

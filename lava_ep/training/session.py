@@ -93,7 +93,7 @@ class NetworkSession:
             for name, layer in zip(spec.layer_names, parameters.layers, strict=True)
         }
         self._config = run_config(backend, stepwise=stepwise)
-        schedule = spec.phases.schedule(seed)
+        schedule = spec.schedule(seed)
         self._whole_batches = whole_batches and not stepwise
         self.period = 1 if self._whole_batches else schedule.period(learning=learning)
         phases: dict[str, Any] = {"schedule": schedule, "learning": learning}

@@ -80,7 +80,7 @@ def _common(proc: EPNetwork) -> dict[str, Any]:
     spec: NetworkSpec = proc.proc_params["spec"]
     parameters: NetworkParameters = proc.proc_params["parameters"]
     return {
-        "schedule": spec.phases.schedule(proc.proc_params["seed"]),
+        "schedule": spec.schedule(proc.proc_params["seed"]),
         "learning": proc.proc_params["learning"],
         "first_batch": parameters.batch,
     }
