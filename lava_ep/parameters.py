@@ -108,7 +108,7 @@ class NetworkParameters:
                 raise InputError(f"{source}: array {key!r} holds values other than -1 and +1")
             if not np.isfinite(found).all():
                 raise InputError(f"{source}: array {key!r} holds values that are not finite")
-            if network.resistive and key.endswith(".weights") and (found < 0).any():
+            if network.resistive and key.endswith(".weights") and np.any(np.less(found, 0)):
                 raise InputError(f"{source}: array {key!r} holds conductances below 0")
         layers = tuple(
             LayerParameters(**{field: arrays[f"{name}.{field}"] for field in layer.arrays})  # type: ignore[arg-type]
@@ -125,9 +125,9 @@ def initial_parameters(network: NetworkSpec, *, seed: int) -> NetworkParameters:
     and Bengio 2010). Biases are
     :math:`U(-1/\sqrt{\mathrm{fan\,in}}, 1/\sqrt{\mathrm{fan\,in}})` plus the layer's offset.
     Conductances are :math:`\max(U(-u, u), 0)` with :math:`u = c/\sqrt{\mathrm{fan\,in}}`, and the
-    biases of resistive neurons just the offset (Scellier 2024). Feedback weights of their own are the forward ones, each with its sign changed with probability
-    :math:`(1 - \cos\psi)/2`, which makes the expected angle between the two :math:`\psi` (Ernoult
-    et al. 2020).
+    biases of resistive neurons just the offset (Scellier 2024). Feedback weights of their own are
+    the forward ones, each with its sign changed with probability :math:`(1 - \cos\psi)/2`, which
+    makes the expected angle between the two :math:`\psi` (Ernoult et al. 2020).
     """
     layers = []
     for index, (layer, connection) in enumerate(

@@ -125,10 +125,8 @@ class ResistiveEngine(LayeredEngine):
     def _current(self, layer: int) -> Array:
         """Return the current that would flow into the nodes of a layer at voltage 0."""
         voltages, inner = self._state.views, self._forward.views
-        current: Array
-        if layer == 0:
-            current = self._below
-        else:
+        current: Array = self._below
+        if layer > 0:
             current = voltages[layer - 1] @ inner[layer - 1].T
         if layer < len(inner):
             current = current + voltages[layer + 1] @ inner[layer]
@@ -182,9 +180,7 @@ class ResistiveEngine(LayeredEngine):
             factor = clock.contrast_sign * weights.rule.step(clock.batch) / (span * self.batch)
             if index:
                 ends = first[index - 1], second[index - 1], before, after
-                add_conductance(
-                    self._forward.views[index - 1], factor, conductance_contrast(*ends)
-                )
+                add_conductance(self._forward.views[index - 1], factor, conductance_contrast(*ends))
             else:
                 self._learn_pixels(after - before, before + after, factor)
 
