@@ -234,7 +234,7 @@ def compare_predictions(
 def _all_integers(network: NetworkSpec) -> bool:
     """Tell whether all that neurons and synapses add up are integers."""
     means = isinstance(network.input_encoding.reading, Rate) or network.normalization is not None
-    if means or not all(layer.binary for layer in network.layers):
+    if means or network.noise.sigma or not all(layer.binary for layer in network.layers):
         return False
     return isinstance(network.neuron, NeuronSpec | SigmaDeltaNeuronSpec)
 

@@ -72,7 +72,8 @@ class Noise:
         levels
             Activation that means 1.0.
         """
-        rng = generator(seed, Stream.NOISE, batch, self.layer, phase)
+        # Studies of several N see independent noise, which makes their agreement tell something.
+        rng = generator(seed, Stream.NOISE, batch, self.layer, phase, self.samples)
         dtype: Any = np.float64 if activation.dtype == np.float64 else np.float32
         noise = rng.standard_normal(activation.shape, dtype)
         noise *= dtype(self.deviation * levels)
