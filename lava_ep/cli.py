@@ -594,7 +594,7 @@ def uncertainty(
         str | None,
         typer.Option(
             help="Noise of the mean, σ/√N, by commas: every N is tried with σ = √N times as much "
-            "[default: 0.03 to 15 times the estimate of the critical one]."
+            "[default: 0.05 to 15 times the estimate of the critical one]."
         ),
     ] = None,
     samples: Annotated[

@@ -45,7 +45,7 @@ from lava_ep.spec import ExperimentSpec, ResistiveNeuronSpec, override
 from lava_ep.training import Progress, Trainer, check_execution, check_fit
 from lava_ep.training.run_folder import replacing
 
-SPREAD = (0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0, 15.0)
+SPREAD = (0.05, 0.25, 0.6, 1.0, 1.6, 2.5, 5.0, 15.0)
 """Deviations to compare, in units of the estimate."""
 
 CONFIDENCE = 0.95
