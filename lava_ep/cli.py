@@ -603,9 +603,11 @@ def uncertainty(
     seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1",
     epochs: Annotated[int | None, typer.Option(help="Number of epochs.")] = None,
     limit_train: Annotated[
-        int | None, typer.Option(help="Use the first N training samples.")
+        int | None, typer.Option(help="Use at most the first N training samples of each set.")
     ] = None,
-    limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
+    limit_test: Annotated[
+        int | None, typer.Option(help="Use at most the first N test samples of each set.")
+    ] = None,
     backend: Annotated[
         str, typer.Option(help=f"How to execute the network: {', '.join(BACKENDS)}.")
     ] = "fused",
@@ -618,9 +620,8 @@ def uncertainty(
     Run the same command again to go on after an interruption; finished trainings are kept.
     """
     from lava_ep.analysis import study_figures as figures
-    from lava_ep.analysis.uncertainty import Training, study_uncertainty
+    from lava_ep.analysis.uncertainty import Training, load_sets, study_uncertainty
     from lava_ep.analysis.uncertainty_figures import uncertainty_figures
-    from lava_ep.data import load_experiment
 
     started = time.perf_counter()
     _check_execution([backend], threads)
@@ -631,7 +632,7 @@ def uncertainty(
     }
     preset = preset or (None if spec else "drn-digits")
     experiment = _experiment(preset, spec, given, assignments)
-    names = dict.fromkeys(data.split(",") if data else [experiment.data.name])
+    names = data.split(",") if data else [experiment.data.name]
     display = Console(stderr=as_json, highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=display, transient=True) as bar:
@@ -653,10 +654,7 @@ def uncertainty(
 
         found = study_uncertainty(
             experiment,
-            [
-                load_experiment(override(experiment, [f"data.name={name}"]), data_dir=data_dir)
-                for name in names
-            ],
+            load_sets(experiment, names, data_dir),
             out,
             deviations=_numbers("--deviations", deviations),
             samples=[int(number) for number in _numbers("--samples", samples, int) or []],

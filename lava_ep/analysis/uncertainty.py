@@ -29,7 +29,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.stats import t as student
 
-from lava_ep.data import Dataset
+from lava_ep.data import Dataset, load_experiment
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import ExperimentSpec, ResistiveNeuronSpec, override
@@ -218,6 +218,33 @@ def _interval(name: str, threshold: Threshold | None) -> str:
     if threshold is None:
         return f"no {name} found among the deviations tried"
     return f"{name} = {threshold.sigma:.3g} ({threshold.low:.3g} to {threshold.high:.3g})"
+
+
+def load_sets(
+    spec: ExperimentSpec, names: Sequence[str], data_dir: Path | None = None
+) -> list[Dataset]:
+    """Load data sets, of each at most as many samples as the experiment uses.
+
+    Raises
+    ------
+    InputError
+        If there is no such data set, or its files are missing.
+    """
+    train, test = spec.data.limit_train, spec.data.limit_test
+    whole = override(spec, ["data.limit_train=null", "data.limit_test=null"])
+    found = []
+    for name in dict.fromkeys(names):
+        data = load_experiment(override(whole, [f"data.name={name}"]), data_dir=data_dir)
+        found.append(
+            replace(
+                data,
+                x_train=data.x_train[:train],
+                y_train=data.y_train[:train],
+                x_test=data.x_test[:test],
+                y_test=data.y_test[:test],
+            )
+        )
+    return found
 
 
 def for_data(spec: ExperimentSpec, dataset: Dataset) -> ExperimentSpec:
