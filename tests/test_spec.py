@@ -242,7 +242,10 @@ REAL = {"weights": "real", "rate": 0.1}
         ({"channels": 4, "pool": 16, **REAL}, "pool=16: .*less than or equal to 15"),
         ({"channels": 4, "kernel": 0, **REAL}, "kernel=0: .*greater than or equal to 1"),
         ({"channels": 4, "pooling": "min", **REAL}, "pooling='min'.*'max' or 'average'"),
-        ({"neurons": 4, "weights": "ternary"}, "weights='ternary'.*'binary' or 'real'"),
+        (
+            {"neurons": 4, "weights": "ternary"},
+            "weights='ternary'.*'binary', 'real' or 'conductance'",
+        ),
         (
             {"neurons": 4, "theta": 1, "rate": 1},
             "rate is for real weights; binary weights learn by",

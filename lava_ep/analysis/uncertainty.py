@@ -460,7 +460,8 @@ def study_uncertainty(
         check_fit(experiment, sets[name])
         check_execution(experiment, backend)
         estimates[name] = estimated_threshold(experiment, sets[name])
-        chosen[name] = list(deviations or _around(estimates[name], name))
+        around = _around(estimates[name], name) if deviations is None else deviations
+        chosen[name] = [float(deviation) for deviation in around]
     plan = plan_trainings(chosen, samples, seeds)
     settings = {
         key: override(

@@ -36,7 +36,7 @@ def accuracy_by_sigma(study: UncertaintyStudy, theme: Theme) -> Figure:
         for (number, threshold), look in zip(
             result.by_samples.items(), _looks(theme), strict=False
         ):
-            some = [training for training in trainings if training.samples == number]
+            some = _noisy(trainings, number)
             _draw(axes, some, threshold, f"N = {number}", per_mean=False, **look)
         _draw_clean(axes, trainings, theme)
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -49,11 +49,11 @@ def collapse(study: UncertaintyStudy, theme: Theme) -> Figure:
     for axes, result in zip(panels, study.results, strict=True):
         trainings = _of(study, result)
         for number, look in zip(result.by_samples, _looks(theme), strict=False):
-            some = [training for training in trainings if training.samples == number]
+            some = _noisy(trainings, number)
             _draw(axes, some, None, f"N = {number}", per_mean=True, **look)
         if result.collapsed is not None:
-            noisy = [training for training in trainings if training.sigma]
-            _draw_fit(axes, result.collapsed, [t.deviation for t in noisy], theme.text)
+            deviations = [training.deviation for training in trainings if training.sigma]
+            _draw_fit(axes, result.collapsed, deviations, theme.text)
             axes.axvspan(result.collapsed.low, result.collapsed.high, color=theme.shade, lw=0)
             axes.axvline(result.collapsed.sigma, color=theme.muted, ls="--", lw=1.2, label="σ_c")
         if result.estimate is not None:
@@ -122,6 +122,10 @@ def _panels(study: UncertaintyStudy, x: str) -> tuple[Figure, Sequence[Axes]]:
 
 def _of(study: UncertaintyStudy, result: DataResult) -> list[Training]:
     return [training for training in study.trainings if training.data == result.data]
+
+
+def _noisy(trainings: Sequence[Training], samples: int) -> list[Training]:
+    return [t for t in trainings if t.sigma > 0 and t.samples == samples]
 
 
 def _looks(theme: Theme) -> Any:
