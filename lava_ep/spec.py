@@ -310,7 +310,7 @@ class LayerSpec(_Spec):
         if self.weights == "binary" and self.rate is not None:
             raise ValueError("rate is for real weights; binary weights learn by gamma and theta")
         if not self.binary and self.rate is None:
-            raise ValueError(f"weights={self.weights} need rate, the learning rate")
+            raise ValueError(f"{self.weights} weights need rate, the learning rate")
         if not self.binary and (self.theta or self.gamma or self.alpha_rate):
             raise ValueError("gamma, theta and alpha_rate are for binary weights; use rate")
         if self.weights == "conductance" and self.neurons is None:

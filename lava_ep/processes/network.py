@@ -8,6 +8,7 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
+from lava_ep.dynamics import Nudging
 from lava_ep.dynamics.resistive import check_nudging
 from lava_ep.errors import InputError
 from lava_ep.parameters import NetworkParameters, initial_parameters
@@ -106,10 +107,8 @@ class EPNetwork(AbstractProcess):
         if shapes != [connection.weight_shape for connection in spec.connections]:
             raise InputError(f"parameters of shapes {shapes} do not fit a {spec} network")
         if spec.resistive and learning:
-            schedule = spec.schedule(seed)
-            positions = range(schedule.period(learning=True))
-            nudges = [schedule.beta_at(at, sign) for at in positions for sign in (1, -1)]
-            check_nudging(parameters.layers[-1].weights.sum(axis=1), min(nudges))
+            lowest = 0.0 if spec.phases.nudging is Nudging.POSITIVE else -spec.phases.beta
+            check_nudging(parameters.layers[-1].weights.sum(axis=1), lowest)
         if spec.stock:
             self._have_what_a_chip_has(spec, parameters)
             return
