@@ -645,10 +645,7 @@ def test_a_circuit_has_two_sources_a_pixel_and_two_steps_a_sweep():
     ("change", "message"),
     [
         ({"phases": {"updates": "continual"}}, "continual: expected two-phase"),
-        (
-            {"layers": [{"neurons": 4, "theta": 1, "alpha_rate": 0.1}]},
-            "with alpha_rate: expected 0",
-        ),
+        ({"layers": [{"neurons": 4, "theta": 1, "alpha_rate": 1}]}, "with alpha_rate: expected 0"),
     ],
 )
 def test_noise_that_nobody_measures_is_refused(change, message):

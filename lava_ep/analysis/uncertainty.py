@@ -7,8 +7,8 @@ as without noise; beyond, it does not. The test accuracy is fitted by a logistic
 
 .. math:: a(\sigma) = c + \frac{a_0 - c}{1 + (\sigma/\sigma_c)^k},
 
-so that :math:`\sigma_c` is where half of what was learned is lost. As noise averages out,
-:math:`\sigma_c \propto \sqrt N`.
+so that :math:`\sigma_c` is where half of what was learned beyond chance, c = 1 / classes, is
+lost. As noise averages out, :math:`\sigma_c \propto \sqrt N`.
 
 An estimate of :math:`\sigma_c` is the deviation at which noise alone moves a weight of the first
 layer as far as its initial size: each update of rate :math:`\eta` moves it by
@@ -30,6 +30,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ class Threshold:
     low, high
         Its confidence interval, see `CONFIDENCE`.
     clean, chance
-        Accuracies :math:`a_0` far below and :math:`c` far above.
+        Accuracies :math:`a_0` far below, fitted, and :math:`c` far above.
     steepness
         k.
     """
@@ -120,8 +121,8 @@ class Threshold:
 
     def accuracy(self, sigma: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the fitted accuracy."""
-        arguments = self.clean, self.chance, math.log(self.sigma), math.log(self.steepness)
-        return _logistic(np.asarray(sigma, np.float64), *arguments)
+        arguments = self.clean, math.log(self.sigma), math.log(self.steepness)
+        return _logistic(np.asarray(sigma, np.float64), *arguments, chance=self.chance)
 
 
 @dataclass(frozen=True)
@@ -552,9 +553,11 @@ def summarize(trainings: Sequence[Training], estimate: float | None, classes: in
     clean = [training for training in trainings if training.sigma == 0]
     noisy = [training for training in trainings if training.sigma > 0]
 
+    chance = 1 / classes
+
     def accuracies(some: Sequence[Training]) -> list[float]:
         return [
-            1 / classes if training.test_accuracy is None else training.test_accuracy
+            chance if training.test_accuracy is None else training.test_accuracy
             for training in some
         ]
 
@@ -562,14 +565,16 @@ def summarize(trainings: Sequence[Training], estimate: float | None, classes: in
     for number in sorted({training.samples for training in noisy}):
         some = [training for training in noisy if training.samples == number]
         sigmas = [training.sigma for training in some]
-        by_samples[number] = fit_threshold(sigmas, accuracies(some), accuracies(clean))
+        by_samples[number] = fit_threshold(
+            sigmas, accuracies(some), accuracies(clean), chance=chance
+        )
     deviations = [training.deviation for training in noisy]
     exponent, error = _power({n: t for n, t in by_samples.items() if t is not None})
     gain = _gain(deviations, accuracies(noisy), accuracies(clean))
     return DataResult(
         data=trainings[0].data,
         by_samples=by_samples,
-        collapsed=fit_threshold(deviations, accuracies(noisy), accuracies(clean)),
+        collapsed=fit_threshold(deviations, accuracies(noisy), accuracies(clean), chance=chance),
         exponent=exponent,
         exponent_error=error,
         estimate=estimate,
@@ -580,9 +585,9 @@ def summarize(trainings: Sequence[Training], estimate: float | None, classes: in
 
 
 def _logistic(
-    sigma: NDArray[np.float64], clean: float, chance: float, middle: float, steepness: float
+    sigma: NDArray[np.float64], clean: float, middle: float, steepness: float, *, chance: float
 ) -> NDArray[np.float64]:
-    """Return the function at the top of this module; the last two arguments are logarithms."""
+    """Return the function at the top of this module, of the logarithms of sigma_c and k."""
     with np.errstate(divide="ignore"):
         far = np.exp(steepness) * (np.log(sigma) - middle)
     found: NDArray[np.float64] = chance + (clean - chance) / (1 + np.exp(np.clip(far, -500, 500)))
@@ -590,7 +595,11 @@ def _logistic(
 
 
 def fit_threshold(
-    sigmas: Sequence[float], accuracies: Sequence[float], clean: Sequence[float] = ()
+    sigmas: Sequence[float],
+    accuracies: Sequence[float],
+    clean: Sequence[float] = (),
+    *,
+    chance: float,
 ) -> Threshold | None:
     r"""Fit :math:`\sigma_c` by least squares.
 
@@ -600,6 +609,8 @@ def fit_threshold(
         Of trainings with noise.
     clean
         Accuracies of trainings without.
+    chance
+        Accuracy of a guess.
 
     Returns
     -------
@@ -609,29 +620,30 @@ def fit_threshold(
     """
     x = np.array([*sigmas, *(0.0 for _ in clean)])
     y = np.array([*accuracies, *clean])
-    free = len(y) - 4
+    free = len(y) - 3
     if free < 1 or len(set(sigmas)) < 4 or np.ptp(y) < SMALLEST_LOSS:
         return None
-    middle = float(np.interp(-(y.max() + y.min()) / 2, *_falling(sigmas, accuracies)))
-    start = (float(y.max()), float(y.min()), middle, math.log(3.0))
-    bounds = ([0, 0, -np.inf, math.log(0.3)], [1, 1, np.inf, math.log(100.0)])
+    middle = float(np.interp(-(y.max() + chance) / 2, *_falling(sigmas, accuracies)))
+    start = (float(y.max()), middle, math.log(3.0))
+    bounds = ([0, -np.inf, math.log(0.3)], [1, np.inf, math.log(100.0)])
+    function = partial(_logistic, chance=chance)
     with warnings.catch_warnings():
         warnings.simplefilter("error", OptimizeWarning)
         try:
-            best, covariance = curve_fit(_logistic, x, y, p0=start, bounds=bounds, max_nfev=5000)
+            best, covariance = curve_fit(function, x, y, p0=start, bounds=bounds, max_nfev=5000)
         except (OptimizeWarning, RuntimeError, ValueError):
             return None
-    top, bottom, middle, steepness = (float(value) for value in best)
+    top, middle, steepness = (float(value) for value in best)
     inside = math.log(min(sigmas)) < middle < math.log(max(sigmas))
-    half = float(student.ppf((1 + CONFIDENCE) / 2, free)) * math.sqrt(covariance[2, 2])
-    if not inside or top - bottom < SMALLEST_LOSS or not half < 20:
+    half = float(student.ppf((1 + CONFIDENCE) / 2, free)) * math.sqrt(covariance[1, 1])
+    if not inside or top - chance < SMALLEST_LOSS or not half < 20:
         return None
     return Threshold(
         sigma=math.exp(middle),
         low=math.exp(middle - half),
         high=math.exp(middle + half),
         clean=top,
-        chance=bottom,
+        chance=chance,
         steepness=math.exp(steepness),
     )
 
