@@ -16,7 +16,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-nir lint format bench docs reproduce-binary-digits reproduce-binary-mnist reproduce-stock-digits reproduce-bmlp clean
+.PHONY: help setup demo test test-nir lint format bench docs reproduce-binary-digits reproduce-binary-mnist reproduce-stock-digits reproduce-bmlp reproduce-uncertainty clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-25s%s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,11 @@ reproduce-bmlp: $(STAMPS)/run ## Train networks of local binary errors and CP+R 
 	    $(BIN)/lava-ep train --preset $$preset --set data.name=prototypes:$$flip --backend fused \
 	        --no-report --out runs/$$preset-$$flip-$(NOW) || exit; \
 	done; done
+
+reproduce-uncertainty: $(STAMPS)/run ## Train DRN-XS under noise on digits, MNIST and Fashion-MNIST; run again to go on
+	$(BIN)/lava-ep study uncertainty --preset drn-xs --data digits,mnist,fashion-mnist --samples 1,4,16,64 --seeds 0 \
+	    --epochs 4 --limit-train 3000 --limit-test 2000 --threads 1 \
+	    $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") --out studies/uncertainty
 
 reproduce-%: $(STAMPS)/run ## Train any preset (lava-ep presets) with the fused backend; EPOCHS=n for fewer
 	$(BIN)/lava-ep train --preset $* --backend fused $(if $(EPOCHS),--epochs $(EPOCHS)) \

@@ -565,6 +565,106 @@ def angle(
     display.print(f"Figure and {figures.RESULT}: {out}")
 
 
+@functools.partial(command, to=study)
+def uncertainty(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder to make, or of a study to go on with.")
+    ],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Experiment that comes with the package [default: drn-digits]."),
+    ] = None,
+    spec: SpecFile = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data sets, by commas [default: that of the spec].")
+    ] = None,
+    data_dir: DataDir = None,
+    deviations: Annotated[
+        str | None,
+        typer.Option(
+            help="Noise of the mean, σ/√N, by commas: every N is tried with σ = √N times as much "
+            "[default: 0.05 to 15 times the estimate of the critical one]."
+        ),
+    ] = None,
+    samples: Annotated[
+        str, typer.Option(help="Numbers N of measurements that are averaged, by commas.")
+    ] = "1,4,16,64",
+    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1",
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs.")] = None,
+    limit_train: Annotated[
+        int | None, typer.Option(help="Use at most the first N training samples of each set.")
+    ] = None,
+    limit_test: Annotated[
+        int | None, typer.Option(help="Use at most the first N test samples of each set.")
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help=f"How to execute the network: {', '.join(BACKENDS)}.")
+    ] = "fused",
+    threads: Threads = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train networks under noise of measurements and find how much of it they bear.
+
+    Run the same command again to go on after an interruption; finished trainings are kept.
+    """
+    from lava_ep.analysis import study_figures as figures
+    from lava_ep.analysis.uncertainty import Training, load_sets, study_uncertainty
+    from lava_ep.analysis.uncertainty_figures import uncertainty_figures
+
+    started = time.perf_counter()
+    _check_execution([backend], threads)
+    given = {
+        "training.epochs": epochs,
+        "data.limit_train": limit_train,
+        "data.limit_test": limit_test,
+    }
+    preset = preset or (None if spec else "drn-digits")
+    experiment = _experiment(preset, spec, given, assignments)
+    names = data.split(",") if data else [experiment.data.name]
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=display, transient=True) as bar:
+        task = bar.add_task("trainings", total=None)
+
+        def on_progress(now: Any, done: int, total: int) -> None:
+            epoch = now.epoch - 1 + now.batch / now.batches
+            bar.update(task, total=total, completed=done + epoch / now.epochs)
+
+        def on_training(found: Training, done: int, total: int) -> None:
+            bar.update(task, total=total, completed=done)
+            result = found.error
+            if found.test_accuracy is not None:
+                result = f"test accuracy {found.test_accuracy:.4f}"
+            display.print(
+                f"{done}/{total}  {found.data}, σ = {found.sigma:.3g}, N = {found.samples}, seed "
+                f"{found.seed}: {result}"
+            )
+
+        found = study_uncertainty(
+            experiment,
+            load_sets(experiment, names, data_dir),
+            out,
+            deviations=_numbers("--deviations", deviations),
+            samples=[int(number) for number in _numbers("--samples", samples, int) or []],
+            seeds=[int(seed) for seed in _numbers("--seeds", seeds, int) or []],
+            backend=backend,
+            threads=threads,
+            on_training=on_training,
+            on_progress=on_progress,
+        )
+    figures.update_study(out, found.to_json(), uncertainty_figures(found))
+    if as_json:
+        seconds = round(time.perf_counter() - started, 3)
+        print(json.dumps(found.summary() | {"seconds": seconds, "out": str(out)}), flush=True)
+        return
+    for result in found.results:
+        display.print(f"{result.data}:")
+        for line in result.lines():
+            display.print(f"  {line}")
+    display.print(f"Figures and {figures.RESULT}: {out}")
+
+
 KitFolder = Annotated[
     Path | None, typer.Option("--kit", help="Folder of a kit [default: the one of the package].")
 ]

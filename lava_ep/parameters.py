@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Connection, Stream, generator, initial_weights, scaling_factor
+from lava_ep.dynamics.resistive import initial_conductances
 from lava_ep.errors import InputError
 from lava_ep.spec import LayerSpec, NetworkSpec, layer_names
 
@@ -107,6 +108,8 @@ class NetworkParameters:
                 raise InputError(f"{source}: array {key!r} holds values other than -1 and +1")
             if not np.isfinite(found).all():
                 raise InputError(f"{source}: array {key!r} holds values that are not finite")
+            if network.resistive and key.endswith(".weights") and np.any(np.less(found, 0)):
+                raise InputError(f"{source}: array {key!r} holds conductances below 0")
         layers = tuple(
             LayerParameters(**{field: arrays[f"{name}.{field}"] for field in layer.arrays})  # type: ignore[arg-type]
             for name, layer in zip(network.layer_names, initial.layers, strict=True)
@@ -121,9 +124,10 @@ def initial_parameters(network: NetworkSpec, *, seed: int) -> NetworkParameters:
     are :math:`U(-u, u)` with :math:`u = c\sqrt{6/(\mathrm{fan\,in} + \mathrm{fan\,out})}` (Glorot
     and Bengio 2010). Biases are
     :math:`U(-1/\sqrt{\mathrm{fan\,in}}, 1/\sqrt{\mathrm{fan\,in}})` plus the layer's offset.
-    Feedback weights of their own are the forward ones, each with its sign changed with probability
-    :math:`(1 - \cos\psi)/2`, which makes the expected angle between the two :math:`\psi` (Ernoult
-    et al. 2020).
+    Conductances are :math:`\max(U(-u, u), 0)` with :math:`u = c/\sqrt{\mathrm{fan\,in}}`, and the
+    biases of resistive neurons just the offset (Scellier 2024). Feedback weights of their own are
+    the forward ones, each with its sign changed with probability :math:`(1 - \cos\psi)/2`, which
+    makes the expected angle between the two :math:`\psi` (Ernoult et al. 2020).
     """
     layers = []
     for index, (layer, connection) in enumerate(
@@ -138,6 +142,8 @@ def initial_parameters(network: NetworkSpec, *, seed: int) -> NetworkParameters:
             changed = coins < (1 - np.cos(np.radians(network.feedback_angle))) / 2
             found["feedback"] = np.where(changed, -forward, forward)
         offset = np.float64(layer.bias_offset)
+        if network.resistive:
+            bias = np.zeros_like(bias)
         found["bias"] = (bias / np.sqrt(fan_in) + offset).astype(np.float32)
         layers.append(LayerParameters(**found))
     return NetworkParameters(tuple(layers))
@@ -154,5 +160,7 @@ def _initial_weights(
             "momentum": np.zeros(shape, np.float32),
             "alpha": np.array([scaling_factor(connection.fan_in, layer.scale)]),
         }
+    if layer.weights == "conductance":
+        return {"weights": initial_conductances(shape, layer.scale, rng)}
     bound = layer.scale * np.sqrt(6 / (connection.fan_in + connection.fan_out))
     return {"weights": rng.uniform(-bound, bound, shape).astype(np.float32)}

@@ -31,6 +31,7 @@ from lava_ep.dynamics import (
     Convolution,
     Dense,
     Encoding,
+    Noise,
     Nudging,
     PhaseSchedule,
     Pooling,
@@ -127,6 +128,19 @@ class LIFNeuronSpec(_Spec):
         return LIF(self.du, self.dv, self.threshold, self.reset, self.refractory, trace)
 
 
+class ResistiveNeuronSpec(_Spec):
+    r"""Nodes of a resistive network, see `lava_ep.dynamics.resistive.settle_block`.
+
+    Every phase is counted in sweeps over the network: a sweep is two time steps, one for the odd
+    layers and one for the even ones.
+    """
+
+    kind: Literal["resistive"] = "resistive"
+    input_voltage: float = Field(
+        100.0, gt=0, description="A: pixels x are sources of voltage +A x and -A x"
+    )
+
+
 class StockLayerSpec(_Spec):
     """Constants of one layer of Lava's ``LIFReset`` and of the synapses into it, as Loihi has them.
 
@@ -174,7 +188,8 @@ def _as_value_error(make: Callable[[], object]) -> None:
 
 
 _KINDS = {
-    kind: f"{kind} neuron" for kind in ("binary", "graded", "sigma-delta", "lif", "stock-lif")
+    kind: f"{kind} neuron"
+    for kind in ("binary", "graded", "sigma-delta", "lif", "resistive", "stock-lif")
 }
 """Tags of the neurons, which no field is called by."""
 
@@ -189,6 +204,7 @@ AnyNeuronSpec = Annotated[
     | Annotated[GradedNeuronSpec, Tag(_KINDS["graded"])]
     | Annotated[SigmaDeltaNeuronSpec, Tag(_KINDS["sigma-delta"])]
     | Annotated[LIFNeuronSpec, Tag(_KINDS["lif"])]
+    | Annotated[ResistiveNeuronSpec, Tag(_KINDS["resistive"])]
     | Annotated[StockLIFNeuronSpec, Tag(_KINDS["stock-lif"])],
     Discriminator(
         _neuron_tag,
@@ -207,11 +223,18 @@ class PhaseSpec(_Spec):
     nudging: Nudging = Field(Nudging.RANDOM_SIGN, description="choice of the sign of beta")
     updates: Updates = Field(Updates.TWO_PHASE, description="when parameters change")
 
-    def schedule(self, seed: int) -> PhaseSchedule:
-        """Return the schedule that every Process gets its own copy of."""
-        return PhaseSchedule(
-            self.free_steps, self.nudged_steps, self.beta, self.nudging, seed, self.updates
-        )
+    def schedule(self, seed: int, *, time_steps: int = 1) -> PhaseSchedule:
+        """Return the schedule that every Process gets its own copy of.
+
+        Parameters
+        ----------
+        seed
+            Seed of the run.
+        time_steps
+            Time steps that each of the steps given here takes, see `NetworkSpec.schedule`.
+        """
+        steps = time_steps * self.free_steps, time_steps * self.nudged_steps
+        return PhaseSchedule(*steps, self.beta, self.nudging, seed, self.updates)
 
 
 def layer_names(layers: int) -> tuple[str, ...]:
@@ -226,7 +249,8 @@ class LayerSpec(_Spec):
     learn by BOP and need ``theta``, the flip threshold on :math:`M = m/\gamma` (see
     `lava_ep.dynamics.BOP`); a published threshold :math:`\tau` on :math:`m` may be given as ``tau``
     instead and is stored as :math:`\theta = \tau/\gamma`. Real weights learn by SGD and need
-    ``rate``.
+    ``rate``, and so do conductances, which are never negative and belong to neurons of kind
+    ``resistive``.
     """
 
     neurons: int | None = Field(None, ge=1, description="neurons of a dense layer")
@@ -235,16 +259,24 @@ class LayerSpec(_Spec):
     padding: int = Field(0, ge=0, description="zeros around the layer below")
     pool: int = Field(1, ge=1, le=15, description="side of the pooling windows; 1: none")
     pooling: Pooling = Field(Pooling.MAX, description="what is passed on of a window")
-    weights: Literal["binary", "real"] = Field("binary", description="kind of weights")
+    weights: Literal["binary", "real", "conductance"] = Field(
+        "binary", description="kind of weights"
+    )
     scale: float = Field(
         gt=0,
-        description="c of alpha = c / sqrt(fan_in) (binary, default 0.5), or of the Glorot bound "
-        "c sqrt(6 / (fan_in + fan_out)) (real, default 1)",
+        description="c of alpha = c / sqrt(fan_in) (binary, default 0.5), of the Glorot bound "
+        "c sqrt(6 / (fan_in + fan_out)) (real, default 1), or of the upper bound c / sqrt(fan_in) "
+        "(conductance, default 1)",
     )
     gamma: float = Field(0.0, ge=0, lt=1, description="BOP adaptivity")
     theta: float | None = Field(None, gt=0, description="BOP threshold on M = m / gamma")
-    rate: float | None = Field(None, ge=0, description="learning rate of real weights")
-    bias_offset: float = Field(0.0, description="added to the initial biases U(+-1/sqrt(fan_in))")
+    rate: float | None = Field(
+        None, ge=0, description="learning rate of real weights and of conductances"
+    )
+    bias_offset: float = Field(
+        0.0,
+        description="added to the initial biases U(+-1/sqrt(fan_in)), or 0 of resistive neurons",
+    )
     bias_rate: float = Field(0.0, ge=0, description="learning rate of the biases")
     alpha_rate: float = Field(0.0, ge=0, description="learning rate of alpha; 0 keeps it fixed")
     frozen: bool = Field(False, description="the synapses into this layer do not learn")
@@ -255,7 +287,7 @@ class LayerSpec(_Spec):
         if not isinstance(data, dict):
             return data
         data = dict(data)
-        data.setdefault("scale", 1.0 if data.get("weights") == "real" else 0.5)
+        data.setdefault("scale", 1.0 if data.get("weights") in ("real", "conductance") else 0.5)
         if "tau" not in data:
             return data
         tau = data.pop("tau")
@@ -277,10 +309,12 @@ class LayerSpec(_Spec):
             raise ValueError("binary weights need theta, the BOP threshold (or tau)")
         if self.weights == "binary" and self.rate is not None:
             raise ValueError("rate is for real weights; binary weights learn by gamma and theta")
-        if self.weights == "real" and self.rate is None:
-            raise ValueError("real weights need rate, the learning rate")
-        if self.weights == "real" and (self.theta or self.gamma or self.alpha_rate):
+        if not self.binary and self.rate is None:
+            raise ValueError(f"{self.weights} weights need rate, the learning rate")
+        if not self.binary and (self.theta or self.gamma or self.alpha_rate):
             raise ValueError("gamma, theta and alpha_rate are for binary weights; use rate")
+        if self.weights == "conductance" and self.neurons is None:
+            raise ValueError("weights=conductance with channels: expected neurons")
         return self
 
     @property
@@ -315,6 +349,19 @@ class NormalizationSpec(_Spec):
         return np.array(self.mean), np.array(self.std)
 
 
+class NoiseSpec(_Spec):
+    """Noise of what synapses and biases learn from, see `lava_ep.dynamics.Noise`."""
+
+    sigma: float = Field(
+        0.0, ge=0, description="standard deviation of a measured activation; 0: no noise"
+    )
+    samples: int = Field(1, ge=1, description="N: measurements that are averaged")
+
+    def of_layer(self, layer: int) -> Noise | None:
+        """Return the noise of a layer of neurons, the first one 0; none if there is none."""
+        return Noise(self.sigma, self.samples, layer) if self.sigma else None
+
+
 class EncodingSpec(_Spec):
     """How images are sent over time, see `lava_ep.dynamics.Encoding`."""
 
@@ -337,6 +384,7 @@ class NetworkSpec(_Spec):
     layers: tuple[LayerSpec, ...] = Field(min_length=1, description="hidden layers, then output")
     neuron: AnyNeuronSpec = NeuronSpec()
     phases: PhaseSpec = PhaseSpec()
+    noise: NoiseSpec = NoiseSpec()
     feedback_angle: float | None = Field(
         None,
         ge=0,
@@ -400,6 +448,53 @@ class NetworkSpec(_Spec):
         return self
 
     @model_validator(mode="after")
+    def _circuit_fits(self) -> NetworkSpec:
+        kinds = {layer.weights for layer in self.layers}
+        if not isinstance(self.neuron, ResistiveNeuronSpec):
+            if "conductance" in kinds:
+                raise ValueError(
+                    f"weights=conductance with neurons of kind {self.neuron.kind}: expected kind "
+                    "resistive"
+                )
+            return self
+        hidden = [layer.neurons or 0 for layer in self.layers[:-1]]
+        faults = {
+            "layers of other weights: expected weights=conductance": kinds != {"conductance"},
+            f"hidden layers of {hidden} neurons: expected even numbers, as the diodes of the first "
+            "half point one way and those of the second half the other": any(
+                neurons % 2 for neurons in hidden
+            ),
+            "normalization or encoding: expected none, as pixels are sources of voltage": (
+                self.normalization is not None or self.encoding != EncodingSpec()
+            ),
+            "phases.updates=continual: expected two-phase, as the voltages of two moments are "
+            "contrasted": self.phases.updates is Updates.CONTINUAL,
+            "feedback_angle: expected none, as a conductor has the same conductance both ways": (
+                self.feedback_angle is not None
+            ),
+        }
+        for fault, found in faults.items():
+            if found:
+                raise ValueError(f"neurons of kind resistive with {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _noise_can_be_measured(self) -> NetworkSpec:
+        if not self.noise.sigma:
+            return self
+        if self.phases.updates is Updates.CONTINUAL:
+            raise ValueError(
+                f"noise.sigma={self.noise.sigma} with phases.updates=continual: expected two-phase "
+                "updates, which measure every neuron at the ends of two phases"
+            )
+        if any(layer.alpha_rate for layer in self.layers):
+            raise ValueError(
+                f"noise.sigma={self.noise.sigma} with alpha_rate: expected 0, as scaling factors "
+                "learn from currents, which nobody measures"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _stock_processes_suffice(self) -> NetworkSpec:
         neuron, phases = self.neuron, self.phases
         if not isinstance(neuron, StockLIFNeuronSpec):
@@ -427,6 +522,8 @@ class NetworkSpec(_Spec):
             "expected positive and two-phase": (
                 phases.nudging is not Nudging.POSITIVE or phases.updates is not Updates.TWO_PHASE
             ),
+            f"noise.sigma={self.noise.sigma}: expected 0, as plastic synapses of Loihi learn from "
+            "traces that they keep themselves": self.noise.sigma > 0,
             f"feedback_angle={self.feedback_angle} with neuron.feedback={neuron.feedback}: "
             "expected an angle, such as 0, of feedback that exists, and none of feedback=none": (
                 (self.feedback_angle is None) != (neuron.feedback == "none")
@@ -446,9 +543,12 @@ class NetworkSpec(_Spec):
                 f"image_shape {shape} has {math.prod(shape)} pixels, not {self.inputs}"
             )
         found: list[Connection] = []
+        # Conductances have no sign: there are two sources for each pixel.
+        sources = 2 if self.resistive else 1
         for index, layer in enumerate(self.layers):
             if layer.neurons is not None:
-                found.append(Dense(math.prod(shape), layer.neurons))
+                pre = math.prod(shape) * (1 if index else sources)
+                found.append(Dense(pre, layer.neurons))
                 shape = (layer.neurons,)
                 continue
             if len(shape) == 1:
@@ -517,14 +617,27 @@ class NetworkSpec(_Spec):
         return f"neurons of kind {self.neuron.kind}"
 
     @property
+    def resistive(self) -> bool:
+        """Whether the network is a circuit of conductances and diodes."""
+        return isinstance(self.neuron, ResistiveNeuronSpec)
+
+    def schedule(self, seed: int) -> PhaseSchedule:
+        """Return the phases in time steps; each sweep of a resistive network takes two."""
+        return self.phases.schedule(seed, time_steps=2 if self.resistive else 1)
+
+    @property
     def bits_suffice(self) -> bool:
-        """Whether all is binary, dense, tied, and learns once a batch: what bit counting covers."""
+        """Whether all is binary, dense, tied, and learns once a batch: what bit counting covers.
+
+        Noise of measurements makes real numbers of bits.
+        """
         return (
             isinstance(self.neuron, NeuronSpec)
             and all(layer.binary and layer.neurons is not None for layer in self.layers)
             and self.phases.updates is Updates.TWO_PHASE
             and self.normalization is None
             and self.input_encoding.reading is None
+            and not self.noise.sigma
         )
 
     def __str__(self) -> str:

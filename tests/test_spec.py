@@ -244,7 +244,7 @@ REAL = {"weights": "real", "rate": 0.1}
         ({"channels": 4, "pool": 16, **REAL}, "pool=16: .*less than or equal to 15"),
         ({"channels": 4, "kernel": 0, **REAL}, "kernel=0: .*greater than or equal to 1"),
         ({"channels": 4, "pooling": "min", **REAL}, "pooling='min'.*'max' or 'average'"),
-        ({"neurons": 4, "weights": "ternary"}, "weights='ternary'.*'binary' or 'real'"),
+        ({"neurons": 4, "weights": "ternary"}, "'ternary'.*'binary', 'real' or 'conductance'"),
         (
             {"neurons": 4, "theta": 1, "rate": 1},
             "rate is for real weights; binary weights learn by",
@@ -595,3 +595,73 @@ def test_stock_networks_are_told_apart():
     other["network"]["neuron"]["layers"] = other["network"]["neuron"]["layers"][:1]
     with pytest.raises(InputError, match="2 layers: expected constants of each"):
         parse(ExperimentSpec, other, source="test")
+
+
+CONDUCTANCE = {"weights": "conductance", "rate": 0.1}
+
+
+def resistive(**changes):
+    layers = [{"neurons": 8, **CONDUCTANCE}, {"neurons": 5, **CONDUCTANCE}]
+    neuron = {"kind": "resistive", "input_voltage": 10}
+    return minimal(**{"classes": 5, "layers": layers, "neuron": neuron, **changes})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"neuron": {"kind": "graded"}}, "conductance with neurons of kind graded: expected kind"),
+        ({"layers": [{"neurons": 5, **REAL}]}, "layers of other weights: expected weights=cond"),
+        (
+            {"layers": [{"neurons": 7, **CONDUCTANCE}, {"neurons": 5, **CONDUCTANCE}]},
+            r"hidden layers of \[7\] neurons: expected even numbers",
+        ),
+        ({"normalization": {"mean": [0.1], "std": [0.2]}}, "sources of voltage"),
+        ({"encoding": {"code": "latency", "steps": 2}}, "sources of voltage"),
+        ({"phases": {"updates": "continual"}}, "continual: expected two-phase"),
+        ({"feedback_angle": 0}, "same conductance both ways"),
+        ({"neuron": {"kind": "resistive", "input_voltage": 0}}, "input_voltage=0"),
+        ({"layers": [{"neurons": 5, "weights": "conductance"}]}, "conductance weights need rate"),
+        ({"layers": [{"neurons": 5, **CONDUCTANCE, "theta": 1}]}, "are for binary weights"),
+        ({"layers": [{"channels": 5, **CONDUCTANCE}]}, "conductance with channels: expected neur"),
+        ({"noise": {"sigma": -1}}, r"noise\.sigma=-1"),
+        ({"noise": {"samples": 0}}, r"noise\.samples=0"),
+    ],
+)
+def test_impossible_circuits_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        parse(NetworkSpec, resistive(**change), source="test")
+
+
+def test_a_circuit_has_two_sources_a_pixel_and_two_steps_a_sweep():
+    network = parse(NetworkSpec, resistive(), source="test")
+    assert network.sizes == (3, 8, 5)
+    assert [connection.weight_shape for connection in network.connections] == [(8, 6), (5, 8)]
+    phases, schedule = network.phases, network.schedule(0)
+    assert schedule.free_steps == 2 * phases.free_steps
+    assert schedule.nudged_steps == 2 * phases.nudged_steps
+    other = load_preset("binary-digits").network
+    assert other.schedule(3) == other.phases.schedule(3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"phases": {"updates": "continual"}}, "continual: expected two-phase"),
+        ({"layers": [{"neurons": 4, "theta": 1, "alpha_rate": 1}]}, "with alpha_rate: expected 0"),
+    ],
+)
+def test_noise_that_nobody_measures_is_refused(change, message):
+    with pytest.raises(InputError, match=rf"noise\.sigma=0.1 .*{message}"):
+        parse(NetworkSpec, minimal(noise={"sigma": 0.1}, **change), source="test")
+    assert parse(NetworkSpec, minimal(**change), source="test").noise.of_layer(0) is None
+
+
+def test_noise_takes_bits_to_real_numbers():
+    quiet, noisy = (
+        parse(NetworkSpec, minimal(noise={"sigma": s, "samples": 9}), source="test")
+        for s in (0.0, 0.3)
+    )
+    assert quiet.bits_suffice and not noisy.bits_suffice
+    assert quiet.noise.of_layer(1) is None
+    assert noisy.noise.of_layer(1).deviation == pytest.approx(0.1)
+    assert noisy.noise.of_layer(1).layer == 1

@@ -19,6 +19,7 @@ from lava_ep.analysis.efficiency import (
 from lava_ep.analysis.gdu import GDUStudy, study_gdu
 from lava_ep.analysis.picojoules import Energy
 from lava_ep.analysis.recording import Recording, record_sample
+from lava_ep.analysis.uncertainty import UncertaintyStudy, study_uncertainty
 
 __all__ = [
     "Account",
@@ -30,6 +31,7 @@ __all__ = [
     "Loss",
     "Predictions",
     "Recording",
+    "UncertaintyStudy",
     "backpropagate",
     "compare_backends",
     "compare_predictions",
@@ -39,5 +41,6 @@ __all__ = [
     "record_sample",
     "study_angles",
     "study_gdu",
+    "study_uncertainty",
     "training_account",
 ]

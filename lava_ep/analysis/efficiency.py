@@ -77,11 +77,11 @@ def synaptic_arithmetic(network: NetworkSpec) -> Energy:
     """Return the energy of what one synaptic operation computes.
 
     Binary weights are signs, and events of all but graded neurons are, so an addition does; but
-    pixels have values, and so have the events of graded neurons.
+    pixels have values, and so have the events of graded and of resistive neurons.
     """
     if all(layer.binary for layer in network.layers):
         return ADDITION
-    if network.neuron.kind == "graded":
+    if network.neuron.kind in ("graded", "resistive"):
         return MULTIPLY_ACCUMULATE
     return ADDITION_OR_MULTIPLY_ACCUMULATE
 

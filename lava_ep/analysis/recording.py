@@ -88,7 +88,7 @@ def record_sample(
     InputError
         If an argument is unusable.
     """
-    schedule = spec.phases.schedule(seed)
+    schedule = spec.schedule(seed)
     steps = schedule.period(learning=True)
     with open_session(
         spec, batch=1, parameters=parameters, seed=seed, backend=backend, stepwise=True

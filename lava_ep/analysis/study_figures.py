@@ -23,6 +23,7 @@ from lava_ep.analysis.bptt import Loss
 from lava_ep.analysis.gdu import STATES, GDUStudy, Rule, Run, Trace
 from lava_ep.errors import InputError
 from lava_ep.report.theme import LIGHT, Theme, applied, new_figure
+from lava_ep.training.run_folder import replacing
 
 Draw = Callable[[Theme], Figure]
 
@@ -263,9 +264,7 @@ def write_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Draw
     InputError
         If the folder holds something already, or cannot be written.
     """
-    files = {RESULT: (json.dumps(result, indent=2, allow_nan=False) + "\n").encode()}
-    for name, draw in figures.items():
-        files |= {f"{name}.{kind}": data for kind, data in _render(draw).items()}
+    files = _files(result, figures)
     check_free(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -277,6 +276,30 @@ def write_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Draw
             whole.replace(out)
     except OSError as error:
         raise InputError(f"{out}: cannot write the study ({error.strerror})") from None
+
+
+def update_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Draw]) -> None:
+    """Write what `write_study` writes into the folder of a study that grows, file by file.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
+    """
+    try:
+        for file, data in _files(result, figures).items():
+            with replacing(out / file) as path:
+                path.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{out}: cannot write the study ({error.strerror})") from None
+
+
+def _files(result: Mapping[str, Any], figures: Mapping[str, Draw]) -> dict[str, bytes]:
+    """Return the files of a study by their names."""
+    files = {RESULT: (json.dumps(result, indent=2, allow_nan=False) + "\n").encode()}
+    for name, draw in figures.items():
+        files |= {f"{name}.{kind}": data for kind, data in _render(draw).items()}
+    return files
 
 
 def _render(draw: Draw) -> dict[str, bytes]:

@@ -43,6 +43,7 @@ from lava_ep.spec import NetworkSpec, load_preset, parse
 SEED = 0
 BATCH, SOURCES, NEURONS = 2, 6, 5
 SYMMETRIC = PhaseSchedule(4, 3, 0.8, Nudging.SYMMETRIC)
+SWEEPS = PhaseSchedule(4, 4, 0.8, Nudging.SYMMETRIC)
 RANDOM_SIGN = PhaseSchedule(4, 3, 0.8, Nudging.RANDOM_SIGN)
 CONTINUAL = PhaseSchedule(4, 3, 0.8, Nudging.RANDOM_SIGN, updates=Updates.CONTINUAL)
 
@@ -99,14 +100,33 @@ def _neurons() -> Iterator[Case]:
         ("refractory", LIF(du=0.3, dv=0.1, refractory=2, trace=trace)),
     ):
         yield _neuron(f"lif-neuron-{name}", "LIFNeuron", neuron=neuron)
+    for name, options in (("hidden", {}), ("output", {"diodes": False})):
+        case = _neuron(
+            f"resistive-neuron-{name}",
+            "ResistiveNeuron",
+            SWEEPS,
+            layer=1 if name == "hidden" else 2,
+            neurons=6,
+            **options,
+        )
+        rng = _random(f"{case.name} conductances")
+        drawn = rng.uniform(2.0, 4.0, (case.steps, 6)).astype(np.float32)
+        yield replace(case, inputs={**case.inputs, "g_in": drawn})
 
 
-def _neuron(name: str, subject: str, schedule: PhaseSchedule = SYMMETRIC, **arguments: Any) -> Case:
+def _neuron(
+    name: str,
+    subject: str,
+    schedule: PhaseSchedule = SYMMETRIC,
+    *,
+    neurons: int = NEURONS,
+    **arguments: Any,
+) -> Case:
     """Return neurons that are fed random currents and targets for two samples."""
     rng = _random(name)
-    steps, shape = 2 * schedule.period(learning=True), (BATCH, NEURONS)
+    steps, shape = 2 * schedule.period(learning=True), (BATCH, neurons)
     target = np.zeros(shape, np.int8)
-    target[range(BATCH), rng.integers(0, NEURONS, BATCH)] = 1
+    target[range(BATCH), rng.integers(0, neurons, BATCH)] = 1
     return Case(
         name,
         subject,
@@ -117,7 +137,7 @@ def _neuron(name: str, subject: str, schedule: PhaseSchedule = SYMMETRIC, **argu
             "bias_rate": 0.05,
             **{key: to_plain(value) for key, value in arguments.items()},
         },
-        initial={"bias": rng.uniform(-0.2, 0.3, NEURONS).astype(np.float32)},
+        initial={"bias": rng.uniform(-0.2, 0.3, neurons).astype(np.float32)},
         inputs={
             "a_in": rng.normal(0.5, 0.8, (steps, *shape)).astype(np.float32),
             "target_in": np.repeat(target[None], steps, axis=0),
@@ -154,6 +174,26 @@ def _synapses() -> Iterator[Case]:
         name = f"conv-synapse-{pooling.value}"
         yield _synapse(name, "ConvSynapse", shape, sgd, graded=True)
         yield _synapse(f"{name}-binary", "ConvSynapse", shape, bop, alpha=0.3)
+    yield _conductances("conductance-synapse", dense, sgd)
+    yield _conductances("conductance-synapse-pixels", dense, sgd, levels=16, input_voltage=2.0)
+
+
+def _conductances(name: str, connection: Dense, rule: SGD, **pixels: Any) -> Case:
+    """Return conductances that are fed random changes of voltages, or pixels at one end."""
+    case = _synapse(name, "ConductanceSynapse", connection, rule, SWEEPS, graded=True)
+    arguments = {key: value for key, value in case.arguments.items() if key != "readings"}
+    inputs = dict(case.inputs)
+    if pixels:
+        period, pixel = SWEEPS.period(learning=True), inputs["s_in_pre"][:, :, : SOURCES // 2]
+        inputs["s_in_pre"] = np.zeros(pixel.shape, np.int32)
+        inputs["s_in_pre"][::period] = np.abs(np.rint(20 * pixel[::period])) % 17
+    return replace(
+        case,
+        arguments={**arguments, **{key: to_plain(value) for key, value in pixels.items()}},
+        initial={"weights": np.maximum(case.initial["weights"], 0)},
+        inputs=inputs,
+        outputs=(*case.outputs, "g_out_post", "g_out_pre"),
+    )
 
 
 def _synapse(
@@ -310,6 +350,14 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "neuron": {"kind": "lif", "du": 0.3, "trace_rate": 0.2},
         "phases": {**PHASES, "beta": 0.7},
     },
+    "network-resistive": {
+        "layers": [
+            {"neurons": 8, "weights": "conductance", "rate": 0.01, "bias_rate": 0.01},
+            {"neurons": 6, "weights": "conductance", "rate": 0.01, "bias_rate": 0.01, "scale": 2},
+        ],
+        "neuron": {"kind": "resistive", "input_voltage": 4},
+        "phases": {**PHASES, "beta": 0.1},
+    },
     "network-convolution": {
         "inputs": 36,
         "image_shape": [6, 6, 1],
@@ -362,7 +410,7 @@ def _network(
             "images": rng.integers(0, 17, (batches, batch, spec.inputs)).astype(np.uint8),
             "labels": rng.integers(0, 3, (batches, batch)).astype(np.int64),
         },
-        steps=batches * spec.phases.schedule(SEED).period(learning=True),
+        steps=batches * spec.schedule(SEED).period(learning=True),
         outputs=tuple(f"{layer}.{field}" for layer in spec.layer_names for field in fields),
         after=(*(key for key in start if not key.endswith(".momentum")), "scores"),
         tolerance=tolerance,

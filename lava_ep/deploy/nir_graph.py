@@ -33,6 +33,7 @@ from lava_ep.spec import (
     LIFNeuronSpec,
     NetworkSpec,
     NeuronSpec,
+    ResistiveNeuronSpec,
     SigmaDeltaNeuronSpec,
     StockLIFNeuronSpec,
 )
@@ -150,6 +151,11 @@ def _check(network: NetworkSpec) -> None:
         raise InputError(
             "neurons of kind stock-lif: their network is one of Lava's own Processes already, and "
             "no graph of NIR is made of it; expected another kind of neurons"
+        )
+    if network.resistive:
+        raise InputError(
+            "neurons of kind resistive: NIR has no nodes of electrical circuits; expected another "
+            "kind of neurons"
         )
     if not _spatial(network):
         return
@@ -358,7 +364,8 @@ def _neurons(
         }
         yield "neurons", node
         return
-    assert not isinstance(neuron, StockLIFNeuronSpec)  # refused by _check
+    # Refused by _check.
+    assert not isinstance(neuron, StockLIFNeuronSpec | ResistiveNeuronSpec)
     if isinstance(neuron, GradedNeuronSpec) and neuron.time_step is not None:
         rate = neuron.time_step
     else:

@@ -150,7 +150,17 @@ def place(
         Whether its synapses learn on the chip; else only free phases run there.
     limits
         Room of a core, if not as published.
+
+    Raises
+    ------
+    InputError
+        If the network is an analog circuit.
     """
+    if network.resistive:
+        raise InputError(
+            "neurons of kind resistive: a circuit of conductances and diodes is not placed on "
+            "Loihi's digital cores; expected another kind of neurons"
+        )
     limits = limits or Limits()
     demands = layer_demands(network, learning=learning)
     breaches = _features(network, learning=learning) + _payloads(network, limits)

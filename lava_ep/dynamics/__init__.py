@@ -9,6 +9,7 @@ from lava_ep.dynamics.events import count_events
 from lava_ep.dynamics.graded import graded_step
 from lava_ep.dynamics.integrate_fire import LIF, Reset, SpikeTrace, follow_spikes, lif_step
 from lava_ep.dynamics.neuron import binary_step, update_bias
+from lava_ep.dynamics.noise import Noise
 from lava_ep.dynamics.readout import expand_target, group_mean
 from lava_ep.dynamics.schedule import Nudging, Phase, PhaseSchedule, Updates
 from lava_ep.dynamics.seeds import Stream, generator
@@ -35,6 +36,7 @@ __all__ = [
     "Dense",
     "Encoding",
     "Latency",
+    "Noise",
     "Nudging",
     "Phase",
     "PhaseSchedule",

@@ -18,8 +18,9 @@ class Stream(IntEnum):
     AUGMENTATION = 5
     ENCODING = 6
     ROUNDING = 7
-    CLASSIFIERS = 8
-    REINFORCEMENT = 9
+    NOISE = 8
+    CLASSIFIERS = 9
+    REINFORCEMENT = 10
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

@@ -3,6 +3,7 @@
 from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.readout import Readout, Target
+from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron
 from lava_ep.processes.source import EventSource, ImageInjector, ImageSource
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
@@ -10,6 +11,7 @@ from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
 __all__ = [
     "BinaryNeuron",
     "BinarySynapse",
+    "ConductanceSynapse",
     "ConvSynapse",
     "EPNetwork",
     "EventSource",
@@ -19,6 +21,7 @@ __all__ = [
     "LIFNeuron",
     "Readout",
     "RealSynapse",
+    "ResistiveNeuron",
     "SigmaDeltaNeuron",
     "Target",
 ]

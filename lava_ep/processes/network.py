@@ -8,6 +8,8 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
+from lava_ep.dynamics import Nudging
+from lava_ep.dynamics.resistive import check_nudging
 from lava_ep.errors import InputError
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import NetworkSpec
@@ -55,7 +57,8 @@ class EPNetwork(AbstractProcess):
     Raises
     ------
     InputError
-        If ``batch`` or ``threads`` is below 1 or the parameters do not fit the spec.
+        If ``batch`` or ``threads`` is below 1, the parameters do not fit the spec, or the output of
+        a resistive network has too little conductance to be nudged.
 
     Notes
     -----
@@ -103,6 +106,9 @@ class EPNetwork(AbstractProcess):
         shapes = [layer.weights.shape for layer in parameters.layers]
         if shapes != [connection.weight_shape for connection in spec.connections]:
             raise InputError(f"parameters of shapes {shapes} do not fit a {spec} network")
+        if spec.resistive and learning:
+            lowest = 0.0 if spec.phases.nudging is Nudging.POSITIVE else -spec.phases.beta
+            check_nudging(parameters.layers[-1].weights.sum(axis=1), lowest)
         if spec.stock:
             self._have_what_a_chip_has(spec, parameters)
             return

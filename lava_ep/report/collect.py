@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lava_ep.analysis import record_sample
 from lava_ep.data import Dataset
 from lava_ep.errors import InputError
@@ -61,10 +64,21 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
             evaluation.counters.synaptic_operations[0] / evaluation.shown
         ),
         recording=sample,
-        input_weights=parameters.layers[0].weights,
+        input_weights=_input_weights(spec, parameters),
         image_shape=dataset.image_shape,
     )
     return write_report(content, run_dir)
+
+
+def _input_weights(
+    spec: ExperimentSpec, parameters: NetworkParameters
+) -> NDArray[np.int8] | NDArray[np.float32]:
+    """Return what the first layer makes of each pixel."""
+    weights = parameters.layers[0].weights
+    if not spec.ep_network.resistive:
+        return weights
+    plus, minus = np.split(weights.astype(np.float32), 2, axis=1)
+    return plus - minus
 
 
 def raster_run(

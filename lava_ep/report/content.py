@@ -277,7 +277,8 @@ class ReportContent(SampleContent):
     events_per_inference, operations_per_inference
         Events and synaptic operations of a test sample, mean over the test set.
     input_weights
-        What the first layer receives from the image, see `LayerParameters.weights`.
+        What the first layer receives from the image, see `LayerParameters.weights`; of a resistive
+        network the difference of the two conductances to each pixel.
 
     Raises
     ------
@@ -312,6 +313,8 @@ class ReportContent(SampleContent):
         super().__post_init__()
         network = self.experiment.ep_network
         expected = network.connections[0].weight_shape
+        if network.resistive:
+            expected = expected[0], network.inputs
         if self.input_weights.shape != expected:
             raise InputError(
                 f"input_weights have the shape {self.input_weights.shape}: expected {expected}, "

@@ -16,6 +16,7 @@ from lava_ep.spec import (
     LIFNeuronSpec,
     NetworkSpec,
     NeuronSpec,
+    ResistiveNeuronSpec,
     SigmaDeltaNeuronSpec,
     StockLIFNeuronSpec,
 )
@@ -77,11 +78,15 @@ def facts(content: ReportContent) -> dict[str, str]:
     found = {"Images": _images(content), "Neurons": _neuron(network.neuron)}
     if isinstance(network.neuron, GradedNeuronSpec):
         found["Events"] = _events(network.neuron)
-    found["Phases"] = (
-        f"T = {phases.free_steps} free and K = {phases.nudged_steps} nudged time steps"
-    )
+    steps = "sweeps, each of two time steps" if network.resistive else "time steps"
+    found["Phases"] = f"T = {phases.free_steps} free and K = {phases.nudged_steps} nudged {steps}"
     found["Nudging"] = f"β = {phases.beta:g}: {_NUDGING[phases.nudging]}{_nudged(network)}"
     found["Updates"] = _updates(network)
+    if network.noise.sigma:
+        found["Noise"] = (
+            f"σ = {network.noise.sigma:g} of every measured activation, mean of "
+            f"{plural(network.noise.samples, 'measurement')}"
+        )
     if len(network.layers) > 1:
         found["Feedback"] = _feedback(network)
     found["Training"] = _training(experiment)
@@ -110,6 +115,11 @@ def learning_note(content: ReportContent) -> str:
         )
     elif "real" in kinds:
         found.append("A real weight moves by its rate times the contrast per unit of β.")
+    elif "conductance" in kinds:
+        found.append(
+            "A conductance moves by its rate times the contrast of the power it takes per unit of "
+            "β, but never below 0."
+        )
     return " ".join(found)
 
 
@@ -162,6 +172,12 @@ def _neuron(neuron: AnyNeuronSpec) -> str:
         return (
             f"integrate-and-fire with {leak}, threshold {neuron.threshold:g}, reset "
             f"{neuron.reset.value}{wait}; traces follow the spikes by {neuron.trace_rate:g} a step"
+        )
+    if isinstance(neuron, ResistiveNeuronSpec):
+        return (
+            "resistive: nodes of a circuit at the voltages of lowest energy, kept by ideal diodes "
+            "at or above 0 (the first half of each hidden layer) and at or below 0 (the second); "
+            f"pixels are sources of \N{PLUS-MINUS SIGN}{neuron.input_voltage:g}"
         )
     if isinstance(neuron, StockLIFNeuronSpec):
         return (

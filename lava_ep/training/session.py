@@ -97,7 +97,7 @@ class NetworkSession(RunningNetwork):
             name: tuple(layer.arrays)
             for name, layer in zip(spec.layer_names, parameters.layers, strict=True)
         }
-        schedule = spec.phases.schedule(seed)
+        schedule = spec.schedule(seed)
         self._whole_batches = whole_batches and not stepwise
         phases: dict[str, Any] = {"schedule": schedule, "learning": learning}
         self.network = EPNetwork(

@@ -154,7 +154,7 @@ def connect(
     **options,
 ) -> Network:
     """Build a network with its source and readout."""
-    schedule = spec.phases.schedule(seed)
+    schedule = spec.schedule(seed)
     phases = {"schedule": schedule, "learning": learning}
     source = ImageSource(
         images=images, labels=labels, batch=batch, encoding=spec.input_encoding, **phases

@@ -24,6 +24,7 @@ from lava_ep.parameters import initial_parameters
 from lava_ep.processes import (
     BinaryNeuron,
     BinarySynapse,
+    ConductanceSynapse,
     ConvSynapse,
     EPNetwork,
     EventSource,
@@ -33,6 +34,7 @@ from lava_ep.processes import (
     LIFNeuron,
     Readout,
     RealSynapse,
+    ResistiveNeuron,
     SigmaDeltaNeuron,
     Target,
 )
@@ -57,6 +59,7 @@ def synapse(**options):
     return BinarySynapse(**{"weights": SIGNS, "batch": 2, "schedule": SCHEDULE, **options})
 
 
+SWEEPS = PhaseSchedule(4, 2, 0.5)
 CONTINUAL = PhaseSchedule(3, 2, 1.0, updates="continual")
 CONVOLUTION = Convolution((4, 4, 2), channels=3, kernel=3, padding=1, pool=2)
 TAPS, KERNEL_SIGNS = np.full((3, 2, 3, 3), 0.5), np.ones((3, 2, 3, 3), np.int8)
@@ -97,6 +100,15 @@ def lif(**options):
     return LIFNeuron(**{"shape": (2, 4), "schedule": SCHEDULE, **options})
 
 
+def node(**options):
+    return ResistiveNeuron(**{"shape": (2, 4), "schedule": SWEEPS, **options})
+
+
+def conductances(**options):
+    defaults = {"weights": np.ones((4, 6)), "batch": 2, "schedule": SWEEPS}
+    return ConductanceSynapse(**{**defaults, **options})
+
+
 def network(**options):
     return EPNetwork(**{"spec": spec(5, 4), "batch": 2, **options})
 
@@ -110,6 +122,18 @@ PROCESSES = {
     "graded neuron": (
         graded,
         {"a_in": (2, 4), "target_in": (2, 4), "s_out": (2, 4), "state": (2, 4), "bias": (4,)},
+    ),
+    "node": (
+        node,
+        {"a_in": (2, 4), "g_in": (4,), "target_in": (2, 4), "s_out": (2, 4), "state_out": (2, 4)},
+    ),
+    "conductances": (
+        conductances,
+        {"s_in_pre": (2, 6), "a_out_pre": (2, 6), "g_out_post": (4,), "g_out_pre": (6,)},
+    ),
+    "conductances to pixels": (
+        lambda: conductances(input_voltage=2.0, levels=16),
+        {"s_in_pre": (2, 3), "s_in_post": (2, 4), "a_out_post": (2, 4), "weights": (4, 6)},
     ),
     "graded neuron with channels": (lambda: graded(bias=np.zeros(2)), {"bias": (2,)}),
     "binary neuron with channels": (lambda: neuron(bias=np.zeros(2)), {"bias": (2,)}),
@@ -295,6 +319,30 @@ REFUSED = {
         {"alpha_rate": 0.1, "readings": (None, SpikeTrace())},
         "alpha_rate=0.1: expected 0 between neurons with spike traces",
     ),
+    "bias of nodes": (node, {"bias": np.zeros(2)}, r"bias has shape \(2,\): expected \(4,\) or"),
+    "layer of nodes": (node, {"layer": 0}, "layer=0: expected 1 or more"),
+    "half a node": (node, {"shape": (2, 5)}, "5 nodes with diodes: expected an even number"),
+    "half a sweep": (node, {"schedule": SCHEDULE}, "expected even numbers, as every sweep"),
+    "continual nodes": (
+        node,
+        {"schedule": PhaseSchedule(4, 2, 1.0, updates="continual")},
+        "continual updates of a resistive network: expected two-phase",
+    ),
+    "flat conductances": (conductances, {"weights": np.ones(3)}, r"expected a \(n_post, n_pre\)"),
+    "negative conductances": (
+        conductances,
+        {"weights": -np.ones((4, 6))},
+        "expected numbers of 0 or more",
+    ),
+    "no voltage": (conductances, {"input_voltage": 0.0}, "input_voltage=0.0 with 6 sources"),
+    "half a pixel": (
+        conductances,
+        {"weights": np.ones((4, 5)), "input_voltage": 1.0},
+        "two sources for each pixel",
+    ),
+    "batch of conductances": (conductances, {"batch": 0}, "batch=0: expected at least 1"),
+    "levels of conductances": (conductances, {"levels": 0}, "levels=0: expected at least 1"),
+    "half a sweep of conductances": (conductances, {"schedule": SCHEDULE}, "expected even numbers"),
     "target": (Target, {"shape": (2, 5), "classes": 2}, "5 output neurons: .* 2 classes"),
     "no classes": (Target, {"shape": (2, 5), "classes": 0}, "multiple of 0 classes"),
     "readout": (

@@ -189,6 +189,11 @@ def check_covered(spec: NetworkSpec) -> None:
             f"neuron.kind={spec.neuron.kind}",
             "binary, sigma-delta or lif",
         ),
+        (
+            spec.noise.sigma > 0,
+            f"noise.sigma={spec.noise.sigma}",
+            "0: measurements with noise are no integers",
+        ),
         (spec.normalization is not None, "normalization", "none: pixels have to be integers"),
         (
             isinstance(spec.input_encoding.reading, Rate),

@@ -17,7 +17,7 @@ from lava_ep.models.fixed_point.neuron import FixedBinaryPart, FixedLIFPart, Fix
 from lava_ep.models.fixed_point.synapse import FixedSynapsePart, FixedWeights
 from lava_ep.models.message_passing.network import NetworkOfProcesses
 from lava_ep.models.message_passing.neuron import NeuronModel
-from lava_ep.models.message_passing.part import VarTypes
+from lava_ep.models.message_passing.part import VarTypes, has_noise
 from lava_ep.models.message_passing.synapse import BINARY_VARS, REAL_VARS, SynapseModel
 from lava_ep.models.messages import SummingInPort, as_integers
 from lava_ep.models.parts import levels_of
@@ -35,8 +35,13 @@ def format_of(proc_params: Mapping[str, Any], kind: str) -> Any:
     Raises
     ------
     InputError
-        If it was not given any.
+        If it was not given any, or is to measure with noise.
     """
+    if has_noise(proc_params):
+        raise InputError(
+            "noise of measurements: expected none in fixed point, where rules see integers; use a "
+            "model of tag floating_pt"
+        )
     found = proc_params.get("fixed_point")
     if found is None:
         raise InputError(

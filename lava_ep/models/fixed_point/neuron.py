@@ -106,10 +106,10 @@ class FixedNeuronPart(NeuronPart):
         """Return the biases of all neurons in units of states."""
         return np.tile(self._shifted_bias, self.state.shape[1] // self.bias.size)
 
-    def _move_bias(self, clock: Clock, first: Array, sign: int) -> None:
+    def _move_bias(self, clock: Clock, first: Array, second: Array, sign: int) -> None:
         span = clock.schedule.contrast_span * self._levels * len(first)
         unit = self._format.one / (1 << self._format.bias_exponent)
-        contrast = self.activation.sum(axis=0, dtype=np.int64) - first.sum(axis=0, dtype=np.int64)
+        contrast = second.sum(axis=0, dtype=np.int64) - first.sum(axis=0, dtype=np.int64)
         address = (self._format.index, Rounding.BIASES, clock.batch)
         move_at_random(
             self.bias,

@@ -20,6 +20,7 @@ from lava_ep.models.fused.dense_engine import DenseEngine
 from lava_ep.models.fused.engine import Engine
 from lava_ep.models.fused.layered_engine import LayeredEngine
 from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.fused.resistive_engine import ResistiveEngine
 from lava_ep.models.fused.spiking_engine import LIFEngine, SigmaDeltaEngine
 from lava_ep.models.messages import SummingInPort, as_integers
 from lava_ep.parameters import NetworkParameters
@@ -48,6 +49,10 @@ _LAYER_VAR = re.compile(rf"(hidden\d+|output)_({'|'.join(LAYER_FIELDS)})")
 
 def engine_for(spec: NetworkSpec) -> type[Engine] | type[LayeredEngine] | type[PartsEngine]:
     """Return the fastest engine that can run a network."""
+    if spec.resistive:
+        return ResistiveEngine
+    if spec.noise.sigma:
+        return PartsEngine
     if spec.bits_suffice:
         return Engine
     if dense_engine.suits(spec):
@@ -79,7 +84,7 @@ class EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
         super().__init__(proc_params)
         spec: NetworkSpec = proc_params["spec"]
         parameters: NetworkParameters = proc_params["parameters"]
-        self.schedule: PhaseSchedule = spec.phases.schedule(proc_params["seed"])
+        self.schedule: PhaseSchedule = spec.schedule(proc_params["seed"])
         self.learning: bool = proc_params["learning"]
         self.period = self.schedule.period(learning=self.learning)
         self.messages = spec.input_encoding.messages(self.period)

@@ -33,6 +33,7 @@ from lava_ep.spec import (
     LIFNeuronSpec,
     NetworkSpec,
     NeuronSpec,
+    ResistiveNeuronSpec,
     SigmaDeltaNeuronSpec,
     StockLIFNeuronSpec,
 )
@@ -44,7 +45,10 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
     """Make the neurons of a layer."""
     connection, layer, neuron = spec.connections[index], spec.layers[index], spec.neuron
     shape, biases = (batch, connection.n_post), connection.biases
-    rate = layer.bias_rate
+    common: dict[str, Any] = {
+        "bias_rate": layer.bias_rate,
+        "noise": spec.noise.of_layer(index),
+    }
     if isinstance(neuron, NeuronSpec):
         return BinaryPart(
             shape,
@@ -52,7 +56,7 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
             filter_rate=neuron.filter_rate,
             threshold=neuron.threshold,
             initial_state=neuron.initial_state,
-            bias_rate=rate,
+            **common,
         )
     if isinstance(neuron, SigmaDeltaNeuronSpec):
         return SigmaDeltaPart(
@@ -60,10 +64,12 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
             biases,
             filter_rate=neuron.filter_rate,
             step_size=neuron.step_size,
-            bias_rate=rate,
+            **common,
         )
     if isinstance(neuron, LIFNeuronSpec):
-        return LIFPart(shape, biases, neuron=neuron.constants, bias_rate=rate)
+        return LIFPart(shape, biases, neuron=neuron.constants, **common)
+    if isinstance(neuron, ResistiveNeuronSpec):
+        raise TypeError("neurons of kind resistive: expected ResistiveEngine for them")
     if isinstance(neuron, StockLIFNeuronSpec):
         raise InputError(f"neurons of kind {neuron.kind}: expected a backend of Loihi for them")
     return GradedPart(
@@ -75,8 +81,8 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
         nudge_current=neuron.nudge == "current",
         event_threshold=neuron.event_threshold,
         initial_state=neuron.initial_state,
-        bias_rate=rate,
         dtype=dtype,
+        **common,
     )
 
 
@@ -101,7 +107,8 @@ def _synapses(
     else:
         pre = pixel_receiver(spec, batch, dtype)
     post = receiver((batch, connection.n_post), dtype, spec.spikes)
-    return SynapsePart(weights, batch=batch, backward=index > 0, pre=pre, post=post)
+    noises = spec.noise.of_layer(index - 1) if index else None, spec.noise.of_layer(index)
+    return SynapsePart(weights, batch=batch, backward=index > 0, pre=pre, post=post, noises=noises)
 
 
 class Shard:
@@ -196,7 +203,8 @@ class PartsEngine:
         Number of batches learned from before.
     threads
         Threads to use; by default one for each core. With continual updates only the algebra of
-        matrices is shared among threads, as every step changes the weights of all samples.
+        matrices is shared among threads, as every step changes the weights of all samples; neither
+        with noise of measurements.
     dtype
         Type that is computed with: float32, or float64 for studies of graded networks.
 
@@ -230,7 +238,9 @@ class PartsEngine:
         rules = [layer.rule(decay, epoch_batches) for layer in spec.layers]
         layers = range(len(spec.layers))
         self.weights = [self.make_weights(index, rules[index]) for index in layers]
-        shards = 1 if schedule.continual else min(threads, batch)
+        # The noise of a batch is drawn at once.
+        whole = schedule.continual or spec.noise.sigma > 0
+        shards = 1 if whole else min(threads, batch)
         self.shards = [
             Shard(
                 [self.make_neurons(index, last - first) for index in layers],

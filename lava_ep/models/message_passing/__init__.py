@@ -8,6 +8,10 @@ from lava_ep.models.message_passing.neuron import (
     PySigmaDeltaNeuronModelFloat,
 )
 from lava_ep.models.message_passing.readout import PyReadoutModel, PyTargetModel
+from lava_ep.models.message_passing.resistive import (
+    PyConductanceSynapseModelFloat,
+    PyResistiveNeuronModelFloat,
+)
 from lava_ep.models.message_passing.source import (
     PyEventSourceModel,
     PyImageInjectorModel,
@@ -22,6 +26,7 @@ from lava_ep.models.message_passing.synapse import (
 __all__ = [
     "PyBinaryNeuronModelFloat",
     "PyBinarySynapseModelFloat",
+    "PyConductanceSynapseModelFloat",
     "PyConvSynapseModelFloat",
     "PyEventSourceModel",
     "PyGradedNeuronModelFloat",
@@ -30,6 +35,7 @@ __all__ = [
     "PyLIFNeuronModelFloat",
     "PyReadoutModel",
     "PyRealSynapseModelFloat",
+    "PyResistiveNeuronModelFloat",
     "PySigmaDeltaNeuronModelFloat",
     "PyTargetModel",
     "SubEPNetworkModel",

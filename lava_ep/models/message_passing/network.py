@@ -13,18 +13,20 @@ from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.readout import Target
+from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
 from lava_ep.spec import (
     LIFNeuronSpec,
     NetworkSpec,
     NeuronSpec,
+    ResistiveNeuronSpec,
     SigmaDeltaNeuronSpec,
     StockLIFNeuronSpec,
 )
 
-Neuron = BinaryNeuron | GradedNeuron | SigmaDeltaNeuron | LIFNeuron
-Synapse = BinarySynapse | RealSynapse | ConvSynapse
+Neuron = BinaryNeuron | GradedNeuron | SigmaDeltaNeuron | LIFNeuron | ResistiveNeuron
+Synapse = BinarySynapse | RealSynapse | ConvSynapse | ConductanceSynapse
 
 NEURON_VARS = ("bias", "state", "activation", "events")
 
@@ -44,6 +46,11 @@ class NetworkOfProcesses(AbstractSubProcessModel):
             neuron.s_out.connect(synapse.s_in_post)
         for below, synapse in zip(neurons[:-1], synapses[1:], strict=True):
             synapse.a_out_pre.connect(below.a_in)
+        if spec.resistive:
+            for synapse, neuron in zip(synapses, neurons, strict=True):
+                synapse.g_out_post.connect(neuron.g_in)
+            for below, synapse in zip(neurons[:-1], synapses[1:], strict=True):
+                synapse.g_out_pre.connect(below.g_in)
         labeled = proc.label_in.in_connections or proc.label_in.external_pipe_flag
         if proc.proc_params["learning"] and not labeled:
             raise InputError(
@@ -80,7 +87,7 @@ def _common(proc: EPNetwork) -> dict[str, Any]:
     spec: NetworkSpec = proc.proc_params["spec"]
     parameters: NetworkParameters = proc.proc_params["parameters"]
     return {
-        "schedule": spec.phases.schedule(proc.proc_params["seed"]),
+        "schedule": spec.schedule(proc.proc_params["seed"]),
         "learning": proc.proc_params["learning"],
         "first_batch": parameters.batch,
     }
@@ -102,6 +109,14 @@ def _synapse(proc: EPNetwork, index: int, further: dict[str, Any]) -> Synapse:
         **_common(proc),
         **further,
     }
+    if spec.noise.sigma:
+        below = spec.noise.of_layer(index - 1) if index else None
+        options["noises"] = below, spec.noise.of_layer(index)
+    if isinstance(spec.neuron, ResistiveNeuronSpec):
+        for name in ("normalization", "readings"):
+            del options[name]
+        voltage = spec.neuron.input_voltage if index == 0 else None
+        return ConductanceSynapse(input_voltage=voltage, **options)
     if layer.binary:
         options |= {
             "momentum": values.momentum,
@@ -127,6 +142,8 @@ def _neuron(proc: EPNetwork, index: int, further: dict[str, Any]) -> Neuron:
         **_common(proc),
         **further,
     }
+    if spec.noise.sigma:
+        options["noise"] = spec.noise.of_layer(index)
     neuron = spec.neuron
     if isinstance(neuron, NeuronSpec):
         return BinaryNeuron(
@@ -141,6 +158,8 @@ def _neuron(proc: EPNetwork, index: int, further: dict[str, Any]) -> Neuron:
         )
     if isinstance(neuron, LIFNeuronSpec):
         return LIFNeuron(neuron=neuron.constants, **options)
+    if isinstance(neuron, ResistiveNeuronSpec):
+        return ResistiveNeuron(layer=index + 1, diodes=index + 1 < len(spec.layers), **options)
     if isinstance(neuron, StockLIFNeuronSpec):
         raise InputError(f"neurons of kind {neuron.kind}: expected a backend of Loihi for them")
     return GradedNeuron(

@@ -18,6 +18,11 @@ from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 
 
+def noise_of(proc_params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the noise that a Process of neurons may have been given, as an option of its part."""
+    return {"noise": proc_params.get("noise")}
+
+
 class NeuronModel(PartModel):
     """Update the states from the currents of a step and send what changed."""
 
@@ -50,7 +55,7 @@ class PyBinaryNeuronModelFloat(NeuronModel):
     def make_part(self, proc_params: Mapping[str, Any]) -> BinaryPart:
         """Return neurons with binary activation."""
         names = ("initial_state", "bias_rate", "filter_rate", "threshold")
-        options = {name: proc_params[name] for name in names}
+        options = {name: proc_params[name] for name in names} | noise_of(proc_params)
         return BinaryPart(proc_params["shape"], proc_params["biases"], **options)
 
 
@@ -65,7 +70,7 @@ class PyGradedNeuronModelFloat(NeuronModel):
         """Return neurons with full-precision states."""
         names = ["initial_state", "bias_rate", "activation", "filter_rate", "time_step"]
         names += ["nudge_current", "event_threshold"]
-        options = {name: proc_params[name] for name in names}
+        options = {name: proc_params[name] for name in names} | noise_of(proc_params)
         return GradedPart(proc_params["shape"], proc_params["biases"], **options)
 
 
@@ -78,7 +83,8 @@ class PySigmaDeltaNeuronModelFloat(NeuronModel):
 
     def make_part(self, proc_params: Mapping[str, Any]) -> SigmaDeltaPart:
         """Return sigma-delta neurons."""
-        options = {name: proc_params[name] for name in ("bias_rate", "filter_rate", "step_size")}
+        names = ("bias_rate", "filter_rate", "step_size")
+        options = {name: proc_params[name] for name in names} | noise_of(proc_params)
         return SigmaDeltaPart(proc_params["shape"], proc_params["biases"], **options)
 
 
@@ -96,4 +102,5 @@ class PyLIFNeuronModelFloat(NeuronModel):
             proc_params["biases"],
             neuron=proc_params["neuron"],
             bias_rate=proc_params["bias_rate"],
+            **noise_of(proc_params),
         )

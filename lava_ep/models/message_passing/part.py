@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from lava.magma.core.model.py.type import LavaPyType
 
+from lava_ep.errors import InputError
 from lava_ep.models.message_passing.clock import ScheduledModel
 
 VarTypes = dict[str, type[np.generic]]
@@ -24,6 +25,11 @@ class _DeclaresVars(type(ScheduledModel)):  # type: ignore[misc]
         raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
 
 
+def has_noise(proc_params: Mapping[str, Any]) -> bool:
+    """Whether a Process was given noise of measurements, see `lava_ep.dynamics.Noise`."""
+    return any(proc_params.get(name) is not None for name in ("noise", "noises"))
+
+
 class PartModel(ScheduledModel, metaclass=_DeclaresVars):
     """A ProcessModel that receives, calls its part, and sends.
 
@@ -36,6 +42,8 @@ class PartModel(ScheduledModel, metaclass=_DeclaresVars):
 
     def __init__(self, proc_params: Mapping[str, Any]) -> None:
         super().__init__(proc_params)
+        if has_noise(proc_params) and self.clock.schedule.continual:
+            raise InputError("noise with continual updates: expected two-phase updates")
         self.part = self.make_part(proc_params)
 
     def make_part(self, proc_params: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from lava.magma.core.model.py.type import LavaPyType
 
 from lava_ep.dynamics import Phase
 from lava_ep.models.discovery import cpu_model
-from lava_ep.models.message_passing.part import PartModel, VarTypes
+from lava_ep.models.message_passing.part import PartModel, VarTypes, has_noise
 from lava_ep.models.messages import SummingInPort
 from lava_ep.models.parts import BitSynapsePart, SynapsePart, Weights, levels_of, receiver
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
@@ -52,7 +52,8 @@ class SynapseModel(PartModel):
             normalization=normalization,
         )
         post = receiver((batch, connection.n_post), weights.dtype, target)
-        return SynapsePart(weights, batch=batch, pre=pre, post=post)
+        noises = proc_params.get("noises", (None, None))
+        return SynapsePart(weights, batch=batch, pre=pre, post=post, noises=noises)
 
     def step(self) -> None:
         """Take a time step."""
@@ -89,7 +90,7 @@ class PyBinarySynapseModelFloat(SynapseModel):
     def make_part(self, proc_params: Mapping[str, Any]) -> BitSynapsePart | SynapsePart:
         """Return synapses that count bits, if the messages and the updates allow it."""
         counted = proc_params["readings"] == (None, None) and not proc_params["graded"]
-        if not counted or proc_params["schedule"].continual:
+        if not counted or proc_params["schedule"].continual or has_noise(proc_params):
             return super().make_part(proc_params)
         connection = proc_params["connection"]
         return BitSynapsePart(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lava_ep.dynamics import (
     LIF,
     Activation,
+    Noise,
     Phase,
     StepSize,
     activate,
@@ -21,6 +22,7 @@ from lava_ep.dynamics import (
     update_bias,
 )
 from lava_ep.models.parts.clock import Clock
+from lava_ep.models.parts.measurement import measured
 from lava_ep.models.parts.receiver import Steps
 
 Array = NDArray[Any]
@@ -47,6 +49,8 @@ class NeuronPart:
         Type of states and biases.
     levels
         Activation that means 1.0.
+    noise
+        Of the activations that the biases learn from, at the ends of two phases.
 
     Attributes
     ----------
@@ -74,6 +78,7 @@ class NeuronPart:
         initial_state: float = 0.0,
         dtype: npt.DTypeLike = np.float32,
         levels: int = 1,
+        noise: Noise | None = None,
     ) -> None:
         self.state = np.zeros(shape, dtype)
         self.activation = np.zeros(shape, activations)
@@ -83,6 +88,7 @@ class NeuronPart:
         self._initial_state = initial_state
         self._bias_rate = bias_rate
         self._levels = levels
+        self._noise = noise
 
     @property
     def readout(self) -> Array:
@@ -131,7 +137,7 @@ class NeuronPart:
             count = self._settle(current, target, 0.0 if target is None else clock.beta)
         self.events[clock.counter] += count
         if learns:
-            self._move_bias(clock, before, learns)
+            self._move_bias(clock, before, self.activation, learns)
         if clock.learning:
             self._remember(clock)
         return count
@@ -139,17 +145,17 @@ class NeuronPart:
     def learn(self, clock: Clock) -> None:
         """Move the biases by the contrast of the two remembered activations."""
         if self._bias_rate and not clock.schedule.continual:
-            self._move_bias(clock, self._first, clock.contrast_sign)
+            self._move_bias(clock, *self.bias_contrast(), clock.contrast_sign)
 
     def bias_contrast(self) -> tuple[Array, Array]:
         """Return the two activations that are contrasted at the end of a sample."""
-        return self._first, self.activation
+        return self._first, self.activation if self._noise is None else self._second
 
-    def _move_bias(self, clock: Clock, first: Array, sign: int) -> None:
+    def _move_bias(self, clock: Clock, first: Array, second: Array, sign: int) -> None:
         update_bias(
             self.bias,
             first,
-            self.activation,
+            second,
             rate=self._bias_rate,
             sign=sign,
             span=clock.schedule.contrast_span * self._levels,
@@ -160,7 +166,13 @@ class NeuronPart:
         if clock.restorable:
             self._free = {name: getattr(self, name).copy() for name in self.CONDITION}
         if clock.remembers:
-            self._first = self.activation.copy()
+            self._first = self._measured(clock, 0)
+        if clock.at_end and self._noise is not None:
+            self._second = self._measured(clock, 1)
+
+    def _measured(self, clock: Clock, phase: int) -> Array:
+        """Return the activations as the biases see them, in one of the contrasted phases."""
+        return measured(self._noise, self.activation, clock, phase, self._levels)
 
     def _restore(self) -> None:
         """Return to the free state, and send what receivers need to follow."""

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.dynamics import Noise
 from lava_ep.models.parts.clock import Clock
+from lava_ep.models.parts.measurement import measured
 from lava_ep.models.parts.receiver import Receiver
 from lava_ep.models.parts.weights import Contrast, Weights
 
@@ -52,6 +54,8 @@ class SynapsePart:
         Whether anybody listens to the currents back to the sources; may be set later.
     pre, post
         How the messages of the two ends are read; by default they are changes.
+    noises
+        Of the activations of the two ends that the synapses learn from, at the ends of two phases.
 
     Attributes
     ----------
@@ -70,7 +74,9 @@ class SynapsePart:
         backward: bool = True,
         pre: Receiver | None = None,
         post: Receiver | None = None,
+        noises: tuple[Noise | None, Noise | None] = (None, None),
     ) -> None:
+        self._noises = noises
         self.store = weights
         self.synaptic_operations = np.zeros(2, np.int64)
         connection, dtype = weights.connection, weights.dtype
@@ -100,11 +106,15 @@ class SynapsePart:
         before = self._moment() if sign else None
         self._receive(clock, pre, post)
         if before is not None:
-            self.store.apply(self._contrast(before), batch=self._batch, sign=sign, clock=clock)
+            contrast = self._contrast(before, self._moment())
+            self.store.apply(contrast, batch=self._batch, sign=sign, clock=clock)
             self._follow_weights()
-        if clock.remembers and self.store.rule is not None:
-            self._first = self._moment()
-            self._first_energy = self._energy()
+        if self.store.rule is not None:
+            if clock.remembers:
+                self._first = self._measured(clock, 0)
+                self._first_energy = self._energy()
+            if clock.learning and clock.at_end and self._noisy:
+                self._second = self._measured(clock, 1)
 
     def learn(self, clock: Clock) -> None:
         """Learn from the contrast of the two remembered moments, unless every step did."""
@@ -125,7 +135,7 @@ class SynapsePart:
 
     def contrast(self) -> Contrast:
         """Return the contrast between the remembered moment and the present one."""
-        return self._contrast(self._first)
+        return self._contrast(self._first, self._second if self._noisy else self._moment())
 
     def energy_change(self) -> float:
         r"""Return the change of :math:`\sum b \cdot W a` since then, without the scaling factor."""
@@ -187,13 +197,26 @@ class SynapsePart:
         if pre:
             self.current_pre = _scaled(self._currents.pre, gain_pre, self.current_pre)
 
+    @property
+    def _noisy(self) -> bool:
+        return any(noise is not None for noise in self._noises)
+
     def _moment(self) -> Moment:
         located = self._currents.located(self._post.activation)
         return Moment(self._pre.activation.copy(), located.copy())
 
-    def _contrast(self, before: Moment) -> Contrast:
-        """Return the contrast between an earlier moment and the present one."""
-        now, connection = self._moment(), self.store.connection
+    def _measured(self, clock: Clock, phase: int) -> Moment:
+        """Return the present moment as the synapses see it, in one of the contrasted phases."""
+        if not self._noisy:
+            return self._moment()
+        pre, post = self._noises
+        targets = measured(post, self._post.activation, clock, phase, self.store.target_levels)
+        sources = measured(pre, self._pre.activation, clock, phase, self.store.levels)
+        return Moment(sources, self._currents.located(targets).copy())
+
+    def _contrast(self, before: Moment, now: Moment) -> Contrast:
+        """Return the contrast between two moments."""
+        connection = self.store.connection
         moved_post = now.located - before.located
         moved_pre = now.pre - before.pre
         if self.store.untied:

@@ -1,0 +1,235 @@
+"""Deep resistive networks as Lava Processes: nodes and conductances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from numpy.typing import NDArray
+
+from lava_ep.dynamics import SGD, Dense, PhaseSchedule
+from lava_ep.errors import InputError
+from lava_ep.processes.neuron import add_ports_and_vars
+
+
+class ResistiveNeuron(AbstractProcess):
+    r"""A layer of nodes of a circuit, each at the voltage where the energy is lowest.
+
+    .. math:: v_k \leftarrow \mathrm{clamp}\!\left(
+        \frac{I_k + \mathrm{bias}_k + \beta y_k}{G_k + \beta}\right), \qquad
+        I_k = \sum_j g_{jk} v_j, \quad G_k = \sum_j g_{jk}
+
+    Odd layers move in the first, third, … time step of each phase and even layers in the others,
+    so that two steps are a sweep of exact block coordinate descent: every layer knows the newest
+    voltages of its neighbors, and itself when its turn is, from its own copy of the schedule.
+    Ideal diodes keep the first half of the nodes at 0 or above and the second half at 0 or below.
+    A node sends the changes of its voltage. (Scellier 2024, "A fast algorithm to simulate nonlinear
+    resistive networks".)
+
+    Parameters
+    ----------
+    shape
+        (batch, n).
+    schedule
+        The nodes' own copy of the phases, each of an even number of time steps.
+    layer
+        Number of the layer, 1 for the one that is connected to the pixels.
+    bias
+        Initial currents into the nodes, (n,).
+    learning
+        Whether samples have nudged phases, after which the biases learn.
+    diodes
+        Whether there are diodes; there are none at the output.
+    bias_rate
+        Learning rate of the biases; 0 keeps them fixed.
+    first_batch
+        Number of batches learned from before this run; it selects the random sign of beta.
+
+    Attributes
+    ----------
+    a_in : InPort
+        Current :math:`I`, (batch, n) float, every step; several connections are added.
+    g_in : InPort
+        Conductance :math:`G`, (n,) float, every step; several connections are added.
+    target_in : InPort
+        Target :math:`y`, (batch, n), 0 or 1, every step; connect it to output nodes.
+    s_out : OutPort
+        Changes of the voltages, (batch, n) float32, every step.
+    state_out : OutPort
+        Voltages :math:`v`, (batch, n) float32, every step.
+    state, activation, bias : Var
+        :math:`v` (batch, n), the same again, and the biases.
+    events : Var
+        Number of changes since the start, (2,): free phases, nudged phases.
+
+    Raises
+    ------
+    InputError
+        If ``shape`` and ``bias`` do not fit, ``layer`` is below 1, a phase has an odd number of
+        time steps, updates are continual, or half of the nodes is no whole number.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, int],
+        schedule: PhaseSchedule,
+        layer: int = 1,
+        bias: NDArray[np.float32] | float = 0.0,
+        learning: bool = True,
+        diodes: bool = True,
+        bias_rate: float = 0.0,
+        first_batch: int = 0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            shape=shape,
+            schedule=schedule,
+            layer=layer,
+            learning=learning,
+            diodes=diodes,
+            bias_rate=bias_rate,
+            first_batch=first_batch,
+            biases=shape[1],
+            name=name,
+            **kwargs,
+        )
+        if np.ndim(bias) and np.shape(bias) != shape[1:]:
+            raise InputError(f"bias has shape {np.shape(bias)}: expected {shape[1:]} or a number")
+        if layer < 1:
+            raise InputError(f"layer={layer}: expected 1 or more")
+        if diodes and shape[1] % 2:
+            raise InputError(
+                f"{shape[1]} nodes with diodes: expected an even number, half of them each way"
+            )
+        check_sweeps(schedule)
+        add_ports_and_vars(self, shape, bias)
+        self.g_in = InPort(shape=shape[1:])
+
+
+class ConductanceSynapse(AbstractProcess):
+    r"""Conductances :math:`g_{jk} \ge 0` between two layers of nodes.
+
+    Currents :math:`I_k = \sum_j g_{jk} v_j` to the targets and :math:`I_j = \sum_k g_{jk} v_k` to
+    the sources, from the changes received up to the step before. At the end of a sample each
+    conductance contrasts the power that it takes at the ends of two phases,
+
+    .. math:: g \leftarrow \max\!\left(g - \frac{\eta}{2\beta} \left\langle
+        \tfrac12 (v_j - v_k)^2|_{+\beta} - \tfrac12 (v_j - v_k)^2|_{-\beta}
+        \right\rangle, 0\right),
+
+    see `lava_ep.dynamics.resistive.conductance_contrast`.
+
+    Parameters
+    ----------
+    weights
+        Conductances, (n_post, n_pre).
+    batch
+        Size of the batch axis.
+    schedule
+        The synapses' own copy of the phases.
+    learning_rule
+        `SGD`, or ``None`` for conductances that never change.
+    learning
+        Whether samples have nudged phases at all.
+    levels
+        Pixel value that means 1.0, with ``input_voltage``.
+    input_voltage
+        A, if the sources are pixels x: each is two sources, +A x and, after all of these, -A x, so
+        that there are n_pre / 2 of them. ``None`` if the sources are nodes.
+    first_batch
+        Number of batches learned from before this run.
+
+    Attributes
+    ----------
+    s_in_pre, s_in_post : InPort
+        Changes of the voltages at the two ends, (batch, n_pre) and (batch, n_post), or of pixels,
+        (batch, n_pre / 2) integers, every step.
+    a_out_post, a_out_pre : OutPort
+        Currents to the two ends, (batch, n_post) and (batch, n_pre) float32, every step. Nothing is
+        computed backward where ``a_out_pre`` is not connected, as with pixels.
+    g_out_post, g_out_pre : OutPort
+        Sums of the conductances at each node, (n_post,) and (n_pre,) float32, every step.
+    weights : Var
+        (n_post, n_pre).
+    synaptic_operations : Var
+        Changes times the conductances they reach since the start, (2,): free and nudged phases.
+
+    Raises
+    ------
+    InputError
+        If ``weights`` is not a matrix of numbers of 0 or more, ``batch`` or ``levels`` is below 1,
+        ``input_voltage`` is not positive or does not go with an odd number of sources, or updates
+        are continual.
+    """
+
+    def __init__(
+        self,
+        *,
+        weights: NDArray[np.float32],
+        batch: int,
+        schedule: PhaseSchedule,
+        learning_rule: SGD | None = None,
+        learning: bool = True,
+        levels: int = 1,
+        input_voltage: float | None = None,
+        first_batch: int = 0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        weights = np.asarray(weights)
+        super().__init__(
+            connection=Dense(*weights.shape[::-1]) if weights.ndim == 2 else None,
+            batch=batch,
+            schedule=schedule,
+            learning_rule=learning_rule,
+            learning=learning,
+            levels=levels,
+            input_voltage=input_voltage,
+            first_batch=first_batch,
+            name=name,
+            **kwargs,
+        )
+        if weights.ndim != 2:
+            raise InputError(f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix")
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise InputError(f"weights of shape {weights.shape}: expected numbers of 0 or more")
+        for value, what in ((batch, "batch"), (levels, "levels")):
+            if value < 1:
+                raise InputError(f"{what}={value}: expected at least 1")
+        n_post, n_pre = weights.shape
+        if input_voltage is not None and (not input_voltage > 0 or n_pre % 2):
+            raise InputError(
+                f"input_voltage={input_voltage} with {n_pre} sources: expected a positive voltage "
+                "and two sources for each pixel"
+            )
+        check_sweeps(schedule)
+        self.s_in_pre = InPort(shape=(batch, n_pre // 2 if input_voltage else n_pre))
+        self.s_in_post = InPort(shape=(batch, n_post))
+        self.a_out_post = OutPort(shape=(batch, n_post))
+        self.a_out_pre = OutPort(shape=(batch, n_pre))
+        self.g_out_post = OutPort(shape=(n_post,))
+        self.g_out_pre = OutPort(shape=(n_pre,))
+        self.weights = Var(shape=weights.shape, init=weights)
+        self.synaptic_operations = Var(shape=(2,), init=0)
+
+
+def check_sweeps(schedule: PhaseSchedule) -> None:
+    """Check that phases consist of sweeps, and that two of them are contrasted.
+
+    Raises
+    ------
+    InputError
+        If they are not.
+    """
+    if schedule.free_steps % 2 or schedule.nudged_steps % 2:
+        raise InputError(
+            f"phases of {schedule.free_steps} and {schedule.nudged_steps} time steps: expected "
+            "even numbers, as every sweep over a resistive network takes two"
+        )
+    if schedule.continual:
+        raise InputError("continual updates of a resistive network: expected two-phase updates")
