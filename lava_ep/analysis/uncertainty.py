@@ -7,8 +7,9 @@ as without noise; beyond, it does not. The test accuracy is fitted by a logistic
 
 .. math:: a(\sigma) = c + \frac{a_0 - c}{1 + (\sigma/\sigma_c)^k},
 
-so that :math:`\sigma_c` is where half of what was learned beyond chance, c = 1 / classes, is
-lost. As noise averages out, :math:`\sigma_c \propto \sqrt N`.
+so that :math:`\sigma_c` is where half of what noise can take is lost; what is left, c, lies at
+chance or above, as random hidden nodes are features, too. Networks of all N share :math:`a_0`, c
+and k. As noise averages out, :math:`\sigma_c \propto \sqrt N`.
 
 An estimate of :math:`\sigma_c` is the deviation at which noise alone moves a weight of the first
 layer as far as its initial size: each update of rate :math:`\eta` moves it by
@@ -30,7 +31,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,9 @@ CONFIDENCE = 0.95
 
 SMALLEST_LOSS = 0.1
 """Accuracy that has to be lost by noise before its threshold can be found."""
+
+FEWEST_SIGMAS = 4
+"""Different sigmas that a threshold is found from."""
 
 TRAININGS = "trainings.jsonl"
 PLAN = "plan.json"
@@ -106,8 +109,8 @@ class Threshold:
         :math:`\sigma_c`.
     low, high
         Its confidence interval, see `CONFIDENCE`.
-    clean, chance
-        Accuracies :math:`a_0` far below, fitted, and :math:`c` far above.
+    clean, left
+        Accuracies :math:`a_0` far below and :math:`c` far above.
     steepness
         k.
     """
@@ -116,13 +119,13 @@ class Threshold:
     low: float
     high: float
     clean: float
-    chance: float
+    left: float
     steepness: float
 
     def accuracy(self, sigma: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the fitted accuracy."""
-        arguments = self.clean, math.log(self.sigma), math.log(self.steepness)
-        return _logistic(np.asarray(sigma, np.float64), *arguments, chance=self.chance)
+        arguments = self.clean, self.left, math.log(self.sigma), math.log(self.steepness)
+        return _logistic(np.asarray(sigma, np.float64), *arguments)
 
 
 @dataclass(frozen=True)
@@ -563,20 +566,18 @@ def summarize(trainings: Sequence[Training], estimate: float | None, classes: in
             for training in some
         ]
 
-    by_samples: dict[int, Threshold | None] = {}
+    groups = {}
     for number in sorted({training.samples for training in noisy}):
         some = [training for training in noisy if training.samples == number]
-        sigmas = [training.sigma for training in some]
-        by_samples[number] = fit_threshold(
-            sigmas, accuracies(some), accuracies(clean), chance=chance
-        )
+        groups[number] = [training.sigma for training in some], accuracies(some)
+    by_samples = fit_thresholds(groups, accuracies(clean))
     deviations = [training.deviation for training in noisy]
     exponent, error = _power({n: t for n, t in by_samples.items() if t is not None})
     gain = _gain(deviations, accuracies(noisy), accuracies(clean))
     return DataResult(
         data=trainings[0].data,
         by_samples=by_samples,
-        collapsed=fit_threshold(deviations, accuracies(noisy), accuracies(clean), chance=chance),
+        collapsed=fit_threshold(deviations, accuracies(noisy), accuracies(clean)),
         exponent=exponent,
         exponent_error=error,
         estimate=estimate,
@@ -587,67 +588,89 @@ def summarize(trainings: Sequence[Training], estimate: float | None, classes: in
 
 
 def _logistic(
-    sigma: NDArray[np.float64], clean: float, middle: float, steepness: float, *, chance: float
+    sigma: NDArray[np.float64],
+    clean: float,
+    left: float,
+    middle: float | NDArray[np.float64],
+    steepness: float,
 ) -> NDArray[np.float64]:
     """Return the function at the top of this module, of the logarithms of sigma_c and k."""
     with np.errstate(divide="ignore"):
         far = np.exp(steepness) * (np.log(sigma) - middle)
-    found: NDArray[np.float64] = chance + (clean - chance) / (1 + np.exp(np.clip(far, -500, 500)))
+    found: NDArray[np.float64] = left + (clean - left) / (1 + np.exp(np.clip(far, -500, 500)))
     return found
 
 
 def fit_threshold(
-    sigmas: Sequence[float],
-    accuracies: Sequence[float],
-    clean: Sequence[float] = (),
-    *,
-    chance: float,
+    sigmas: Sequence[float], accuracies: Sequence[float], clean: Sequence[float] = ()
 ) -> Threshold | None:
-    r"""Fit :math:`\sigma_c` by least squares.
+    r"""Fit one :math:`\sigma_c`; see `fit_thresholds`."""
+    return fit_thresholds({1: (sigmas, accuracies)}, clean)[1]
+
+
+def fit_thresholds(
+    groups: Mapping[int, tuple[Sequence[float], Sequence[float]]], clean: Sequence[float] = ()
+) -> dict[int, Threshold | None]:
+    r"""Fit :math:`\sigma_c` of several groups, such as N, of which all else is the same.
 
     Parameters
     ----------
-    sigmas, accuracies
-        Of trainings with noise.
+    groups
+        Sigmas and accuracies of trainings with noise.
     clean
         Accuracies of trainings without.
-    chance
-        Accuracy of a guess.
 
     Returns
     -------
-    Threshold or None
-        ``None`` if there are too few trainings, accuracy is never lost or always, or the middle
-        lies outside of what was tried.
+    dict
+        ``None`` for all if there are too few trainings, or accuracy is never lost; for a group, if
+        the middle lies outside of what was tried.
     """
-    x = np.array([*sigmas, *(0.0 for _ in clean)])
-    y = np.array([*accuracies, *clean])
-    free = len(y) - 3
-    if free < 1 or len(set(sigmas)) < 4 or np.ptp(y) < SMALLEST_LOSS:
-        return None
-    middle = float(np.interp(-(y.max() + chance) / 2, *_falling(sigmas, accuracies)))
-    start = (float(y.max()), middle, math.log(3.0))
-    bounds = ([0, -np.inf, math.log(0.3)], [1, np.inf, math.log(100.0)])
-    function = partial(_logistic, chance=chance)
+    none: dict[int, Threshold | None] = dict.fromkeys(groups)
+    x = np.array([*(s for sigmas, _ in groups.values() for s in sigmas), *(0.0 for _ in clean)])
+    y = np.array([*(a for _, some in groups.values() for a in some), *clean])
+    sizes = [*(len(sigmas) for sigmas, _ in groups.values()), len(clean)]
+    which = np.repeat([*range(len(groups)), 0], sizes)
+    free = len(y) - 3 - len(groups)
+    if free < 1 or np.ptp(y) < SMALLEST_LOSS:
+        return none
+    if any(len(set(sigmas)) < FEWEST_SIGMAS for sigmas, _ in groups.values()):
+        return none
+    half = -(y.max() + y.min()) / 2
+    middles = [float(np.interp(half, *_falling(*group))) for group in groups.values()]
+    start = (float(y.max()), float(y.min()), math.log(3.0), *middles)
+    unbound = [np.inf] * len(groups)
+    low, high = [0, 0, math.log(0.3)], [1, 1, math.log(100.0)]
+    bounds = ([*low, *(-bound for bound in unbound)], [*high, *unbound])
+
+    def function(
+        sigma: NDArray[np.float64], clean: float, left: float, steepness: float, *middles: float
+    ) -> NDArray[np.float64]:
+        return _logistic(sigma, clean, left, np.array(middles)[which], steepness)
+
     with warnings.catch_warnings():
         warnings.simplefilter("error", OptimizeWarning)
         try:
             best, covariance = curve_fit(function, x, y, p0=start, bounds=bounds, max_nfev=5000)
         except (OptimizeWarning, RuntimeError, ValueError):
-            return None
-    top, middle, steepness = (float(value) for value in best)
-    inside = math.log(min(sigmas)) < middle < math.log(max(sigmas))
-    half = float(student.ppf((1 + CONFIDENCE) / 2, free)) * math.sqrt(covariance[1, 1])
-    if not inside or top - chance < SMALLEST_LOSS or not half < 20:
-        return None
-    return Threshold(
-        sigma=math.exp(middle),
-        low=math.exp(middle - half),
-        high=math.exp(middle + half),
-        clean=top,
-        chance=chance,
-        steepness=math.exp(steepness),
-    )
+            return none
+    top, bottom, steepness = (float(value) for value in best[:3])
+    if top - bottom < SMALLEST_LOSS:
+        return none
+    quantile = float(student.ppf((1 + CONFIDENCE) / 2, free))
+    found = dict(none)
+    for index, (name, (sigmas, _)) in enumerate(groups.items(), start=3):
+        middle, reach = float(best[index]), quantile * math.sqrt(covariance[index, index])
+        if math.log(min(sigmas)) < middle < math.log(max(sigmas)) and reach < 20:
+            found[name] = Threshold(
+                sigma=math.exp(middle),
+                low=math.exp(middle - reach),
+                high=math.exp(middle + reach),
+                clean=top,
+                left=bottom,
+                steepness=math.exp(steepness),
+            )
+    return found
 
 
 def _falling(

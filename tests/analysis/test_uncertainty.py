@@ -68,7 +68,7 @@ def test_a_threshold_is_found_within_its_interval():
     inside = []
     for _ in range(100):
         noisy = accuracy(SIGMAS) + rng.normal(0, 0.02, SIGMAS.size)
-        found = fit_threshold(SIGMAS, noisy, [0.9, 0.91], chance=0.1)
+        found = fit_threshold(SIGMAS, noisy, [0.9, 0.91])
         assert found.low < found.sigma < found.high
         inside.append(found.low < CRITICAL < found.high)
         assert found.sigma == pytest.approx(CRITICAL, rel=0.2)
@@ -87,7 +87,7 @@ def test_a_threshold_is_found_within_its_interval():
     ],
 )
 def test_no_threshold_is_found_where_there_is_none(sigmas, accuracies):
-    assert fit_threshold(list(sigmas), list(accuracies), [0.9], chance=0.1) is None
+    assert fit_threshold(list(sigmas), list(accuracies), [0.9]) is None
 
 
 def test_the_law_of_the_root_is_seen(logistic, experiment, digits, tmp_path):
@@ -155,7 +155,7 @@ def test_networks_that_break_down_count_as_chance():
     ]
     found = summarize(broken, 0.02, 10)
     assert found.by_samples[1].sigma == pytest.approx(CRITICAL, rel=0.1)
-    assert found.by_samples[1].chance == 0.1
+    assert found.by_samples[1].left == pytest.approx(0.1, abs=0.02)
     assert found.exponent is None and found.gain is None
 
 
