@@ -31,7 +31,7 @@ from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, prese
 if TYPE_CHECKING:
     from lava_ep.analysis.efficiency import Account
     from lava_ep.data import Dataset
-    from lava_ep.training import RunFolder
+    from lava_ep.training import Ranks, RunFolder
 
 DEFAULT_PRESET = "binary-digits"
 
@@ -154,7 +154,6 @@ def train(
     from lava_ep.data import load_experiment
 
     started = time.perf_counter()
-    _check_execution([backend] if backend else [], threads)
     given = {
         "data.name": data,
         "data.limit_train": limit_train,
@@ -162,51 +161,67 @@ def train(
         "training.batch_size": batch,
         "training.seed": seed,
     }
-    if resume:
-        changes = [key for key, value in given.items() if value is not None]
-        changes += [f"--set {assignment}" for assignment in assignments or []]
-        if out is None:
-            raise InputError("--resume: say which run to go on with, by --out DIR")
-        if preset or spec or changes:
-            raise InputError(
-                f"--resume: {', '.join(changes) or '--preset/--spec'} cannot change a run that has "
-                "begun; only --epochs can"
-            )
-        folder = training.RunFolder.open(out)
-        backend = backend or str(folder.about()["backend"])
-        _check_execution([backend], threads)
-        runs = [
-            training.open_run(present.path, data_dir=data_dir, epochs=epochs)
-            for present in (folder, folder.baseline)
-            if present.exists()
-        ]
-    else:
+
+    def prepare() -> tuple[list[tuple[RunFolder, ExperimentSpec, Dataset]], str, Path]:
+        """Read and check everything, and make the folder."""
+        _check_execution([backend] if backend else [], threads)
+        if resume:
+            changes = [key for key, value in given.items() if value is not None]
+            changes += [f"--set {assignment}" for assignment in assignments or []]
+            if out is None:
+                raise InputError("--resume: say which run to go on with, by --out DIR")
+            if preset or spec or changes:
+                raise InputError(
+                    f"--resume: {', '.join(changes) or '--preset/--spec'} cannot change a run "
+                    "that has begun; only --epochs can"
+                )
+            folder = training.RunFolder.open(out)
+            chosen = backend or str(folder.about()["backend"])
+            _check_execution([chosen], threads)
+            runs = [
+                training.open_run(present.path, data_dir=data_dir, epochs=epochs)
+                for present in (folder, folder.baseline)
+                if present.exists()
+            ]
+            for _, experiment, _ in runs:
+                training.check_ranks(experiment, chosen, ranks)
+            return runs, chosen, out
+
         experiment = _experiment(preset, spec, {**given, "training.epochs": epochs}, assignments)
-        backend = backend or default_backend(experiment.network)
-        training.check_execution(experiment, backend)
+        default = default_backend(experiment.network) if ranks.size == 1 else "fused"
+        chosen = backend or default
+        training.check_execution(experiment, chosen)
+        training.check_ranks(experiment, chosen, ranks)
         dataset = load_experiment(experiment, data_dir=data_dir)
         training.check_fit(experiment, dataset)
-        if out is None:
+        folder_path = out
+        if folder_path is None:
             name = preset or (spec.stem if spec else DEFAULT_PRESET)
-            out = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+            folder_path = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
         about = training.describe_run(
             experiment,
             dataset,
-            backend=backend,
+            backend=chosen,
             command=shlex.join(["lava-ep", *sys.argv[1:]]),
             data_dir=data_dir,
         )
         baseline = experiment.with_frozen_input_layer() if frozen_baseline else None
-        folder = training.RunFolder.create(out, experiment, about, baseline=baseline)
+        folder = training.RunFolder.create(folder_path, experiment, about, baseline=baseline)
         runs = [(folder, experiment, dataset)]
         if baseline is not None:
             runs.append((folder.baseline, baseline, dataset))
-    display = Console(stderr=as_json)
-    results = [_train(*run, backend, threads, resume, display) for run in runs]
-    result = _result(results[0], runs[0][1], backend, out)
+        return runs, chosen, folder_path
+
+    with training.open_ranks() as ranks:
+        runs, used, run_dir = ranks.from_first(prepare)
+        display = Console(stderr=as_json, quiet=not ranks.first)
+        results = [_train(*run, used, threads, resume, display, ranks) for run in runs]
+    if not ranks.first:
+        return
+    result = _result(results[0], runs[0][1], used, run_dir)
     result["seconds"] = round(time.perf_counter() - started, 3)
     if report_wanted:
-        display.print(f"Report: {_write_report(out, data_dir)}", soft_wrap=True)
+        display.print(f"Report: {_write_report(run_dir, data_dir)}", soft_wrap=True)
     _finish(result, as_json, display)
 
 
@@ -837,6 +852,7 @@ def _train(
     threads: int | None,
     resume: bool,
     display: Console,
+    ranks: Ranks,
 ) -> list[dict[str, Any]]:
     """Train with a live progress bar."""
     from lava_ep.training import Trainer
@@ -852,7 +868,7 @@ def _train(
     binary = any(layer.binary for layer in experiment.network.layers)
     display.print(
         f"{experiment.network}{frozen} on {dataset.name}, {backend}, "
-        f"seed {experiment.training.seed}",
+        f"seed {experiment.training.seed}" + (f", {ranks.size} ranks" if ranks.size > 1 else ""),
         highlight=False,
     )
     with Progress(*columns, console=display, transient=True) as bar:
@@ -890,6 +906,7 @@ def _train(
             backend=backend,
             threads=threads,
             folder=folder,
+            ranks=ranks,
             on_progress=on_progress,
             on_epoch=on_epoch,
         )

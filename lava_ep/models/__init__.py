@@ -19,6 +19,7 @@ from lava_ep.models import message_passing  # isort: skip
 from lava_ep.models import fixed_point  # isort: skip
 from lava_ep.models import loihi  # isort: skip
 from lava_ep.models import fused  # isort: skip
+from lava_ep.models import data_parallel  # isort: skip
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,7 @@ __all__ = [
     "BackendCfg",
     "LoihiBackend",
     "check_backend",
+    "data_parallel",
     "default_backend",
     "find_backend",
     "fixed_point",

@@ -3,6 +3,7 @@
 from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.readout import Readout, Target
+from lava_ep.processes.share import EPNetworkShare
 from lava_ep.processes.source import EventSource, ImageInjector, ImageSource
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
@@ -12,6 +13,7 @@ __all__ = [
     "BinarySynapse",
     "ConvSynapse",
     "EPNetwork",
+    "EPNetworkShare",
     "EventSource",
     "GradedNeuron",
     "ImageInjector",

@@ -1,6 +1,7 @@
 """Training: sessions with a running network, run folders, and the trainer."""
 
 from lava_ep.training.evaluation import Evaluation, evaluate
+from lava_ep.training.ranks import MPIRanks, Ranks, check_ranks, open_ranks
 from lava_ep.training.run_folder import RunFolder, read_checkpoint
 from lava_ep.training.session import Counters, NetworkSession
 from lava_ep.training.sessions import Session, check_execution, open_session
@@ -18,17 +19,21 @@ from lava_ep.training.trainer import (
 __all__ = [
     "Counters",
     "Evaluation",
+    "MPIRanks",
     "NetworkSession",
     "Progress",
+    "Ranks",
     "RunFolder",
     "Session",
     "StockSession",
     "Trainer",
     "check_execution",
     "check_fit",
+    "check_ranks",
     "describe_run",
     "evaluate",
     "load_run_data",
+    "open_ranks",
     "open_run",
     "open_session",
     "per_sample",

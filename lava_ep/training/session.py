@@ -17,6 +17,7 @@ from lava_ep.parameters import LayerParameters, NetworkParameters
 from lava_ep.processes import EPNetwork, ImageInjector, Readout
 from lava_ep.runtime import supervised
 from lava_ep.spec import NetworkSpec
+from lava_ep.training.ranks import Ranks
 
 SEND_AHEAD = 8
 """Batches the host sends before it waits for the first result."""
@@ -46,6 +47,10 @@ class Counters:
             self.synaptic_operations - earlier.synaptic_operations,
             self.flips - earlier.flips,
         )
+
+    def over(self, ranks: Ranks) -> Counters:
+        """Return the activity on all ranks; as they have the same weights, flips are the same."""
+        return Counters(ranks.sum(self.events), ranks.sum(self.synaptic_operations), self.flips)
 
 
 class NetworkSession:
@@ -97,7 +102,7 @@ class NetworkSession:
         self._whole_batches = whole_batches and not stepwise
         self.period = 1 if self._whole_batches else schedule.period(learning=learning)
         phases: dict[str, Any] = {"schedule": schedule, "learning": learning}
-        self.network = EPNetwork(
+        self.network = self._network(
             spec=spec,
             batch=batch,
             seed=seed,
@@ -128,6 +133,10 @@ class NetworkSession:
             self._injector.label_out.connect(self.network.label_in)
         self.network.state_out.connect(self._readout.state_in)
         self._stack = ExitStack()
+
+    def _network(self, **options: Any) -> EPNetwork:
+        """Make the network."""
+        return EPNetwork(**options)
 
     def __enter__(self) -> NetworkSession:
         self._run = self._stack.enter_context(
@@ -175,10 +184,14 @@ class NetworkSession:
             while sent < min(received + SEND_AHEAD, batches):
                 self._send(images, labels, sent)
                 sent += 1
-            scores = self._scores.get()
+            scores = self._learned()
             yield scores[: samples - received * self.batch]
         self._run.wait()
         self._batches_learned += batches if self.learning else 0
+
+    def _learned(self) -> NDArray[np.float32]:
+        """Return the scores of the next batch, and do the host's part in learning from it."""
+        return self._scores.get()
 
     def _send(
         self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None, number: int
