@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -204,6 +205,15 @@ def launched_ranks(environment: Mapping[str, str] = os.environ) -> int:
     return max((int(size) for size in sizes if size.isdecimal()), default=1)
 
 
+def _shared_files() -> set[Path]:
+    """Return the files of shared memory that this process has mapped (Linux only)."""
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        return set()
+    found = {Path(line.split()[-1]) for line in maps.read_text().splitlines()}
+    return {path for path in found if path.parent == Path("/dev/shm") and path.exists()}
+
+
 def open_ranks() -> Ranks:
     """Return the ranks that this process is one of, to be entered by ``with``.
 
@@ -219,6 +229,7 @@ def open_ranks() -> Ranks:
     launched = launched_ranks()
     if launched == 1:
         return Ranks()
+    before = _shared_files()
     try:
         import mpi4py
 
@@ -235,6 +246,11 @@ def open_ranks() -> Ranks:
             f"started as {launched} ranks, but {MPI.get_vendor()[0]}, which mpi4py uses, knows of "
             f"{MPI.COMM_WORLD.Get_size()}; start it with the mpirun of that MPI"
         )
+    # Shared memory by which ranks of one machine talk needs no name once all have mapped it, and
+    # without one, the kernel frees it however the ranks end.
+    MPI.COMM_WORLD.Barrier()
+    for path in _shared_files() - before:
+        path.unlink(missing_ok=True)
     return MPIRanks(MPI.COMM_WORLD)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -257,12 +257,15 @@ class Trainer:
         return int(self.ranks.sum(np.array([count], np.int64))[0])
 
     def _exhausted(self) -> bool:
-        """Whether the test accuracy has not improved for ``patience`` epochs."""
-        patience = self.spec.training.patience
-        if patience is None or len(self.metrics) <= patience:
-            return False
-        accuracies = [entry["test_accuracy"] for entry in self.metrics]
-        return bool(max(accuracies[-patience:]) <= max(accuracies[:-patience]))
+        return exhausted(self.metrics, self.spec.training.patience)
+
+
+def exhausted(metrics: Sequence[Mapping[str, Any]], patience: int | None) -> bool:
+    """Whether the test accuracy has not improved for ``patience`` epochs."""
+    if patience is None or len(metrics) <= patience:
+        return False
+    accuracies = [entry["test_accuracy"] for entry in metrics]
+    return bool(max(accuracies[-patience:]) <= max(accuracies[:-patience]))
 
 
 def shares(samples: NDArray[Any], batch: int, share: slice) -> NDArray[Any]:
