@@ -12,7 +12,6 @@ QUIET = {
     # Ctrl-C ends the command as it ends all others; --resume goes on.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 """Variables that Ray reads when it is imported, so that nothing but the sweep itself is told."""

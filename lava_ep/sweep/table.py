@@ -19,7 +19,7 @@ from lava_ep.training.run_folder import replacing
 
 RESULTS = "results.parquet"
 
-DECADES = 30.0
+DECADES = 8.0
 """Values whose largest and smallest lie further apart than this factor are drawn on a log scale."""
 
 
