@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from lava_ep.data import load_dataset
+from lava_ep.models.data_parallel.engine import smallest_type
 from lava_ep.models.fused.engine import Engine
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import load_preset
@@ -42,6 +43,13 @@ SIZES = (10, 12, 14, 16, 18, 20, 22)
 BATCHES = 6
 """In a measurement."""
 ROUNDS = 5
+SUMS = 3
+"""Sums a batch of a network with two layers of neurons, see `ShareEngine`."""
+RANKS = (1, 2, 8, 32, 125, 250, 500, 1000)
+STRONG_BATCH = 16_000
+"""Samples of the batch that more and more ranks share."""
+LATENCY, BANDWIDTH = 5e-6, 12.5e9
+"""Seconds a message, and bytes a second, of a network of 100 Gbit/s: assumed, not measured here."""
 
 
 class Counted(Ranks):
@@ -198,7 +206,6 @@ def model(found: dict[str, Any]) -> dict[str, Any]:
     latency, sum_byte = fit(
         [[1.0] * len(sizes), [float(size) for size in sizes]], [found["sums"][n] for n in sizes]
     )
-    sums = 3
     compared = {}
     for share, measured in found["together"].items():
         size = found["bytes_sent"][share]
@@ -207,7 +214,7 @@ def model(found: dict[str, Any]) -> dict[str, Any]:
             + settle_sample * share
             + learn_fixed
             + learn_byte * size
-            + sums * latency
+            + SUMS * latency
             + sum_byte * size
         )
         compared[share] = {
@@ -227,22 +234,51 @@ def model(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def plan(parts: dict[str, Any], sizes: tuple[int, ...], levels: int) -> dict[str, Any]:
+    """Predict the time of a batch on up to 1000 ranks, with a network between machines.
+
+    Everything is taken to be touched, which is the most that can be sent.
+    """
+    shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
+    found: dict[str, Any] = {"latency": LATENCY, "bandwidth": BANDWIDTH, "ranks": {}}
+    for ranks in RANKS:
+        line = {}
+        for kind, share in (("weak", 64.0), ("strong", STRONG_BATCH / ranks)):
+            batch = round(share * ranks)
+            size = sum(
+                n * m * smallest_type(batch * top).itemsize
+                for (n, m), top in zip(shapes, (levels, *[1] * len(shapes)), strict=False)
+            )
+            settling = parts["settle_seconds"]["batch"] + parts["settle_seconds"]["sample"] * share
+            learning = parts["learn_seconds"]["batch"] + parts["learn_seconds"]["byte"] * size
+            messages = SUMS * 2 * math.ceil(math.log2(ranks)) * LATENCY
+            sending = messages + 2 * (ranks - 1) / ranks * size / BANDWIDTH
+            line[kind] = {
+                "batch": batch,
+                "bytes": size,
+                "settle_seconds": settling,
+                "learn_seconds": learning,
+                "sum_seconds": sending,
+                "seconds": settling + learning + sending,
+                "samples_a_second": batch / (settling + learning + sending),
+            }
+        found["ranks"][ranks] = line
+    return found
+
+
 def touched(warm_up: int) -> dict[str, dict[int, float]]:
     """Return the bytes that a batch makes a rank send, as a share of the dense matrices."""
     setting = Setting(warm_up)
-    start = initial_parameters(setting.network, seed=0)
+    learned = setting.learned(Ranks())
     sizes = setting.network.sizes
     found: dict[str, dict[int, float]] = {"bytes": {}, "share_of_dense_int32": {}}
     dense = 4 * sum(n * m for n, m in zip(sizes[1:], sizes[:-1], strict=True))
     for batch in (16, 64, 256, 1024, 4096):
         ranks = Counted()
-        with setting.session(start, ranks, batch, shared=True) as session:
-            count = max(2, min(warm_up * 64 // batch, 40))
-            show(session, setting, batch, count)
-            ranks.traffic = Traffic()
-            show(session, setting, batch, 2)
-        found["bytes"][batch] = ranks.traffic.bytes / 2
-        found["share_of_dense_int32"][batch] = ranks.traffic.bytes / 2 / dense
+        with setting.session(learned, ranks, batch, shared=True) as session:
+            show(session, setting, batch, 4)
+        found["bytes"][batch] = ranks.traffic.bytes / 4
+        found["share_of_dense_int32"][batch] = ranks.traffic.bytes / 4 / dense
     return found
 
 
@@ -259,12 +295,14 @@ def main() -> None:
         content = {}
         if ranks.first:
             network = load_preset("binary-mnist").network
+            parts = model(found)
             content = {
                 "network": str(network),
                 "dense_bytes_int32": 4 * math.prod(network.sizes[:2])
                 + 4 * math.prod(network.sizes[1:]),
                 "measured": found,
-                "model": model(found),
+                "model": parts,
+                "plan": plan(parts, network.sizes, network.input_levels),
                 "touched": touched(options.warm_up),
             }
             options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -36,6 +36,10 @@ OPTIONS = [
 ]
 
 
+LONGEST_END = 180.0
+"""Seconds that the processes of a sweep may take to notice that their driver is dead, at most."""
+
+
 def start(out: Path, options: list[str], log: Path) -> subprocess.Popen[bytes]:
     """Start the driver."""
     with log.open("ab") as file:
@@ -79,7 +83,8 @@ def main() -> None:
         others = family(driver.pid)
         driver.kill()
         driver.wait()
-        _, left = psutil.wait_procs(others, timeout=60)
+        killed = time.monotonic()
+        _, left = psutil.wait_procs(others, timeout=LONGEST_END)
         now = finished(folder, options.trials)
         repeated = [number for number, state in known.items() if now[number] != state]
         known = now
@@ -87,7 +92,8 @@ def main() -> None:
             {
                 "finished": len(known),
                 "processes": len(others),
-                "processes_left": len(left),
+                "seconds_until_all_have_ended": round(time.monotonic() - killed, 1),
+                "processes_left": [process.name() for process in left if process.is_running()],
                 "repeated": repeated,
             }
         )

@@ -48,7 +48,7 @@ class Meeting:
         return Exchange()
 
 
-def learn_in_shares(spec, batch, seed, options, batches, ranks):
+def learn_in_shares(spec, batch, seed, options, batches, ranks, show=show):
     """Return the engines of the ranks, and what they sent, after the same batches."""
     meeting = Meeting(ranks)
     bounds = [batch * rank // ranks for rank in range(ranks + 1)]
@@ -95,6 +95,29 @@ def test_shares_learn_what_the_whole_batch_teaches(drawn, ranks):
                 found = [np.sum(found, axis=0)]
             for own in found:
                 assert own.tobytes() == np.array(whole.get(layer, field)).tobytes(), (layer, field)
+
+
+def test_images_that_change_between_the_phases_are_learned_from_alike():
+    spec = make_spec((20, 30, 6), theta=0.0053, gamma=0.0, bias_rate=0.1)
+    images, labels = make_samples(spec, 5)
+    free = spec.phases.free_steps + 1
+
+    def show_more(engine, images, labels, cuts):
+        engine.set_labels(labels.astype(np.int32))
+        engine.advance(0, free, images.astype(np.int32))
+        yield engine.advance(
+            free, cuts[-1], (images[:, ::-1] // 2 * (images == 0)).astype(np.int32)
+        )
+        engine.learn()
+
+    whole = make_engine(spec, 5, 1)
+    list(show_more(whole, images, labels, [whole.schedule.period(learning=True)]))
+    shares, _ = learn_in_shares(spec, 5, 1, {}, [(images, labels)], 2, show_more)
+    assert whole.flips[0] > 0
+    for share in shares:
+        for layer in (0, 1):
+            for field in ("weights", "momentum", "bias", "flips"):
+                np.testing.assert_array_equal(share.get(layer, field), whole.get(layer, field))
 
 
 def test_only_what_a_batch_touches_is_sent():
