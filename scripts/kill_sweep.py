@@ -5,7 +5,7 @@
     python scripts/kill_sweep.py [--trials 50] [--out reproductions/sweep-kills.json]
 
 The sweep trains small networks on handwritten digits for one epoch. Its driver, ``lava-ep sweep``,
-gets SIGKILL when about a third and about two thirds of the trials are finished; then everything that it
+gets SIGKILL when about a third and about two thirds of the trials are finished; then all that it
 has started has to end, and ``--resume`` has to finish the rest. Every trial's ``metrics.jsonl``
 holds times, so a trial that was trained again would show.
 """
