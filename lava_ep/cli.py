@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -29,7 +30,7 @@ from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, prese
 
 if TYPE_CHECKING:
     from lava_ep.data import Dataset
-    from lava_ep.training import RunFolder
+    from lava_ep.training import Ranks, RunFolder
 
 DEFAULT_PRESET = "binary-digits"
 
@@ -152,7 +153,6 @@ def train(
     from lava_ep.data import load_experiment
 
     started = time.perf_counter()
-    _check_execution([backend] if backend else [], threads)
     given = {
         "data.name": data,
         "data.limit_train": limit_train,
@@ -160,52 +160,191 @@ def train(
         "training.batch_size": batch,
         "training.seed": seed,
     }
-    if resume:
-        changes = [key for key, value in given.items() if value is not None]
-        changes += [f"--set {assignment}" for assignment in assignments or []]
-        if out is None:
-            raise InputError("--resume: say which run to go on with, by --out DIR")
-        if preset or spec or changes:
-            raise InputError(
-                f"--resume: {', '.join(changes) or '--preset/--spec'} cannot change a run that has "
-                "begun; only --epochs can"
-            )
-        folder = training.RunFolder.open(out)
-        backend = backend or str(folder.about()["backend"])
-        _check_execution([backend], threads)
-        runs = [
-            training.open_run(present.path, data_dir=data_dir, epochs=epochs)
-            for present in (folder, folder.baseline)
-            if present.exists()
-        ]
-    else:
+
+    def prepare() -> tuple[list[tuple[RunFolder, ExperimentSpec, Dataset]], str, Path]:
+        """Read and check everything, and make the folder."""
+        _check_execution([backend] if backend else [], threads)
+        if resume:
+            changes = [key for key, value in given.items() if value is not None]
+            changes += [f"--set {assignment}" for assignment in assignments or []]
+            if out is None:
+                raise InputError("--resume: say which run to go on with, by --out DIR")
+            if preset or spec or changes:
+                raise InputError(
+                    f"--resume: {', '.join(changes) or '--preset/--spec'} cannot change a run "
+                    "that has begun; only --epochs can"
+                )
+            folder = training.RunFolder.open(out)
+            chosen = backend or str(folder.about()["backend"])
+            _check_execution([chosen], threads)
+            runs = [
+                training.open_run(present.path, data_dir=data_dir, epochs=epochs)
+                for present in (folder, folder.baseline)
+                if present.exists()
+            ]
+            for _, experiment, _ in runs:
+                training.check_ranks(experiment, chosen, ranks)
+            return runs, chosen, out
+
         experiment = _experiment(preset, spec, {**given, "training.epochs": epochs}, assignments)
-        backend = backend or default_backend(experiment.network)
-        training.family_of(experiment.network).check_execution(experiment, backend)
+        default = default_backend(experiment.network) if ranks.size == 1 else "fused"
+        chosen = backend or default
+        training.family_of(experiment.network).check_execution(experiment, chosen)
+        training.check_ranks(experiment, chosen, ranks)
         dataset = load_experiment(experiment, data_dir=data_dir)
         training.check_fit(experiment, dataset)
-        if out is None:
+        folder_path = out
+        if folder_path is None:
             name = preset or (spec.stem if spec else DEFAULT_PRESET)
-            out = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+            folder_path = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
         about = training.describe_run(
             experiment,
             dataset,
-            backend=backend,
+            backend=chosen,
             command=shlex.join(["lava-ep", *sys.argv[1:]]),
             data_dir=data_dir,
         )
         baseline = experiment.with_frozen_input_layer() if frozen_baseline else None
-        folder = training.RunFolder.create(out, experiment, about, baseline=baseline)
+        folder = training.RunFolder.create(folder_path, experiment, about, baseline=baseline)
         runs = [(folder, experiment, dataset)]
         if baseline is not None:
             runs.append((folder.baseline, baseline, dataset))
-    display = Console(stderr=as_json)
-    results = [_train(*run, backend, threads, resume, display) for run in runs]
-    result = _result(results[0], runs[0][1], backend, out)
+        return runs, chosen, folder_path
+
+    with training.open_ranks() as ranks:
+        runs, used, run_dir = ranks.from_first(prepare)
+        display = Console(stderr=as_json, quiet=not ranks.first)
+        results = [_train(*run, used, threads, resume, display, ranks) for run in runs]
+    if not ranks.first:
+        return
+    result = _result(results[0], runs[0][1], used, run_dir)
     result["seconds"] = round(time.perf_counter() - started, 3)
     if report_wanted:
-        display.print(f"Report: {_write_report(out, data_dir)}", soft_wrap=True)
+        display.print(f"Report: {_write_report(run_dir, data_dir)}", soft_wrap=True)
     _finish(result, as_json, display)
+
+
+SweptValues = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=V1,V2", help="Swept field; may be given several times."),
+]
+SweptRange = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=LOW:HIGH", help="Field that is drawn; may be given several times."),
+]
+
+
+@command
+def sweep(
+    out: Annotated[Path, typer.Option(help="Sweep folder to make, or to go on with.")],
+    preset: Annotated[
+        str | None,
+        typer.Option(help=f"Experiment that comes with the package [default: {DEFAULT_PRESET}]."),
+    ] = None,
+    spec: SpecFile = None,
+    data: Annotated[str | None, typer.Option(help="Data set, if not the one in the spec.")] = None,
+    data_dir: DataDir = None,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs.")] = None,
+    assignments: Assignments = None,
+    grid: SweptValues = None,
+    choice: SweptValues = None,
+    uniform: SweptRange = None,
+    loguniform: SweptRange = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Draws of what is random [default: 1].")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws [default: 0].")] = None,
+    sweep_file: Annotated[
+        Path | None,
+        typer.Option("--sweep", help="JSON file with grid, choice, uniform, loguniform, …"),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Early stopping by test accuracy: none, asha, median [default: none]."),
+    ] = None,
+    grace: Annotated[
+        int | None, typer.Option(help="Epochs before a trial may be stopped [default: 1].")
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help=f"How to execute the networks: {', '.join(BACKENDS)}.")
+    ] = "fused",
+    address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster [default: this machine alone].")
+    ] = None,
+    cpus: Annotated[int, typer.Option(help="Cores, and threads, of each trial.")] = 1,
+    concurrent: Annotated[
+        int | None, typer.Option(help="Trials at a time [default: as many as have cores].")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the sweep in --out.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train one experiment with many values of some fields, by Ray Tune."""
+    from lava_ep import sweep as sweeps
+
+    started = time.perf_counter()
+    find_backend(backend)
+    if cpus < 1:
+        raise InputError(f"--cpus {cpus}: expected at least 1")
+    if concurrent is not None and concurrent < 1:
+        raise InputError(f"--concurrent {concurrent}: expected at least 1")
+    asked = {
+        "grid": _swept("--grid", grid, _values),
+        "choice": _swept("--choice", choice, _values),
+        "uniform": _swept("--uniform", uniform, _bounds),
+        "loguniform": _swept("--loguniform", loguniform, _bounds),
+        "samples": samples,
+        "seed": seed,
+        "scheduler": scheduler,
+        "grace_epochs": grace,
+    }
+    asked = {name: value for name, value in asked.items() if value not in (None, {})}
+    if resume:
+        if asked or sweep_file or preset or spec or data or epochs or assignments:
+            raise InputError("--resume: nothing of a sweep that has begun can be changed")
+        sweeps.require_ray()
+        folder = sweeps.SweepFolder.open(out)
+    else:
+        fields = (sweeps.load_sweep(sweep_file) if sweep_file else {}) | asked
+        wanted = sweeps.make_sweep(fields, source=str(sweep_file or "sweep"))
+        given = {"data.name": data, "training.epochs": epochs}
+        folder = sweeps.SweepFolder.create(
+            out,
+            _experiment(preset, spec, given, assignments),
+            wanted,
+            backend=backend,
+            data_dir=data_dir,
+            command=shlex.join(["lava-ep", *sys.argv[1:]]),
+        )
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    points = folder.points()
+    display.print(f"{len(points)} trials of {', '.join(folder.sweep().keys)}: {out}")
+    errors = sweeps.run_trials(folder, address=address, cpus=cpus, concurrent=concurrent)
+    rows = sweeps.read_rows(folder, errors)
+    sweeps.write_results(folder, rows)
+    ranking = sweeps.best(rows)
+    states = [row.status for row in rows]
+    counts = {state: states.count(state) for state in ("finished", "stopped", "failed")}
+    if as_json:
+        winner = asdict(ranking[0]) | {"point": points[ranking[0].trial]} if ranking else None
+        seconds = round(time.perf_counter() - started, 3)
+        result = {"trials": len(rows), **counts, "best": winner, "seconds": seconds}
+        print(json.dumps(result | {"out": str(out)}), flush=True)
+    else:
+        for row in ranking[:5]:
+            display.print(
+                f"trial {row.trial}: test accuracy {row.test_accuracy:.4f} after {row.epochs} "
+                f"epochs, {sweeps.named(points[row.trial])}"
+            )
+        told = ", ".join(f"{count} {status}" for status, count in counts.items())
+        display.print(f"{told}; table and figures: {out}")
+    if counts["failed"]:
+        failed = next(row for row in rows if row.status == "failed")
+        raise LavaEPError(
+            f"{counts['failed']} of {len(rows)} trials failed, the first of them trial "
+            f"{failed.trial}: {failed.error}\nsweep --resume tries them again"
+        )
 
 
 @command
@@ -833,6 +972,48 @@ def import_nir(
     )
 
 
+def _swept(option: str, texts: Sequence[str] | None, read: Callable[[str], Any]) -> dict[str, Any]:
+    """Read options of the form KEY=VALUES."""
+    found = {}
+    for text in texts or []:
+        key, separator, values = text.partition("=")
+        try:
+            if not (key and separator and values):
+                raise ValueError
+            if key in found:
+                raise InputError(f"{option} {text}: {key} is given twice")
+            found[key] = read(values)
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
+            expected = "KEY=LOW:HIGH" if read is _bounds else "KEY=VALUE,VALUE"
+            raise InputError(f"{option} {text}: expected {expected}") from None
+    return found
+
+
+def _values(text: str) -> list[Any]:
+    """Read values that are separated by commas: JSON, or else strings."""
+    try:
+        values: list[Any] = json.loads(f"[{text}]")
+    except json.JSONDecodeError:
+        return [_value(part) for part in text.split(",")]
+    return values
+
+
+def _value(text: str) -> Any:
+    """Read one value as ``--set`` does."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _bounds(text: str) -> list[float]:
+    """Read a lowest and a highest value."""
+    low, high = text.split(":")
+    return [float(low), float(high)]
+
+
 def _numbers(
     option: str, text: str | None, kind: Callable[[str], float] = float
 ) -> list[float] | None:
@@ -876,6 +1057,7 @@ def _train(
     threads: int | None,
     resume: bool,
     display: Console,
+    ranks: Ranks,
 ) -> list[dict[str, Any]]:
     """Train with a live progress bar."""
     from lava_ep.training import Trainer, family_of
@@ -891,7 +1073,7 @@ def _train(
     family = family_of(experiment.network)
     display.print(
         f"{experiment.network}{frozen} on {dataset.name}, {backend}, "
-        f"seed {experiment.training.seed}",
+        f"seed {experiment.training.seed}" + (f", {ranks.size} ranks" if ranks.size > 1 else ""),
         highlight=False,
     )
     with Progress(*columns, console=display, transient=True) as bar:
@@ -927,6 +1109,7 @@ def _train(
             backend=backend,
             threads=threads,
             folder=folder,
+            ranks=ranks,
             on_progress=on_progress,
             on_epoch=on_epoch,
         )

@@ -31,6 +31,7 @@ from lava_ep.errors import InputError
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
 
 RESCALE_BITS = 16
 """Momenta are multiplied by 2**-16, exactly, whenever the common decay has fallen by that much."""
@@ -233,6 +234,80 @@ def _contrast(
             contrast[j] -= np.int32(popcount(b_first & a_first[j]))
 
 
+@kernel("void(int64, int64, i4[:,::1], u8[:,::1], i4[:,::1], u8[:,::1], b1[::1], i4[::1])")
+def _contrast_values(
+    i: int,
+    first: int,
+    pre_first: Int32,
+    post_first: Words,
+    pre_second: Int32,
+    post_second: Words,
+    changed: NDArray[np.bool_],
+    contrast: Int32,
+) -> None:
+    """Add the values of the samples in which i is active, now minus before.
+
+    Where sources stay as they are, as clamped images do, only samples in which i changes count;
+    ``changed`` tells the others.
+    """
+    contrast[:] = 0
+    for row in range(pre_first.shape[0]):
+        bit = np.uint64(row % WORD)
+        before = post_first[row // WORD, i] >> bit & np.uint64(1)
+        after = post_second[row // WORD, i] >> bit & np.uint64(1)
+        if before == after and not (before and changed[row]):
+            continue
+        a_first, a_second = pre_first[row], pre_second[row]
+        for k in range(contrast.size):
+            contrast[k] += (
+                np.int32(after) * a_second[first + k] - np.int32(before) * a_first[first + k]
+            )
+
+
+@kernel("void(i8[::1], u8[:,::1], u8[:,::1], u8[:,::1], u8[:,::1], i4[:,::1])")
+def contrasts_of_signs(
+    rows: Int64,
+    pre_first: Words,
+    post_first: Words,
+    pre_second: Words,
+    post_second: Words,
+    contrasts: Int32,
+) -> None:
+    """Compute the contrasts of `bop_update` for some targets, from masks of activations.
+
+    Parameters
+    ----------
+    rows
+        The targets.
+    pre_first, post_first, pre_second, post_second
+        See `activation_masks`.
+    contrasts
+        Receives them, (rows, sources).
+    """
+    for r in range(rows.size):
+        _contrast(rows[r], 0, pre_first, post_first, pre_second, post_second, contrasts[r])
+
+
+@kernel("void(i8[::1], i4[:,::1], u8[:,::1], i4[:,::1], u8[:,::1], i4[:,::1])", allocates=True)
+def contrasts_of_values(
+    rows: Int64,
+    pre_first: Int32,
+    post_first: Words,
+    pre_second: Int32,
+    post_second: Words,
+    contrasts: Int32,
+) -> None:
+    """Do what `contrasts_of_signs` does where sources are pixels, (batch, sources) values."""
+    changed = np.zeros(pre_first.shape[0], np.bool_)
+    for row in range(pre_first.shape[0]):
+        for j in range(pre_first.shape[1]):
+            changed[row] |= pre_first[row, j] != pre_second[row, j]
+    for r in range(rows.size):
+        _contrast_values(
+            rows[r], 0, pre_first, post_first, pre_second, post_second, changed, contrasts[r]
+        )
+
+
 SPARSE_FRACTION = 1 / 32
 """Below this share of changed sources they are visited one by one."""
 
@@ -349,21 +424,58 @@ def bop_tile_values(
             moves |= post_first[word, i] != post_second[word, i]
         if not moves:
             continue
-        contrast[:] = 0
-        for row in range(batch):
-            bit = np.uint64(row % WORD)
-            before = post_first[row // WORD, i] >> bit & np.uint64(1)
-            after = post_second[row // WORD, i] >> bit & np.uint64(1)
-            if before == after and not (before and changed[row]):
-                continue
-            a_first, a_second = pre_first[row], pre_second[row]
-            for j in range(first_pre, last_pre):
-                contrast[j - first_pre] += (
-                    np.int32(after) * a_second[j] - np.int32(before) * a_first[j]
-                )
+        _contrast_values(
+            i, first_pre, pre_first, post_first, pre_second, post_second, changed, contrast
+        )
         flips += _apply_row(
             i, first_pre, last_pre, contrast, momentum, forward, backward, gain, threshold
         )
+    return flips
+
+
+@kernel(f"int64(i8[::1], i8[::1], i4[:,::1], {_SYNAPSES})")
+def bop_tile_contrasts(
+    rows: Int64,
+    columns: Int64,
+    contrasts: Int32,
+    momentum: Float32,
+    forward: Words,
+    backward: Words,
+    gain: np.float32,
+    threshold: np.float32,
+) -> int:
+    """Do `bop_update` for contrasts that are given, (rows, columns), of some synapses.
+
+    ``rows`` and ``columns`` are targets and sources in ascending order; a ``columns`` as long as a
+    row of momenta is all of them. Calls share no word if 64 does not divide their rows alike.
+    """
+    flips = 0
+    for r in range(rows.size):
+        if columns.size == momentum.shape[1]:
+            flips += _apply_row(
+                rows[r],
+                0,
+                columns.size,
+                contrasts[r],
+                momentum,
+                forward,
+                backward,
+                gain,
+                threshold,
+            )
+            continue
+        for k in range(columns.size):
+            if contrasts[r, k] != 0:
+                flips += _apply_one(
+                    rows[r],
+                    columns[k],
+                    contrasts[r, k],
+                    momentum,
+                    forward,
+                    backward,
+                    gain,
+                    threshold,
+                )
     return flips
 
 
@@ -462,6 +574,44 @@ def bop_contrast_update(
     return apply_contrast(*flat, real(gain), real(threshold))
 
 
+def energy_contrast(
+    total_first: Int32, post_first: Int8, total_second: Int32, post_second: Int8
+) -> int:
+    r"""Return :math:`E = \sum_\mathrm{batch} (b'' \cdot S a'' - b' \cdot S a')` of signs S.
+
+    Parameters
+    ----------
+    total_first, total_second
+        Integer sums :math:`S a` at the two states, (batch, n_post).
+    post_first, post_second
+        Activations at the two states, (batch, n_post).
+    """
+    energy = np.sum(total_second * post_second, dtype=np.int64)
+    energy -= np.sum(total_first * post_first, dtype=np.int64)
+    return int(energy)
+
+
+def energy_gradient(
+    energy: int, *, samples: int, alpha: float, levels: int, sign: int, span: float
+) -> float:
+    r"""EP estimate for a learned scaling factor (Laydevant et al. 2021).
+
+    .. math::
+        \tfrac12 \frac{\mathrm{sign}}{\mathrm{span}\,B} \sum_\mathrm{batch}
+        (b'' \cdot W a'' - b' \cdot W a'), \qquad W = \alpha\,\mathrm{sign}(W)
+
+    Parameters
+    ----------
+    energy
+        The sum without :math:`\alpha`, see `energy_contrast`.
+    samples
+        :math:`B`.
+    alpha, levels, sign, span
+        See `current` and `update_bias`.
+    """
+    return 0.5 * sign * alpha * float(energy) / (levels * span * samples)
+
+
 def alpha_gradient(
     total_first: Int32,
     post_first: Int8,
@@ -473,21 +623,9 @@ def alpha_gradient(
     sign: int,
     span: float,
 ) -> float:
-    r"""EP estimate for a learned scaling factor (Laydevant et al. 2021).
-
-    .. math::
-        \tfrac12 \frac{\mathrm{sign}}{\mathrm{span}\,B} \sum_\mathrm{batch}
-        (b'' \cdot W a'' - b' \cdot W a'), \qquad W = \alpha\,\mathrm{sign}(W)
-
-    Parameters
-    ----------
-    total_first, total_second
-        Integer sums :math:`\mathrm{sign}(W) a` at the two states, (batch, n_post).
-    post_first, post_second
-        Activations at the two states, (batch, n_post).
-    alpha, levels, sign, span
-        See `current` and `update_bias`.
-    """
-    energy = np.sum(total_second * post_second, dtype=np.int64)
-    energy -= np.sum(total_first * post_first, dtype=np.int64)
-    return 0.5 * sign * alpha * float(energy) / (levels * span * post_first.shape[0])
+    """Return the `energy_gradient` of two states, which `energy_contrast` describes."""
+    energy = energy_contrast(total_first, post_first, total_second, post_second)
+    samples = post_first.shape[0]
+    return energy_gradient(
+        energy, samples=samples, alpha=alpha, levels=levels, sign=sign, span=span
+    )

@@ -179,6 +179,49 @@ def _contrast(first: Int8, second: Int8, contrast: Int32) -> None:
             contrast[n] += np.int32(second[row, n]) - np.int32(first[row, n])
 
 
+def bias_contrast(first: NDArray[Any], second: NDArray[Any], biases: int) -> NDArray[Any]:
+    r"""Return :math:`\sum_\mathrm{batch} (b'' - b')` of each bias; see `update_bias`.
+
+    Parameters
+    ----------
+    first, second
+        Activations at the two states, (batch, n); of int8 ones the contrast is int32, and exact.
+    biases
+        Number of biases: neuron k has the bias k % biases.
+    """
+    rows = first.reshape(-1, biases), second.reshape(-1, biases)
+    if first.dtype != np.int8:
+        difference: NDArray[Any] = (rows[1] - rows[0]).sum(axis=0)
+        return difference
+    contrast = np.zeros(biases, np.int32)
+    _contrast(*rows, contrast)
+    return contrast
+
+
+def move_bias(
+    bias: Reals, contrast: NDArray[Any], *, samples: int, rate: float, sign: int, span: float
+) -> None:
+    r"""Move the biases by the EP estimate of minus the gradient, in place.
+
+    .. math::
+        \mathrm{bias} \leftarrow \mathrm{bias}
+        + \eta_b \frac{\mathrm{sign}}{\mathrm{span}\,B} \sum_\mathrm{batch} (b'' - b')
+
+    Parameters
+    ----------
+    bias
+        (channels,); updated.
+    contrast
+        The sum, see `bias_contrast`.
+    samples
+        :math:`B`.
+    rate, sign, span
+        See `update_bias`.
+    """
+    real = bias.dtype.type
+    bias += real(rate * sign / (span * samples)) * contrast.astype(bias.dtype)
+
+
 def update_bias(
     bias: Reals,
     first: NDArray[Any],
@@ -188,11 +231,7 @@ def update_bias(
     sign: int,
     span: float,
 ) -> None:
-    r"""Move the biases by the EP estimate of minus the gradient, in place.
-
-    .. math::
-        \mathrm{bias} \leftarrow \mathrm{bias}
-        + \eta_b \frac{\mathrm{sign}}{\mathrm{span}\,B} \sum_\mathrm{batch} (b'' - b')
+    r"""Do what `move_bias` does, by the `bias_contrast` of two states, in place.
 
     Parameters
     ----------
@@ -208,12 +247,5 @@ def update_bias(
     span
         Distance of the two states in :math:`\beta`, see `PhaseSchedule.contrast_span`.
     """
-    real = bias.dtype.type
-    rows = first.reshape(-1, bias.size), second.reshape(-1, bias.size)
-    contrast: NDArray[Any]
-    if first.dtype == np.int8:
-        contrast = np.zeros(bias.shape, np.int32)
-        _contrast(*rows, contrast)
-    else:
-        contrast = (rows[1] - rows[0]).sum(axis=0)
-    bias += real(rate * sign / (span * first.shape[0])) * contrast.astype(bias.dtype)
+    contrast = bias_contrast(first, second, bias.size)
+    move_bias(bias, contrast, samples=first.shape[0], rate=rate, sign=sign, span=span)

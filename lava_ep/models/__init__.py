@@ -20,6 +20,7 @@ from lava_ep.models import fixed_point  # isort: skip
 from lava_ep.models import loihi  # isort: skip
 from lava_ep.models import fused  # isort: skip
 from lava_ep.models import bmlp  # isort: skip
+from lava_ep.models import data_parallel  # isort: skip
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,7 @@ __all__ = [
     "LoihiBackend",
     "bmlp",
     "check_backend",
+    "data_parallel",
     "default_backend",
     "find_backend",
     "fixed_point",

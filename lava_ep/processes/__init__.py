@@ -4,6 +4,7 @@ from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.readout import Readout, Target
 from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron
+from lava_ep.processes.share import EPNetworkShare
 from lava_ep.processes.source import EventSource, ImageInjector, ImageSource
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
@@ -14,6 +15,7 @@ __all__ = [
     "ConductanceSynapse",
     "ConvSynapse",
     "EPNetwork",
+    "EPNetworkShare",
     "EventSource",
     "GradedNeuron",
     "ImageInjector",

@@ -23,7 +23,7 @@ FAILED = "failed"
 _PR_SET_PDEATHSIG = 1
 
 
-def _follow_parent(parent_pid: int) -> None:
+def follow_parent(parent_pid: int) -> None:
     """Have the kernel kill this process when the host dies, however it dies (Linux only)."""
     if not sys.platform.startswith("linux"):
         return
@@ -73,7 +73,7 @@ def work(
     """
     try:
         _reset_signals()
-        _follow_parent(parent_pid)
+        follow_parent(parent_pid)
         if threads is not None:
             threadpool_limits(threads)
         actor = builder.build()

@@ -4,6 +4,7 @@ from lava_ep.training.bmlp_session import BMLPCounters, BMLPSession
 from lava_ep.training.evaluation import Evaluation, evaluate
 from lava_ep.training.families import FAMILIES, family_of
 from lava_ep.training.family import Activity, AnySession, Costs, Family, Parameters
+from lava_ep.training.ranks import MPIRanks, Ranks, check_ranks, open_ranks
 from lava_ep.training.run_folder import RunFolder, read_checkpoint
 from lava_ep.training.session import Counters, NetworkSession, per_sample
 from lava_ep.training.sessions import Session, check_execution, open_session
@@ -13,6 +14,7 @@ from lava_ep.training.trainer import (
     Trainer,
     check_fit,
     describe_run,
+    exhausted,
     load_run_data,
     open_run,
 )
@@ -27,19 +29,24 @@ __all__ = [
     "Counters",
     "Evaluation",
     "Family",
+    "MPIRanks",
     "NetworkSession",
     "Parameters",
     "Progress",
+    "Ranks",
     "RunFolder",
     "Session",
     "StockSession",
     "Trainer",
     "check_execution",
     "check_fit",
+    "check_ranks",
     "describe_run",
     "evaluate",
+    "exhausted",
     "family_of",
     "load_run_data",
+    "open_ranks",
     "open_run",
     "open_session",
     "per_sample",

@@ -16,8 +16,9 @@ from lava_ep.errors import InputError
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import ExperimentSpec, NetworkSpec
 from lava_ep.training.family import AnySession, Costs, Family
+from lava_ep.training.ranks import Ranks
 from lava_ep.training.session import per_sample
-from lava_ep.training.sessions import check_execution, open_session
+from lava_ep.training.sessions import check_execution, open_learner, open_session
 
 if TYPE_CHECKING:
     from lava_ep.analysis.efficiency import Account
@@ -66,6 +67,12 @@ class EPFamily(Family[NetworkSpec, NetworkParameters]):
     ) -> AbstractContextManager[AnySession]:
         """See `lava_ep.training.open_session`."""
         return open_session(network, **options)
+
+    def open_learner(
+        self, network: NetworkSpec, *, ranks: Ranks, **options: Any
+    ) -> AbstractContextManager[AnySession]:
+        """See `lava_ep.training.sessions.open_learner`."""
+        return open_learner(network, ranks=ranks, **options)
 
     def describe(self, experiment: ExperimentSpec) -> tuple[str, str]:
         """Tell the kinds of neurons, weights and, if they are not two-phase, updates."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lava_ep.data import Dataset
 from lava_ep.spec import ExperimentSpec
+from lava_ep.training.ranks import Ranks
 
 
 class Parameters(Protocol):
@@ -136,6 +137,22 @@ class Family(ABC, Generic[Network, Learned]):
         InputError
             If an option is unusable.
         """
+
+    def open_learner(
+        self, network: Network, *, ranks: Ranks, **options: Any
+    ) -> AbstractContextManager[AnySession]:
+        """Return a session that learns with those of other ranks, to be entered by ``with``.
+
+        Parameters
+        ----------
+        network
+            Its spec.
+        ranks
+            The processes that share each batch, see `check_ranks`; here there is but one.
+        options
+            See `open_session`, with the ``batch`` of all ranks together.
+        """
+        return self.open_session(network, **options)
 
     @abstractmethod
     def describe(self, experiment: ExperimentSpec) -> tuple[str, str]:

@@ -117,10 +117,14 @@ class RunningNetwork:
             while sent < min(received + SEND_AHEAD, batches):
                 self._send(images, labels, sent)
                 sent += 1
-            scores = self._scores.get()
+            scores = self._learned()
             yield scores[: samples - received * self.batch]
         self._run.wait()
         self._batches_learned += batches if self.learning else 0
+
+    def _learned(self) -> NDArray[Any]:
+        """Return the scores of the next batch, and do the host's part in learning from it."""
+        return self._scores.get()
 
     def _send(
         self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None, number: int

@@ -14,6 +14,7 @@ from lava_ep.models import check_backend, run_config
 from lava_ep.parameters import LayerParameters, NetworkParameters
 from lava_ep.processes import EPNetwork, ImageInjector, Readout
 from lava_ep.spec import NetworkSpec
+from lava_ep.training.ranks import Ranks
 from lava_ep.training.running import SEND_AHEAD, Ports, RunningNetwork
 
 
@@ -49,6 +50,10 @@ class Counters:
             "events_per_sample": per_sample(self.events, samples),
             "synaptic_operations_per_sample": per_sample(self.synaptic_operations, samples),
         }
+
+    def over(self, ranks: Ranks) -> Counters:
+        """Return the activity on all ranks; as they have the same weights, flips are the same."""
+        return Counters(ranks.sum(self.events), ranks.sum(self.synaptic_operations), self.flips)
 
 
 def per_sample(counts: NDArray[np.int64], samples: int) -> dict[str, float]:
@@ -100,7 +105,7 @@ class NetworkSession(RunningNetwork):
         schedule = spec.schedule(seed)
         self._whole_batches = whole_batches and not stepwise
         phases: dict[str, Any] = {"schedule": schedule, "learning": learning}
-        self.network = EPNetwork(
+        self.network = self._network(
             spec=spec,
             batch=batch,
             seed=seed,
@@ -141,6 +146,10 @@ class NetworkSession(RunningNetwork):
             learning=learning,
             first_batch=parameters.batch,
         )
+
+    def _network(self, **options: Any) -> EPNetwork:
+        """Make the network."""
+        return EPNetwork(**options)
 
     def _get(self, layer: str, field: str) -> NDArray[Any]:
         value: NDArray[Any] = self._run.get(self.network.layer_var(layer, field))

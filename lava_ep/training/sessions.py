@@ -7,7 +7,9 @@ from typing import Any
 
 from lava_ep.models import LoihiBackend, check_backend
 from lava_ep.spec import ExperimentSpec, NetworkSpec
+from lava_ep.training.ranks import Ranks
 from lava_ep.training.session import NetworkSession
+from lava_ep.training.share_session import ShareSession
 from lava_ep.training.stock_session import StockSession
 
 Session = NetworkSession | StockSession
@@ -46,3 +48,32 @@ def open_session(spec: NetworkSpec, **options: Any) -> AbstractContextManager[Se
         If an option is unusable.
     """
     return StockSession(spec, **options) if spec.stock else NetworkSession(spec, **options)
+
+
+def open_learner(
+    spec: NetworkSpec, *, ranks: Ranks, batch: int, **options: Any
+) -> AbstractContextManager[Session]:
+    """Return a session that learns with those of the other ranks, to be entered by ``with``.
+
+    Parameters
+    ----------
+    spec
+        The network.
+    ranks
+        The processes that share each batch.
+    batch
+        Samples in the batches of all ranks together.
+    options
+        See `open_session`.
+
+    Raises
+    ------
+    InputError
+        If an option is unusable.
+    """
+    if ranks.size == 1:
+        return open_session(spec, batch=batch, **options)
+    share = ranks.share(batch)
+    return ShareSession(
+        spec, ranks=ranks, whole_batch=batch, batch=share.stop - share.start, **options
+    )

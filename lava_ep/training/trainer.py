@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -20,7 +21,8 @@ from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
 from lava_ep.spec import ExperimentSpec, override
 from lava_ep.training.families import family_of
-from lava_ep.training.family import Activity, AnySession
+from lava_ep.training.family import Activity, AnySession, Parameters
+from lava_ep.training.ranks import Ranks, check_ranks
 from lava_ep.training.run_folder import RunFolder
 
 AUGMENTED_SAMPLES = 4096
@@ -47,7 +49,8 @@ class Trainer:
     An epoch is one random order of the training samples, cut into full batches; the few samples
     left over by that order sit the epoch out. With ``training.augmentation`` every epoch sees
     other random changes of the images. The training accuracy is that of the predictions
-    during the epoch, with the weights of the moment; the test set is read after it.
+    during the epoch, with the weights of the moment; the test set is read after it. Several ranks
+    share each batch, and the test set, and end with the same bytes as one.
 
     Parameters
     ----------
@@ -60,9 +63,11 @@ class Trainer:
     threads
         See `EPNetwork`.
     folder
-        Where checkpoints and metrics go; ``None`` keeps nothing.
+        Where checkpoints and metrics go; ``None`` keeps nothing. Only the first rank writes.
+    ranks
+        The processes that train together.
     on_progress
-        Called after every batch.
+        Called after every batch; of several ranks each tells the accuracy of its own samples.
     on_epoch
         Called with the metrics of every finished epoch.
 
@@ -80,12 +85,15 @@ class Trainer:
         backend: str = "message-passing",
         threads: int | None = None,
         folder: RunFolder | None = None,
+        ranks: Ranks | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         check_fit(spec, dataset)
         self.family = family_of(spec.network)
         self.family.check_execution(spec, backend)
+        self.ranks = ranks or Ranks()
+        check_ranks(spec, backend, self.ranks)
         self.spec = spec
         self.dataset = dataset
         self.backend = backend
@@ -110,12 +118,15 @@ class Trainer:
         """Take up the newest checkpoint of the run folder and return the epochs it covers."""
         if self.folder is None:
             raise InputError("resume: this trainer has no run folder")
-        latest = self.folder.latest(self.spec.network)
-        epoch = 0
-        if latest is not None:
-            epoch, self.parameters = latest
-        self.metrics = self.folder.keep_metrics(epoch)
+        epoch, self.parameters, self.metrics = self.ranks.from_first(
+            functools.partial(self._newest, self.folder)
+        )
         return epoch
+
+    def _newest(self, folder: RunFolder) -> tuple[int, Any, list[dict[str, Any]]]:
+        """Return the epochs that the newest checkpoint covers, its parameters and their metrics."""
+        epoch, parameters = folder.latest(self.spec.network) or (0, self.parameters)
+        return epoch, parameters, folder.keep_metrics(epoch)
 
     def fit(self) -> list[dict[str, Any]]:
         """Train up to the number of epochs in the spec and return the metrics of all epochs."""
@@ -124,7 +135,8 @@ class Trainer:
         if done >= epochs or self._exhausted():
             return self.metrics
         training = self.spec.training
-        test_batch = min(training.test_batch_size, len(self.dataset.x_test))
+        tested = len(self.dataset.x_test[self.ranks.share(len(self.dataset.x_test))])
+        test_batch = min(training.test_batch_size, max(tested, 1))
         common: dict[str, Any] = {
             "seed": training.seed,
             "backend": self.backend,
@@ -132,8 +144,9 @@ class Trainer:
         }
         with ExitStack() as stack:
             learner = stack.enter_context(
-                self.family.open_session(
+                self.family.open_learner(
                     self.spec.network,
+                    ranks=self.ranks,
                     batch=self.batch_size,
                     parameters=self.parameters,
                     decay=training.decay,
@@ -165,23 +178,27 @@ class Trainer:
         trained = time.perf_counter()
         counters: Activity = learner.counters()
         activity = counters - before
+        if self.ranks.size > 1:
+            activity = activity.over(self.ranks)
         # The old momenta are let go first, as there may not be memory for both; an interruption
         # just here leaves them in the checkpoint only.
         self.parameters = self.parameters.for_inference()
         self.parameters = learner.parameters()
         tester.set_parameters(self.parameters)
-        predicted = tester.scores(self.dataset.x_test).argmax(axis=1)
+        test_accuracy = self._test(tester)
         samples = self.epoch_batches * self.batch_size
         entry = {
             "epoch": epoch + 1,
             "train_accuracy": train_accuracy,
-            "test_accuracy": float(np.mean(predicted == self.dataset.y_test)),
+            "test_accuracy": test_accuracy,
             "seconds": round(time.perf_counter() - start, 3),
             "train_seconds": round(trained - start, 3),
             **activity.metrics(samples),
         }
         self.metrics.append(entry)
-        if self.folder is not None:
+        if self.ranks.size > 1:
+            self.ranks.check_equal(parameters_digest(self.parameters))
+        if self.folder is not None and self.ranks.first:
             self.folder.append_metrics(entry)
             self.folder.write_checkpoint(epoch + 1, self.parameters)
         if self._on_epoch is not None:
@@ -206,6 +223,11 @@ class Trainer:
     def _learn(self, epoch: int, learner: AnySession) -> float:
         size, batches = self.batch_size, self.epoch_batches
         images, labels = self.samples(epoch)
+        share = self.ranks.share(size)
+        if self.ranks.size > 1:
+            images = shares(images, size, share)
+            labels = shares(labels, size, share)
+            size = share.stop - share.start
         correct = 0
         for batch, scores in enumerate(learner.stream(images, labels)):
             shown = labels[batch * size : (batch + 1) * size]
@@ -218,19 +240,48 @@ class Trainer:
                         epochs=self.spec.training.epochs,
                         batch=batch + 1,
                         batches=batches,
-                        samples=seen,
+                        samples=(batch + 1) * self.batch_size,
                         accuracy=correct / seen,
                     )
                 )
-        return correct / (batches * size)
+        return self._sum(correct) / (batches * self.batch_size)
+
+    def _test(self, tester: AnySession) -> float:
+        """Return the accuracy on the test set, of which every rank reads its share."""
+        images, labels = self.dataset.x_test, self.dataset.y_test
+        share = self.ranks.share(len(images))
+        predicted = tester.scores(images[share]).argmax(axis=1)
+        correct = np.count_nonzero(predicted == labels[share])
+        return self._sum(correct) / len(images)
+
+    def _sum(self, count: int) -> int:
+        """Add a number up over all ranks."""
+        return int(self.ranks.sum(np.array([count], np.int64))[0])
 
     def _exhausted(self) -> bool:
-        """Whether the test accuracy has not improved for ``patience`` epochs."""
-        patience = self.spec.training.patience
-        if patience is None or len(self.metrics) <= patience:
-            return False
-        accuracies = [entry["test_accuracy"] for entry in self.metrics]
-        return bool(max(accuracies[-patience:]) <= max(accuracies[:-patience]))
+        return exhausted(self.metrics, self.spec.training.patience)
+
+
+def exhausted(metrics: Sequence[Mapping[str, Any]], patience: int | None) -> bool:
+    """Whether the test accuracy has not improved for ``patience`` epochs."""
+    if patience is None or len(metrics) <= patience:
+        return False
+    accuracies = [entry["test_accuracy"] for entry in metrics]
+    return bool(max(accuracies[-patience:]) <= max(accuracies[:-patience]))
+
+
+def shares(samples: NDArray[Any], batch: int, share: slice) -> NDArray[Any]:
+    """Return the same samples of every batch of some that lie one after the other."""
+    batches = samples.reshape(-1, batch, *samples.shape[1:])
+    return batches[:, share].reshape(-1, *samples.shape[1:])
+
+
+def parameters_digest(parameters: Parameters) -> bytes:
+    """Return a checksum of all parameters."""
+    digest = hashlib.sha256()
+    for array in parameters.to_arrays().values():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.digest()
 
 
 def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:

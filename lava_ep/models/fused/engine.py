@@ -346,11 +346,8 @@ class Engine:
 
     def _tiles(self, index: int, masks: list[Masks], sign: int) -> Iterator[Callable[[], int]]:
         """Cut the update of a synapse population into parts that share no word."""
-        schedule, matrix, momentum = self.schedule, self.signs[index], self.momentum[index]
-        unit = schedule.contrast_span * self.batch * self._levels[index]
-        rescale, gain, threshold = self._rules[index].coefficients(self.batches_learned, unit=unit)
-        if rescale != 1.0:
-            momentum *= np.float32(rescale)
+        matrix, momentum = self.signs[index], self.momentum[index]
+        limits = self._coefficients(index, self.batch, sign)
         first, second = masks[index]
         synapses = momentum, matrix.forward, matrix.backward
         n_post, n_pre = matrix.shape
@@ -366,10 +363,17 @@ class Engine:
         else:
             before, after = masks[index - 1]
         states = before, first, after, second
-        limits = np.float32(sign * gain), np.float32(threshold)
         for post in blocks(n_post, parts if tall else 1, WORD):
             for pre in pres:
                 yield partial(tile, *post, *pre, *states, *synapses, *limits)
+
+    def _coefficients(self, index: int, samples: int, sign: int) -> tuple[np.float32, np.float32]:
+        """Tell gain and threshold of an update, and let the momenta decay if they are to."""
+        unit = self.schedule.contrast_span * samples * self._levels[index]
+        rescale, gain, threshold = self._rules[index].coefficients(self.batches_learned, unit=unit)
+        if rescale != 1.0:
+            self.momentum[index] *= np.float32(rescale)
+        return np.float32(sign * gain), np.float32(threshold)
 
     def _learn_bias(self, index: int, sign: int) -> None:
         """Move the biases of a layer."""

@@ -1,0 +1,162 @@
+"""A sweep is a folder: what was asked for, a run folder for each trial, and the results."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lava_ep.data import Dataset, load_experiment
+from lava_ep.errors import InputError
+from lava_ep.spec import ExperimentSpec
+from lava_ep.sweep.requirement import require_ray
+from lava_ep.sweep.space import Point, SweepSpec, make_sweep, named, plan
+from lava_ep.training import RunFolder, check_execution, check_fit, describe_run
+
+SWEEP = "sweep.json"
+TRIALS = "trials"
+
+
+def trial_name(number: int) -> str:
+    """Name of the run folder of a trial."""
+    return f"{number:05d}"
+
+
+class _Loader:
+    """Loads data sets, and that of the experiment before only once."""
+
+    def __init__(self, data_dir: Path | None) -> None:
+        self._data_dir = data_dir
+        self._key: object = None
+
+    def __call__(self, experiment: ExperimentSpec) -> Dataset:
+        key = experiment.data, experiment.network.encoding
+        if key != self._key:
+            self._key, self._dataset = key, load_experiment(experiment, data_dir=self._data_dir)
+        return self._dataset
+
+
+class SweepFolder:
+    """Files of a sweep.
+
+    ``sweep.json``, a run folder ``trials/NNNNN`` for each point, ``ray`` with Ray Tune's own
+    state, and, once trials have ended, ``results.parquet`` and figures.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        base: ExperimentSpec,
+        sweep: SweepSpec,
+        *,
+        backend: str,
+        command: str,
+        data_dir: Path | None = None,
+    ) -> SweepFolder:
+        """Check every point, and make the folder with all runs; it appears as a whole or not.
+
+        Parameters
+        ----------
+        path
+            Where; the folder may exist if it is empty.
+        base
+            The experiment whose fields are swept.
+        sweep
+            What is swept.
+        backend
+            Name of the backend.
+        command
+            The command line, to be kept.
+        data_dir
+            Folder with the files of the data set.
+
+        Raises
+        ------
+        InputError
+            If a point cannot be trained, naming it; if Ray Tune is missing; or if the folder holds
+            something already or cannot be written.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(
+                f"{path}: exists and is not empty; choose another --out, or go on with --resume"
+            )
+        trials = plan(base, sweep)
+        load = _Loader(data_dir)
+        for number, (point, experiment) in enumerate(trials):
+            try:
+                check_execution(experiment, backend)
+                check_fit(experiment, load(experiment))
+            except InputError as error:
+                raise InputError(f"sweep point {number} ({named(point)}): {error}") from None
+        require_ray()
+        content = {
+            "command": command,
+            "sweep": sweep.model_dump(mode="json"),
+            "points": [point for point, _ in trials],
+        }
+        options: dict[str, Any] = {"backend": backend, "command": command, "data_dir": data_dir}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as name:
+                whole = cls(Path(name) / path.name)
+                whole.path.mkdir()
+                text = json.dumps(content, indent=2) + "\n"
+                (whole.path / SWEEP).write_text(text, encoding="utf-8")
+                for number, (_, experiment) in enumerate(trials):
+                    about = describe_run(experiment, load(experiment), **options)
+                    RunFolder.create(whole.trial(number).path, experiment, about)
+                whole.path.replace(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot create the sweep ({error.strerror})") from None
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> SweepFolder:
+        """Open an existing sweep.
+
+        Raises
+        ------
+        InputError
+            If this is not the folder of a sweep.
+        """
+        if not (path / SWEEP).is_file():
+            raise InputError(f"{path}: not a sweep folder, it has no {SWEEP}")
+        return cls(path)
+
+    def about(self) -> dict[str, Any]:
+        """Read ``sweep.json``.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        path = self.path / SWEEP
+        try:
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be read ({error})") from None
+        return data
+
+    def sweep(self) -> SweepSpec:
+        """Return what is swept."""
+        return make_sweep(self.about()["sweep"], source=str(self.path / SWEEP))
+
+    def points(self) -> list[Point]:
+        """Return the points, in the order of the trials."""
+        points: list[Point] = self.about()["points"]
+        return points
+
+    def trial(self, number: int) -> RunFolder:
+        """Return the run folder of a trial."""
+        return RunFolder(self.path / TRIALS / trial_name(number))
+
+    @property
+    def ray(self) -> Path:
+        """Folder with the state of Ray Tune."""
+        return self.path / "ray"

@@ -1,0 +1,105 @@
+"""What a worker of Ray does for one trial.
+
+Ray sends this module to its workers by value (see `lava_ep.sweep.tuner`), so it imports nothing
+but Python's own library: loading `lava_ep` takes seconds, which would be lost in every trial.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+LOOK = 0.1
+"""Seconds between two looks for a new epoch."""
+
+
+def entries(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the whole lines of ``metrics.jsonl``."""
+    path = folder / "metrics.jsonl"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    for line in text.splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+def complete(folder: Path) -> bool:
+    """Whether a run has been trained to its last epoch; one that lost patience trains on briefly.
+
+    ``lava-ep train --resume`` finds at once that there is nothing more to do in the latter.
+    """
+    epochs = json.loads((folder / "spec.json").read_text(encoding="utf-8"))["training"]["epochs"]
+    covered = (folder / f"checkpoint-{epochs:05d}.safetensors").exists()
+    return covered and len(list(entries(folder))) >= epochs
+
+
+_server: subprocess.Popen[str] | None = None
+"""Has loaded lava_ep; it serves this worker for as long as that lives."""
+
+
+def ready_server() -> subprocess.Popen[str]:
+    """Return the server of this worker, started if need be."""
+    global _server
+    if _server is None or _server.poll() is not None:
+        command = [sys.executable, "-m", "lava_ep.sweep.server"]
+        _server = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+    return _server
+
+
+def run(arguments: list[str], meanwhile: Callable[[], None]) -> int:
+    """Have the server run a command line and return its exit code.
+
+    Whatever ``meanwhile`` raises ends the command, with all its processes.
+    """
+    server = ready_server()
+    assert server.stdin is not None and server.stdout is not None
+    try:
+        server.stdin.write(json.dumps(arguments) + "\n")
+        server.stdin.flush()
+        while not select.select([server.stdout], [], [], LOOK)[0]:
+            meanwhile()
+        answer = server.stdout.readline()
+        return int(answer) if answer else server.wait()
+    except BaseException:
+        server.stdin.close()
+        server.wait()
+        raise
+
+
+def train_trial(config: dict[str, Any]) -> None:
+    """Train the run in a folder up to its last epoch, and report every epoch to Ray Tune.
+
+    The run is trained by the command line, in a process apart. A worker of Ray has threads (of gRPC
+    and its own), whose locks Lava's forked ProcessModels would inherit in any state; and a trial
+    that Ray stops, or whose worker dies, has its whole network ended with that process, see
+    `lava_ep.sweep.server`. What was trained before a crash is reported, and not trained again.
+    """
+    from ray import tune
+
+    folder = Path(config["trial"]["run_dir"])
+    reported = 0
+
+    def report() -> None:
+        nonlocal reported
+        for entry in list(entries(folder))[reported:]:
+            names = ("epoch", "test_accuracy", "train_accuracy", "seconds")
+            tune.report({name: entry[name] for name in names})
+            reported += 1
+
+    report()
+    if complete(folder):
+        return
+    log = folder.parent / f"{folder.name}.log"
+    options = ["--resume", "--no-report", "--threads", str(config["trial"]["threads"])]
+    code = run([str(log), "train", *options, "--out", str(folder)], meanwhile=report)
+    report()
+    if code:
+        words = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise RuntimeError(f"{folder}: lava-ep train ended with {code}: {words}")
+    log.unlink()

@@ -1,0 +1,141 @@
+"""Ray Tune trains the trials of a sweep."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from lava_ep.errors import LavaEPError
+from lava_ep.sweep import trial
+from lava_ep.sweep.folder import SweepFolder, trial_name
+from lava_ep.sweep.space import SweepSpec, named
+
+NAME = "tune"
+OBJECT_STORE_BYTES = 100 * 2**20
+"""Little more than the least that Ray takes: trials exchange nothing but a few numbers."""
+
+
+def _scheduler(sweep: SweepSpec, epochs: int) -> Any:
+    """Return what stops trials early."""
+    from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule
+
+    if sweep.scheduler == "asha":
+        return ASHAScheduler(time_attr="epoch", max_t=epochs, grace_period=sweep.grace_epochs)
+    if sweep.scheduler == "median":
+        return MedianStoppingRule(time_attr="epoch", grace_period=sweep.grace_epochs)
+    return FIFOScheduler()
+
+
+def _teller(points: list[dict[str, Any]]) -> Any:
+    """Return a callback that tells of each trial that has ended."""
+    from ray.tune import Callback
+
+    class Teller(Callback):  # type: ignore[misc]
+        def _tell(self, trial: Any, how: str) -> None:
+            number, last = trial.config["trial"]["number"], trial.last_result or {}
+            accuracy = f"test {last['test_accuracy']:.4f}" if "test_accuracy" in last else "no test"
+            print(
+                f"trial {number + 1:>4}/{len(points)}  {how:<8}  epoch {last.get('epoch', 0):>3}  "
+                f"{accuracy}  {named(points[number])}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+        def on_trial_complete(
+            self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        ) -> None:
+            self._tell(trial, "ended")
+
+        def on_trial_error(
+            self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        ) -> None:
+            self._tell(trial, "failed")
+
+    return Teller()
+
+
+def _dirname(trial: Any) -> str:
+    """Name of the folder that Ray Tune keeps its own files of a trial in."""
+    return trial_name(trial.config["trial"]["number"])
+
+
+def run_trials(
+    folder: SweepFolder, *, address: str | None = None, cpus: int = 1, concurrent: int | None = None
+) -> dict[int, str]:
+    """Train all trials that are not finished, and return what went wrong in which.
+
+    Parameters
+    ----------
+    folder
+        The sweep; on a cluster it must lie where all machines see it.
+    address
+        Of a Ray cluster; by default one is started on this machine and ended again.
+    cpus
+        Cores of each trial, which is also its number of threads.
+    concurrent
+        Trials at the same time, at most; by default as many as have cores.
+
+    Raises
+    ------
+    LavaEPError
+        If the cluster cannot be used.
+    """
+    import ray
+    from ray import cloudpickle, tune
+
+    cloudpickle.register_pickle_by_value(trial)
+    points, sweep = folder.points(), folder.sweep()
+    runs = [folder.trial(number) for number in range(len(points))]
+    epochs = max(run.spec().training.epochs for run in runs)
+    configs = [
+        {"number": number, "run_dir": str(run.path.resolve()), "threads": cpus}
+        for number, run in enumerate(runs)
+    ]
+    trainable = tune.with_resources(trial.train_trial, {"cpu": cpus})
+    local: dict[str, Any] = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    try:
+        ray.init(
+            address=address or "local",
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            **({} if address else local),
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise LavaEPError(
+            f"sweep: no Ray cluster at {address or 'this machine'}: {error}"
+        ) from None
+    try:
+        whole = str(folder.ray / NAME)
+        if tune.Tuner.can_restore(whole):
+            tuner = tune.Tuner.restore(
+                whole, trainable, resume_unfinished=True, restart_errored=True
+            )
+        else:
+            tuner = tune.Tuner(
+                trainable,
+                param_space={"trial": tune.grid_search(configs)},
+                tune_config=tune.TuneConfig(
+                    metric="test_accuracy",
+                    mode="max",
+                    scheduler=_scheduler(sweep, epochs),
+                    max_concurrent_trials=concurrent,
+                    # A worker takes seconds to start, and may train one trial after the other.
+                    reuse_actors=True,
+                    trial_dirname_creator=_dirname,
+                ),
+                run_config=tune.RunConfig(
+                    name=NAME,
+                    storage_path=str(folder.ray.resolve()),
+                    verbose=0,
+                    callbacks=[_teller(points)],
+                ),
+            )
+        results = tuner.fit()
+        return {
+            result.config["trial"]["number"]: str(result.error)
+            for result in results
+            if result.error is not None
+        }
+    finally:
+        ray.shutdown()
