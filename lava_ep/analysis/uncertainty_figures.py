@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lava_ep.analysis.study_figures import Draw
 from lava_ep.analysis.uncertainty import DataResult, Threshold, Training, UncertaintyStudy
@@ -97,12 +97,18 @@ def critical_sigma(study: UncertaintyStudy, theme: Theme) -> Figure:
             label = "estimate" if index == 0 else None
             axes.plot(ends, [result.estimate] * 2, color=theme.muted, ls=":", lw=2, label=label)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(_plain())
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("critical noise σ_c/√N")
     axes.set_xticks(range(len(results)), [result.data for result in results])
     axes.set_xlim(-0.6, len(results) - 0.4)
     axes.grid(axis="y")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def _plain() -> FuncFormatter:
+    return FuncFormatter(lambda value, _: f"{value:g}")
 
 
 def _panels(study: UncertaintyStudy, x: str) -> tuple[Figure, Sequence[Axes]]:
@@ -112,6 +118,7 @@ def _panels(study: UncertaintyStudy, x: str) -> tuple[Figure, Sequence[Axes]]:
     for axes, result in zip(panels, study.results, strict=True):
         axes.set_title(f"{result.data}: {study.network}")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(_plain())
         axes.set_xlabel(x)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
         axes.set_ylim(0, 1)
