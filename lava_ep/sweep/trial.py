@@ -10,7 +10,7 @@ import json
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,26 @@ LOOK = 0.1
 """Seconds between two looks for a new epoch."""
 
 
-def entries(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the whole lines of ``metrics.jsonl``."""
+def entries(folder: Path) -> list[dict[str, Any]]:
+    """Return the metrics of the epochs that a checkpoint covers.
+
+    The checkpoint comes after the metrics: a trial that is stopped by them shall have both.
+    """
     path = folder / "metrics.jsonl"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    for line in text.splitlines(keepends=True):
-        if line.endswith("\n"):
-            yield json.loads(line)
+    lines = (line for line in text.splitlines(keepends=True) if line.endswith("\n"))
+    names = (path.stem for path in folder.glob("checkpoint-*.safetensors"))
+    covered = max((int(name.removeprefix("checkpoint-")) for name in names), default=0)
+    return [entry for entry in map(json.loads, lines) if entry["epoch"] <= covered]
 
 
 def complete(folder: Path) -> bool:
-    """Whether a run has been trained to its last epoch; one that lost patience trains on briefly.
+    """Whether a run has been trained to its last epoch.
 
-    ``lava-ep train --resume`` finds at once that there is nothing more to do in the latter.
+    Of one that lost patience before, ``lava-ep train --resume`` finds at once that it is done.
     """
     epochs = json.loads((folder / "spec.json").read_text(encoding="utf-8"))["training"]["epochs"]
-    covered = (folder / f"checkpoint-{epochs:05d}.safetensors").exists()
-    return covered and len(list(entries(folder))) >= epochs
+    return len(entries(folder)) >= int(epochs)
 
 
 _server: subprocess.Popen[str] | None = None
@@ -87,7 +90,7 @@ def train_trial(config: dict[str, Any]) -> None:
 
     def report() -> None:
         nonlocal reported
-        for entry in list(entries(folder))[reported:]:
+        for entry in entries(folder)[reported:]:
             names = ("epoch", "test_accuracy", "train_accuracy", "seconds")
             tune.report({name: entry[name] for name in names})
             reported += 1

@@ -120,8 +120,9 @@ def run_trials(
                     mode="max",
                     scheduler=_scheduler(sweep, epochs),
                     max_concurrent_trials=concurrent,
-                    # A worker takes seconds to start, and may train one trial after the other.
-                    reuse_actors=True,
+                    # A worker takes seconds to start, and may train one trial after the other;
+                    # but Ray may wait for ever to use one again whose trial it has stopped early.
+                    reuse_actors=sweep.scheduler == "none",
                     trial_dirname_creator=_dirname,
                 ),
                 run_config=tune.RunConfig(
