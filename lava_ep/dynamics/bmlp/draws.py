@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lava_ep.dynamics._jit import kernel
 
 
 def initial_hidden(
@@ -50,11 +53,25 @@ def bernoulli_places(size: int, probability: float, rng: np.random.Generator) ->
     found: list[NDArray[np.int64]] = []
     last = -1
     while last < size:
-        count = int(1.1 * (size - last) * probability) + 16
-        gaps = rng.standard_exponential(count)
-        gaps *= -1 / math.log1p(-probability)
-        some = last + np.cumsum(gaps.astype(np.int64) + 1)
-        found.append(some)
-        last = int(some[-1])
-    places = np.concatenate(found)
-    return places[places < size]
+        mean = (size - last) * probability
+        # Seldom too few: four standard deviations more than needed.
+        gaps = rng.standard_exponential(int(mean + 4 * math.sqrt(mean)) + 16)
+        some = np.empty(len(gaps), np.int64)
+        hits = _hit(gaps, -1 / math.log1p(-probability), last, size, some)
+        found.append(some[:hits])
+        last = size if hits < len(some) else int(some[-1])
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+@kernel("int64(f8[::1], float64, int64, int64, i8[::1])")
+def _hit(
+    gaps: NDArray[np.float64], scale: float, last: int, size: int, places: NDArray[np.int64]
+) -> int:
+    """Write the places below ``size`` that follow the last one by the gaps; return their number."""
+    place: Any = last
+    for k in range(gaps.size):
+        place += 1 + np.int64(gaps[k] * scale)
+        if place >= size:
+            return k
+        places[k] = place
+    return gaps.size

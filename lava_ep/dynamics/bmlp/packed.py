@@ -312,9 +312,11 @@ def unpack_steps(
     for sample in range(first, last):
         if wrong[sample] == 0:
             continue
-        for j in range(steps.shape[1]):
-            bit = (x[sample, j >> 6] >> np.uint64(j & 63)) & np.uint64(1)
-            steps[sample, j] = 4 * np.int8(bit) - 2
+        for word in range(x.shape[1]):
+            bits = x[sample, word]
+            for j in range(64 * word, min(64 * word + 64, steps.shape[1])):
+                steps[sample, j] = 4 * np.int8(bits & np.uint64(1)) - 2
+                bits >>= np.uint64(1)
 
 
 @kernel("void(i4[:,::1], i1[:,::1], i1[:,::1], i4[::1], i4[:,::1], boolean, u1[::1], int64, int64)")
