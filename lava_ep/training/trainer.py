@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -278,10 +278,7 @@ def shares(samples: NDArray[Any], batch: int, share: slice) -> NDArray[Any]:
 
 def parameters_digest(parameters: Parameters) -> bytes:
     """Return a checksum of all parameters."""
-    digest = hashlib.sha256()
-    for array in parameters.to_arrays().values():
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.digest()
+    return _sha256(parameters.to_arrays().values()).digest()
 
 
 def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
@@ -346,10 +343,15 @@ def package_versions() -> dict[str, str]:
 
 def data_digest(dataset: Dataset) -> str:
     """Return a checksum of the samples, so that a run is only resumed on the same ones."""
+    arrays = (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test)
+    return _sha256(arrays).hexdigest()
+
+
+def _sha256(arrays: Iterable[NDArray[Any]]) -> hashlib._Hash:
     digest = hashlib.sha256()
-    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
+    for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return digest
 
 
 def load_run_data(
