@@ -202,17 +202,18 @@ def activate(z: NDArray[np.int32], group: int, rows: Words, first: int, last: in
             rows[sample, word] = found
 
 
-@kernel("int64(i4[:,::1], i4[::1], int64, u1[::1], i4[::1], int64, int64)")
+@kernel("void(i4[:,::1], i4[::1], int64, u1[::1], u1[::1], i4[::1], int64, int64)")
 def judge(
     logits: NDArray[np.int32],
     labels: NDArray[np.int32],
     margin: int,
+    correct: NDArray[np.uint8],
     wrong: NDArray[np.uint8],
     rivals: NDArray[np.int32],
     first: int,
     last: int,
-) -> int:
-    """Tell which samples are wrong, and which class is their rival; return the right predictions.
+) -> None:
+    """Tell which samples are predicted and which are errors, and which class is their rival.
 
     Parameters
     ----------
@@ -222,14 +223,15 @@ def judge(
         (batch,).
     margin
         See `lava_ep.dynamics.bmlp.LayerRule`.
+    correct
+        (batch,): 1 for a right prediction.
     wrong
-        (batch,): 1 for an error.
+        (batch,): 1 for an error, which a right prediction within the margin is, too.
     rivals
         (batch,): class with the largest logit but the right one.
     first, last
         Which samples.
     """
-    right = 0
     for sample in range(first, last):
         own = labels[sample]
         rival = -1
@@ -238,14 +240,12 @@ def judge(
                 rival = c
         rivals[sample] = rival
         lead: Any = np.int64(logits[sample, own]) - np.int64(logits[sample, rival])
-        correct = lead > 0 or (lead == 0 and own < rival)
-        right += correct
-        wrong[sample] = not correct or lead < margin
-    return right
+        correct[sample] = lead > 0 or (lead == 0 and own < rival)
+        wrong[sample] = not correct[sample] or lead < margin
 
 
 @kernel(
-    "int64(i4[:,::1], u8[:,::1], i1[:,::1], i4[::1], u1[::1], int64, boolean, i4[:,::1], int64,"
+    "void(i4[:,::1], u8[:,::1], i1[:,::1], i4[::1], u1[::1], int64, boolean, i4[:,::1], int64,"
     " int64)"
 )
 def choose(
@@ -259,8 +259,8 @@ def choose(
     picks: NDArray[np.int32],
     first: int,
     last: int,
-) -> int:
-    """Write the neurons that learn, (batch, groups), -1 for none, and return their number.
+) -> None:
+    """Write the neurons that learn, (batch, groups), -1 for none.
 
     Parameters
     ----------
@@ -279,7 +279,6 @@ def choose(
     first, last
         Which samples.
     """
-    found = 0
     for sample in range(first, last):
         if wrong[sample] == 0:
             for g in range(picks.shape[1]):
@@ -300,8 +299,6 @@ def choose(
                     best = neuron
                     distance = -value
             picks[sample, g] = best
-            found += best >= 0
-    return found
 
 
 @kernel("void(u8[:,::1], u1[::1], i1[:,::1], int64, int64)")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lava_ep.bmlp_parameters import BMLPParameters, rule_of
 from lava_ep.dynamics.bmlp import packed
 from lava_ep.models.bmlp.part import BMLPLayerPart
-from lava_ep.models.fused.threads import Team, available_cores
+from lava_ep.models.fused.threads import Team, available_cores, blocks
 from lava_ep.spec import BMLPSpec
 
 
@@ -38,7 +38,7 @@ class BMLPEngine:
         epoch_batches: int = 1,
         threads: int | None = None,
     ) -> None:
-        team = Team(threads or available_cores())
+        self._team = Team(threads or available_cores())
         self.thresholds = parameters.thresholds.copy()
         self._copies = np.empty(spec.sizes[0], np.uint8)
         self._x = packed.empty_rows(batch, spec.sizes[0])
@@ -51,19 +51,29 @@ class BMLPEngine:
                 seed=seed,
                 first_batch=parameters.batch,
                 epoch_batches=epoch_batches,
-                team=team,
             )
             for index, (layer, values) in enumerate(
                 zip(spec.layers, parameters.layers, strict=True)
             )
         ]
+        threads = self._team.threads
+        self._samples = list(blocks(batch, threads, packed.TILE))
+        self._groups = [
+            (layer, *groups)
+            for layer in self.layers
+            for groups in blocks(layer.groups, min(threads, layer.groups))
+        ]
 
     def forward(self, pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Show a batch, (batch, pixels), and return the scores, (batch, classes)."""
         packed.pack_above(pixels, self.thresholds, self._copies, self._x)
-        bits = self._x
-        for layer in self.layers:
-            bits = layer.forward(bits)
+
+        def show(samples: tuple[int, int]) -> None:
+            bits = self._x
+            for layer in self.layers:
+                bits = layer.forward(bits, *samples)
+
+        self._team.map(show, self._samples)
         return self.layers[-1].scores
 
     def learn(self, labels: NDArray[np.int32]) -> None:
@@ -71,5 +81,17 @@ class BMLPEngine:
 
         Each has its inputs and its activations from before any of them changes.
         """
+
+        def choose(samples: tuple[int, int]) -> None:
+            for layer in self.layers:
+                layer.choose(labels, *samples)
+
+        def move(part: tuple[BMLPLayerPart, int, int]) -> int:
+            layer, first, last = part
+            return layer.move(labels, first, last)
+
+        self._team.map(choose, self._samples)
+        flips = self._team.map(move, self._groups)
         for layer in self.layers:
-            layer.learn(labels)
+            own = (n for (part, *_), n in zip(self._groups, flips, strict=True) if part is layer)
+            layer.finish(labels, sum(own))

@@ -15,7 +15,6 @@ from lava_ep.dynamics.bmlp import (
     signs,
 )
 from lava_ep.dynamics.bmlp.packed import Words
-from lava_ep.models.fused.threads import Team, blocks
 
 
 class BMLPLayerPart:
@@ -33,8 +32,6 @@ class BMLPLayerPart:
         Which layer it is, counted from 0, and the seed of the run; for its random numbers.
     first_batch, epoch_batches
         Batches learned from before, and batches of an epoch.
-    team
-        Threads that share the work. No result depends on their number.
 
     Attributes
     ----------
@@ -58,12 +55,10 @@ class BMLPLayerPart:
         seed: int = 0,
         first_batch: int = 0,
         epoch_batches: int = 1,
-        team: Team | None = None,
     ) -> None:
         self.rule = rule
         self._batch, self._index, self._seed = first_batch, index, seed
         self._epoch_batches = epoch_batches
-        self._team = team or Team(1)
         neurons, self._inputs = parameters.hidden.shape
         classes, self._outputs = parameters.classifier.shape
         self.hidden = parameters.hidden.copy()
@@ -72,7 +67,7 @@ class BMLPLayerPart:
         self._z = np.zeros((batch, neurons), np.int32)
         self._a = packed.empty_rows(batch, self._outputs)
         self.scores = np.zeros((batch, classes), np.int32)
-        self._wrong = np.zeros(batch, np.uint8)
+        self._correct, self._wrong = np.zeros((2, batch), np.uint8)
         self._rivals = np.zeros(batch, np.int32)
         self._steps = np.zeros((0 if rule.frozen else batch, self._inputs), np.int8)
         self._picks = np.full((batch, neurons // rule.group), -1, np.int32)
@@ -89,84 +84,88 @@ class BMLPLayerPart:
         self._signs = signs(self.classifier)
         self._rho = packed.packed_signs(self.classifier)
 
-    def forward(self, x: Words) -> Words:
+    @property
+    def groups(self) -> int:
+        """Number of groups of neurons."""
+        return self._picks.shape[1]
+
+    def forward(self, x: Words, first: int = 0, last: int | None = None) -> Words:
         """Take packed inputs, (batch, words), and return the packed bits that are passed on.
 
-        They are overwritten in the next batch.
+        They are overwritten in the next batch. Samples of a range do not depend on others.
         """
+        samples = (first, len(self._z) if last is None else last)
         group = self.rule.group if self.rule.majority else 1
-
-        def some(samples: tuple[int, int]) -> None:
-            packed.sums(x, self._weights, self._inputs, self._z, *samples)
-            packed.activate(self._z, group, self._a, *samples)
-            packed.sums(self._a, self._rho, self._outputs, self.scores, *samples)
-
-        self._team.map(some, list(blocks(len(self._z), self._team.threads, packed.TILE)))
+        packed.sums(x, self._weights, self._inputs, self._z, *samples)
+        packed.activate(self._z, group, self._a, *samples)
+        packed.sums(self._a, self._rho, self._outputs, self.scores, *samples)
         self._x = x
         return self._a
 
     def learn(self, labels: NDArray[np.int32]) -> None:
-        """Learn from the batch that was shown last; its inputs must not have changed."""
+        """Learn from the batch that was shown last; its inputs must not have changed.
+
+        It is `choose` for all samples, `move` for all groups, and `finish`.
+        """
+        self.choose(labels, 0, len(self._z))
+        self.finish(labels, self.move(labels, 0, self.groups))
+
+    def choose(self, labels: NDArray[np.int32], first: int, last: int) -> None:
+        """Find the errors among a range of samples, and the neurons that learn from them."""
+        rule, samples = self.rule, (first, last)
+        found = self._correct, self._wrong, self._rivals
+        packed.judge(self.scores, labels, rule.margin, *found, *samples)
+        if rule.frozen:
+            return
+        packed.unpack_steps(self._x, self._wrong, self._steps, *samples)
+        packed.choose(
+            self._z,
+            self._a,
+            self._signs,
+            labels,
+            self._wrong,
+            rule.group,
+            rule.majority,
+            self._picks,
+            *samples,
+        )
+
+    def move(self, labels: NDArray[np.int32], first: int, last: int) -> int:
+        """Move the hidden weights of a range of groups; return how many weights have flipped."""
         rule = self.rule
+        if rule.frozen:
+            return 0
+        packed.move(
+            self.hidden,
+            self._steps,
+            self._signs,
+            labels,
+            self._picks,
+            rule.majority,
+            self._stale,
+            first,
+            last,
+        )
+        neurons = (rule.group * first, rule.group * last)
+        return packed.pack_signs(self.hidden, self._weights, self._stale, *neurons)
+
+    def finish(self, labels: NDArray[np.int32], flips: int) -> None:
+        """Count what the batch did, and do what concerns the layer as a whole."""
         if self._batch % self._epoch_batches == 0:
             self.right[:] = self.right[1], 0
-
-        def look(samples: tuple[int, int]) -> tuple[int, int]:
-            right = packed.judge(
-                self.scores, labels, rule.margin, self._wrong, self._rivals, *samples
-            )
-            if rule.frozen:
-                return right, 0
-            packed.unpack_steps(self._x, self._wrong, self._steps, *samples)
-            return right, packed.choose(
-                self._z,
-                self._a,
-                self._signs,
-                labels,
-                self._wrong,
-                rule.group,
-                rule.majority,
-                self._picks,
-                *samples,
-            )
-
-        threads = self._team.threads
-        found = self._team.map(look, list(blocks(len(self._z), threads, packed.TILE)))
-        self.right[1] += sum(right for right, _ in found)
-        self.updates += sum(picked for _, picked in found)
-        wrong = int(np.count_nonzero(self._wrong))
+        self.right[1] += np.count_nonzero(self._correct)
+        self.updates += np.count_nonzero(self._picks >= 0)
+        self.flips += flips
+        wrong = np.count_nonzero(self._wrong)
         self.errors += wrong
-        if wrong and not rule.frozen:
-            self._move(labels)
-        if wrong and rule.learned_classifier:
-            packed.teach(self.classifier, self._a, labels, self._rivals, self._wrong)
-            self._derive_classifier()
-        self._batch += 1
-
-    def _move(self, labels: NDArray[np.int32]) -> None:
-        """Move hidden weights by what was chosen, then some of them away from 0."""
-        rule, size = self.rule, self.rule.group
-
-        def some(groups: tuple[int, int]) -> int:
-            packed.move(
-                self.hidden,
-                self._steps,
-                self._signs,
-                labels,
-                self._picks,
-                rule.majority,
-                self._stale,
-                *groups,
-            )
-            first, last = (size * group for group in groups)
-            return packed.pack_signs(self.hidden, self._weights, self._stale, first, last)
-
-        groups = self._picks.shape[1]
-        self.flips += sum(self._team.map(some, list(blocks(groups, self._team.threads))))
-        if rule.reinforcement:
+        if wrong and self.rule.reinforcement and not self.rule.frozen:
             places = self._reinforced_places()
             self.reinforced += len(places)
             packed.reinforce(self.hidden.reshape(-1), places)
+        if wrong and self.rule.learned_classifier:
+            packed.teach(self.classifier, self._a, labels, self._rivals, self._wrong)
+            self._derive_classifier()
+        self._batch += 1
 
     def _reinforced_places(self) -> NDArray[np.int64]:
         """Draw which hidden weights move away from 0."""
