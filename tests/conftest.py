@@ -1,3 +1,4 @@
+import importlib
 import signal
 import sys
 from pathlib import Path
@@ -19,3 +20,5 @@ def pytest_configure():
     # A shell that starts the tests in the background has them ignore Ctrl-C, which some test.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Compiles the kernels, or finds them compiled, before workers that share the tests start.
+    importlib.import_module("lava_ep.models")
