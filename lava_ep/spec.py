@@ -55,6 +55,11 @@ class NeuronSpec(_Spec):
     threshold: float = Field(0.5, gt=0, le=1, description="theta: b = [s >= theta]")
     initial_state: float = Field(1.0, ge=0, le=1, description="s at the start of every sample")
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a layer of them is made with, be it a Process or a part of an engine."""
+        return self.model_dump(exclude={"kind"})
+
 
 class GradedNeuronSpec(_Spec):
     r"""Neurons with full-precision states, see `lava_ep.dynamics.graded_step`."""
@@ -83,6 +88,12 @@ class GradedNeuronSpec(_Spec):
             raise ValueError("filter_rate is for discrete time; leave out filter_rate or time_step")
         return self
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a layer of them is made with, be it a Process or a part of an engine."""
+        same = self.model_dump(exclude={"kind", "nudge"})
+        return {**same, "nudge_current": self.nudge == "current"}
+
 
 class SigmaDeltaNeuronSpec(_Spec):
     r"""Neurons with signed unit spikes, see `lava_ep.dynamics.sigma_delta_step`."""
@@ -103,6 +114,11 @@ class SigmaDeltaNeuronSpec(_Spec):
     def step_size(self) -> StepSize:
         """How far a spike goes."""
         return StepSize(self.levels, self.start, self.decay, self.adaptive)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a layer of them is made with, be it a Process or a part of an engine."""
+        return {"filter_rate": self.filter_rate, "step_size": self.step_size}
 
 
 class LIFNeuronSpec(_Spec):
@@ -126,6 +142,11 @@ class LIFNeuronSpec(_Spec):
         """The constants as the dynamics want them."""
         trace = SpikeTrace(self.trace_rate)
         return LIF(self.du, self.dv, self.threshold, self.reset, self.refractory, trace)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a layer of them is made with, be it a Process or a part of an engine."""
+        return {"neuron": self.constants}
 
 
 class ResistiveNeuronSpec(_Spec):

@@ -71,7 +71,8 @@ def download(
             raise InputError(
                 f"{name} is not at hand: searched {places}; "
                 f"downloading {base_url}{name} failed: {_reason(error)}. "
-                "Mend the connection, or pass a folder that holds the files with --data-dir."
+                "Mend the connection, or pass a folder that holds the files as --data-dir, in "
+                "Python data_dir."
             ) from error
     return paths
 

@@ -182,8 +182,8 @@ def open_tonic(
             ) from error
         raise InputError(
             f"{title} is not at hand: searched {searched}, the cache {folder}; downloading it by "
-            f"tonic failed: {found}. Mend the connection, or pass a folder that holds the set with "
-            "--data-dir."
+            f"tonic failed: {found}. Mend the connection, or pass a folder that holds the set as "
+            "--data-dir, in Python data_dir."
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lava_ep.dynamics import BOP, SGD, PhaseSchedule
@@ -17,6 +17,12 @@ from lava_ep.models.fixed_point.synapse import FixedSynapsePart, FixedWeights
 from lava_ep.models.fused.parts_engine import PartsEngine
 from lava_ep.models.parts import levels_of
 from lava_ep.spec import LIFNeuronSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
+
+_NEURONS: dict[str, Callable[..., FixedNeuronPart]] = {
+    "binary": FixedBinaryPart,
+    "sigma-delta": FixedSigmaDeltaPart,
+    "lif": FixedLIFPart,
+}
 
 
 class FixedEngine(PartsEngine):
@@ -73,24 +79,14 @@ class FixedEngine(PartsEngine):
         spec, neuron = self.spec, self.spec.neuron
         connection = spec.connections[index]
         shape, biases = (batch, connection.n_post), connection.biases
-        common: dict[str, Any] = {
-            "format": self._formats[index].neurons,
-            "bias_rate": spec.layers[index].bias_rate,
-        }
-        if isinstance(neuron, SigmaDeltaNeuronSpec):
-            common |= {"filter_rate": neuron.filter_rate, "step_size": neuron.step_size}
-            return FixedSigmaDeltaPart(shape, biases, **common)
-        if isinstance(neuron, LIFNeuronSpec):
-            return FixedLIFPart(shape, biases, neuron=neuron.constants, **common)
-        if not isinstance(neuron, NeuronSpec):
+        if not isinstance(neuron, NeuronSpec | SigmaDeltaNeuronSpec | LIFNeuronSpec):
             raise TypeError(f"neurons of kind {neuron.kind}")
-        return FixedBinaryPart(
+        return _NEURONS[neuron.kind](
             shape,
             biases,
-            filter_rate=neuron.filter_rate,
-            threshold=neuron.threshold,
-            initial_state=neuron.initial_state,
-            **common,
+            format=self._formats[index].neurons,
+            bias_rate=spec.layers[index].bias_rate,
+            **neuron.arguments,
         )
 
     def make_synapses(self, index: int, batch: int) -> FixedSynapsePart:

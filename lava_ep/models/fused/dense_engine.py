@@ -55,6 +55,11 @@ class DenseEngine(LayeredEngine):
         self._downward = np.zeros(panels_size(self._sizes, True), np.float32)
         self._rows = list(self._blocks_of_rows(self._threads))
 
+    def _make_samples(self) -> None:
+        super()._make_samples()
+        self._moved = np.zeros((self.batch, self.spec.sizes[1]), np.float32)
+        self._similarity = np.zeros((self.batch, self.batch), np.float32)
+
     def _blocks_of_rows(self, threads: int) -> Iterator[tuple[int, int]]:
         """Cut the batch into samples that go through a phase together: as many as fit the cache."""
         bytes_a_sample = self._state.flat.nbytes // self.batch * ARRAYS
@@ -90,6 +95,13 @@ class DenseEngine(LayeredEngine):
         self._activation.flat += self._events.flat
         self._state.flat[...] = state
         self._count(1)
+
+    def _show(self, pixel_events: Array) -> None:
+        """Take in what the pixels send."""
+        super()._show(pixel_events)
+        if self.schedule.continual:
+            with self._blas(limits=1):
+                self._similarity = self._inputs @ self._inputs.T
 
     def _settle(self, steps: int) -> None:
         """Take steps of the same phase."""

@@ -116,8 +116,6 @@ class LayeredEngine:
         self._source = pixel_receiver(self.spec, batch)
         self._inputs = np.zeros((batch, sizes[0]), np.float32)
         self._below = np.zeros(shapes[0], np.float32)
-        self._moved = np.zeros(shapes[0], np.float32)
-        self._similarity = np.zeros((batch, batch), np.float32)
         self._counts = np.zeros((2, len(shapes)), np.int64)
         self._pixel_events = np.zeros(2, np.int64)
 
@@ -240,9 +238,6 @@ class LayeredEngine:
 
         targets = self.spec.sizes[1]
         self._team.map(task, list(blocks(targets, -(-targets // TARGETS))))
-        if self.schedule.continual:
-            with self._blas(limits=1):
-                self._similarity = self._inputs @ self._inputs.T
 
     def _learn_rows(
         self,

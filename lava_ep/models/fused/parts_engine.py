@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,60 +31,36 @@ from lava_ep.models.parts import (
 )
 from lava_ep.spec import (
     GradedNeuronSpec,
-    LIFNeuronSpec,
     NetworkSpec,
-    NeuronSpec,
     ResistiveNeuronSpec,
-    SigmaDeltaNeuronSpec,
     StockLIFNeuronSpec,
 )
 
 Array = NDArray[Any]
+
+_NEURONS: dict[str, Callable[..., NeuronPart]] = {
+    "binary": BinaryPart,
+    "graded": GradedPart,
+    "sigma-delta": SigmaDeltaPart,
+    "lif": LIFPart,
+}
 
 
 def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) -> NeuronPart:
     """Make the neurons of a layer."""
     connection, layer, neuron = spec.connections[index], spec.layers[index], spec.neuron
     shape, biases = (batch, connection.n_post), connection.biases
-    common: dict[str, Any] = {
+    options: dict[str, Any] = {
         "bias_rate": layer.bias_rate,
         "noise": spec.noise.of_layer(index),
     }
-    if isinstance(neuron, NeuronSpec):
-        return BinaryPart(
-            shape,
-            biases,
-            filter_rate=neuron.filter_rate,
-            threshold=neuron.threshold,
-            initial_state=neuron.initial_state,
-            **common,
-        )
-    if isinstance(neuron, SigmaDeltaNeuronSpec):
-        return SigmaDeltaPart(
-            shape,
-            biases,
-            filter_rate=neuron.filter_rate,
-            step_size=neuron.step_size,
-            **common,
-        )
-    if isinstance(neuron, LIFNeuronSpec):
-        return LIFPart(shape, biases, neuron=neuron.constants, **common)
     if isinstance(neuron, ResistiveNeuronSpec):
         raise TypeError("neurons of kind resistive: expected ResistiveEngine for them")
     if isinstance(neuron, StockLIFNeuronSpec):
         raise InputError(f"neurons of kind {neuron.kind}: expected a backend of Loihi for them")
-    return GradedPart(
-        shape,
-        biases,
-        activation=neuron.activation,
-        filter_rate=neuron.filter_rate,
-        time_step=neuron.time_step,
-        nudge_current=neuron.nudge == "current",
-        event_threshold=neuron.event_threshold,
-        initial_state=neuron.initial_state,
-        dtype=dtype,
-        **common,
-    )
+    if isinstance(neuron, GradedNeuronSpec):
+        options["dtype"] = dtype
+    return _NEURONS[neuron.kind](shape, biases, **neuron.arguments, **options)
 
 
 def pixel_receiver(spec: NetworkSpec, batch: int, dtype: npt.DTypeLike = np.float32) -> Receiver:

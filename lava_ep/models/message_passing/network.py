@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
@@ -17,16 +18,20 @@ from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
 from lava_ep.spec import (
-    LIFNeuronSpec,
     NetworkSpec,
-    NeuronSpec,
     ResistiveNeuronSpec,
-    SigmaDeltaNeuronSpec,
     StockLIFNeuronSpec,
 )
 
 Neuron = BinaryNeuron | GradedNeuron | SigmaDeltaNeuron | LIFNeuron | ResistiveNeuron
 Synapse = BinarySynapse | RealSynapse | ConvSynapse | ConductanceSynapse
+
+_NEURONS: dict[str, Callable[..., Neuron]] = {
+    "binary": BinaryNeuron,
+    "graded": GradedNeuron,
+    "sigma-delta": SigmaDeltaNeuron,
+    "lif": LIFNeuron,
+}
 
 NEURON_VARS = ("bias", "state", "activation", "events")
 
@@ -145,29 +150,8 @@ def _neuron(proc: EPNetwork, index: int, further: dict[str, Any]) -> Neuron:
     if spec.noise.sigma:
         options["noise"] = spec.noise.of_layer(index)
     neuron = spec.neuron
-    if isinstance(neuron, NeuronSpec):
-        return BinaryNeuron(
-            filter_rate=neuron.filter_rate,
-            threshold=neuron.threshold,
-            initial_state=neuron.initial_state,
-            **options,
-        )
-    if isinstance(neuron, SigmaDeltaNeuronSpec):
-        return SigmaDeltaNeuron(
-            filter_rate=neuron.filter_rate, step_size=neuron.step_size, **options
-        )
-    if isinstance(neuron, LIFNeuronSpec):
-        return LIFNeuron(neuron=neuron.constants, **options)
     if isinstance(neuron, ResistiveNeuronSpec):
         return ResistiveNeuron(layer=index + 1, diodes=index + 1 < len(spec.layers), **options)
     if isinstance(neuron, StockLIFNeuronSpec):
         raise InputError(f"neurons of kind {neuron.kind}: expected a backend of Loihi for them")
-    return GradedNeuron(
-        activation=neuron.activation,
-        filter_rate=neuron.filter_rate,
-        time_step=neuron.time_step,
-        nudge_current=neuron.nudge == "current",
-        event_threshold=neuron.event_threshold,
-        initial_state=neuron.initial_state,
-        **options,
-    )
+    return _NEURONS[neuron.kind](**neuron.arguments, **options)
