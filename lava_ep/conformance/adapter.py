@@ -9,7 +9,7 @@ import numpy as np
 from lava_ep import processes
 from lava_ep.conformance.case import Array, Case, Trace, from_plain, network_of
 from lava_ep.errors import InputError
-from lava_ep.models import BackendCfg, check_backend, find_backend
+from lava_ep.models import BackendCfg, LoihiBackend, check_backend, find_backend
 from lava_ep.parameters import NetworkParameters
 from lava_ep.runtime import ProcessTester
 from lava_ep.runtime.tester import select_model
@@ -70,6 +70,8 @@ class LavaAdapter:
         return self._run_network(case) if case.is_network else self._run_process(case)
 
     def _run_process(self, case: Case) -> Trace:
+        if isinstance(find_backend(self.name), LoihiBackend):
+            raise NotCovered("the backend has networks of Lava's own Processes only")
         arguments = {name: from_plain(value) for name, value in case.arguments.items()}
         process = getattr(processes, case.subject)(**arguments, **case.initial)
         model = select_model(process, BackendCfg(select_tag=self._tag))

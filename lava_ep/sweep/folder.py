@@ -12,7 +12,7 @@ from lava_ep.errors import InputError
 from lava_ep.spec import ExperimentSpec
 from lava_ep.sweep.requirement import require_ray
 from lava_ep.sweep.space import Point, SweepSpec, make_sweep, named, plan
-from lava_ep.training import RunFolder, check_execution, check_fit, describe_run
+from lava_ep.training import RunFolder, check_fit, describe_run, family_of
 
 SWEEP = "sweep.json"
 TRIALS = "trials"
@@ -89,7 +89,7 @@ class SweepFolder:
         load = _Loader(data_dir)
         for number, (point, experiment) in enumerate(trials):
             try:
-                check_execution(experiment, backend)
+                family_of(experiment.network).check_execution(experiment, backend)
                 check_fit(experiment, load(experiment))
             except InputError as error:
                 raise InputError(f"sweep point {number} ({named(point)}): {error}") from None

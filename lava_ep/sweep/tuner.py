@@ -106,7 +106,7 @@ def run_trials(
             f"sweep: no Ray cluster at {address or 'this machine'}: {error}"
         ) from None
     try:
-        whole = str(folder.ray / NAME)
+        whole = str((folder.ray / NAME).resolve())
         if tune.Tuner.can_restore(whole):
             tuner = tune.Tuner.restore(
                 whole, trainable, resume_unfinished=True, restart_errored=True
