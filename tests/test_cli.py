@@ -238,7 +238,7 @@ def test_presets_and_info_speak_json():
 
 
 def test_presets_say_what_kind_of_network_they_are(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "200")
     lines = {line.split()[0]: line for line in invoke("presets").output.splitlines()[1:]}
     assert set(lines) == set(json.loads(invoke("presets", "--json").stdout))
     assert " binary, binary " in lines["laydevant-conv"]

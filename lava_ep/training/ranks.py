@@ -26,6 +26,9 @@ PATIENCE = 2e-4
 PAUSE = 5e-5
 """Seconds that it then sleeps at a time."""
 
+FAREWELL = 0.5
+"""Seconds that a rank that has failed waits for mpirun to read why, before it ends all."""
+
 
 class Ranks:
     """A single process, which has every batch to itself: sums over ranks are what it has.
@@ -140,6 +143,8 @@ class MPIRanks(Ranks):
             sys.excepthook(type(error), error, traceback)
         print("lava-ep: all ranks end; go on from the checkpoint with --resume", file=sys.stderr)
         sys.stderr.flush()
+        # What mpirun has not read from its ranks by then, it does not show.
+        time.sleep(FAREWELL)
         self._communicator.Abort(1)
 
     def sum(self, values: NDArray[Any]) -> NDArray[Any]:
