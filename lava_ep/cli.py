@@ -26,7 +26,14 @@ from rich.table import Column, Table
 
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.models import BACKENDS, COMPARABLE, default_backend, find_backend
-from lava_ep.spec import ExperimentSpec, load_preset, load_spec, override, preset_names
+from lava_ep.spec import (
+    ExperimentSpec,
+    load_preset,
+    load_spec,
+    override,
+    parse_value,
+    preset_names,
+)
 
 if TYPE_CHECKING:
     from lava_ep.data import Dataset
@@ -996,16 +1003,8 @@ def _values(text: str) -> list[Any]:
     try:
         values: list[Any] = json.loads(f"[{text}]")
     except json.JSONDecodeError:
-        return [_value(part) for part in text.split(",")]
+        return [parse_value(part) for part in text.split(",")]
     return values
-
-
-def _value(text: str) -> Any:
-    """Read one value as ``--set`` does."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 def _bounds(text: str) -> list[float]:

@@ -977,6 +977,14 @@ def load_preset(name: str) -> ExperimentSpec:
     return parse(ExperimentSpec, json.loads(text), source=f"preset {name!r}")
 
 
+def parse_value(text: str) -> Any:
+    """Return the value that a text on the command line means: JSON, or else a string."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
 def override(spec: ExperimentSpec, assignments: Iterable[str]) -> ExperimentSpec:
     """Change fields given as ``dotted.key=value``; values are JSON, or else strings.
 
@@ -997,10 +1005,7 @@ def override(spec: ExperimentSpec, assignments: Iterable[str]) -> ExperimentSpec
             raise InputError(
                 f"--set {assignment!r}: expected KEY=VALUE, e.g. network.phases.free_steps=20"
             )
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
+        value = parse_value(text)
         *parents, leaf = key.split(".")
         node = data
         for part in parents:

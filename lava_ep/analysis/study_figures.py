@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import cycle
@@ -23,7 +22,7 @@ from lava_ep.analysis.bptt import Loss
 from lava_ep.analysis.gdu import STATES, GDUStudy, Rule, Run, Trace
 from lava_ep.errors import InputError
 from lava_ep.report.theme import LIGHT, Theme, applied, new_figure
-from lava_ep.training.run_folder import replacing
+from lava_ep.training.run_folder import appearing, replacing
 
 Draw = Callable[[Theme], Figure]
 
@@ -266,16 +265,9 @@ def write_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Draw
     """
     files = _files(result, figures)
     check_free(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
-            whole = Path(name) / out.name
-            whole.mkdir()
-            for file, data in files.items():
-                (whole / file).write_bytes(data)
-            whole.replace(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot write the study ({error.strerror})") from None
+    with appearing(out, "write the study") as temporary:
+        for file, data in files.items():
+            (temporary / file).write_bytes(data)
 
 
 def update_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Draw]) -> None:

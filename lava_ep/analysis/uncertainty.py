@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -44,7 +43,7 @@ from lava_ep.errors import InputError, LavaEPError
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import ExperimentSpec, ResistiveNeuronSpec, override
 from lava_ep.training import Progress, Trainer, check_execution, check_fit
-from lava_ep.training.run_folder import replacing
+from lava_ep.training.run_folder import append_line, replacing
 
 SPREAD = (0.05, 0.25, 0.6, 1.0, 1.6, 2.5, 5.0, 15.0)
 """Deviations to compare, in units of the estimate."""
@@ -398,10 +397,7 @@ class StudyFolder:
 
     def add(self, training: Training) -> None:
         """Keep a training."""
-        with (self.path / TRAININGS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(training)) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path / TRAININGS, asdict(training))
 
 
 def _differences(first: Any, second: Any, name: str = "") -> Iterable[str]:

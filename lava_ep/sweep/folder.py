@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from lava_ep.spec import ExperimentSpec
 from lava_ep.sweep.requirement import require_ray
 from lava_ep.sweep.space import Point, SweepSpec, make_sweep, named, plan
 from lava_ep.training import RunFolder, check_fit, describe_run, family_of
+from lava_ep.training.run_folder import appearing, check_new
 
 SWEEP = "sweep.json"
 TRIALS = "trials"
@@ -81,10 +81,7 @@ class SweepFolder:
             If a point cannot be trained, naming it; if Ray Tune is missing; or if the folder holds
             something already or cannot be written.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(
-                f"{path}: exists and is not empty; choose another --out, or go on with --resume"
-            )
+        check_new(path)
         trials = plan(base, sweep)
         load = _Loader(data_dir)
         for number, (point, experiment) in enumerate(trials):
@@ -100,19 +97,12 @@ class SweepFolder:
             "points": [point for point, _ in trials],
         }
         options: dict[str, Any] = {"backend": backend, "command": command, "data_dir": data_dir}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as name:
-                whole = cls(Path(name) / path.name)
-                whole.path.mkdir()
-                text = json.dumps(content, indent=2) + "\n"
-                (whole.path / SWEEP).write_text(text, encoding="utf-8")
-                for number, (_, experiment) in enumerate(trials):
-                    about = describe_run(experiment, load(experiment), **options)
-                    RunFolder.create(whole.trial(number).path, experiment, about)
-                whole.path.replace(path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot create the sweep ({error.strerror})") from None
+        with appearing(path, "create the sweep") as temporary:
+            text = json.dumps(content, indent=2) + "\n"
+            (temporary / SWEEP).write_text(text, encoding="utf-8")
+            for number, (_, experiment) in enumerate(trials):
+                about = describe_run(experiment, load(experiment), **options)
+                RunFolder.create(cls(temporary).trial(number).path, experiment, about)
         return cls(path)
 
     @classmethod

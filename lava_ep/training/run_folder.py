@@ -46,6 +46,55 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary.replace(path)
 
 
+def append_line(path: Path, entry: Mapping[str, Any]) -> None:
+    """Add a JSON object to a file of one in each line, and see it written to the disk."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def check_new(path: Path) -> None:
+    """Check that a folder can be made.
+
+    Raises
+    ------
+    InputError
+        If there is something already but an empty folder.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(
+            f"{path}: exists and is not empty; choose another --out, or go on with --resume"
+        )
+
+
+@contextmanager
+def appearing(path: Path, task: str) -> Iterator[Path]:
+    """Fill a folder under another name; it appears as a whole, or not at all.
+
+    Parameters
+    ----------
+    path
+        Where; the folder may exist if it is empty.
+    task
+        What an error says that cannot be done.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as name:
+            whole = Path(name) / path.name
+            whole.mkdir()
+            yield whole
+            whole.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot {task} ({error.strerror})") from None
+
+
 class RunFolder:
     """Files of one training run.
 
@@ -82,22 +131,14 @@ class RunFolder:
         InputError
             If the folder holds something already, or cannot be written.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(
-                f"{path}: exists and is not empty; choose another --out, or go on with --resume"
-            )
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as name:
-                whole = cls(Path(name) / path.name)
-                for folder, experiment in ((whole, spec), (whole.baseline, baseline)):
-                    if experiment is not None:
-                        folder.path.mkdir()
-                        folder.write_spec(experiment)
-                        folder._write_json("run.json", about)
-                whole.path.replace(path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot create the run folder ({error.strerror})") from None
+        check_new(path)
+        with appearing(path, "create the run folder") as temporary:
+            whole = cls(temporary)
+            for folder, experiment in ((whole, spec), (whole.baseline, baseline)):
+                if experiment is not None:
+                    folder.path.mkdir(exist_ok=True)
+                    folder.write_spec(experiment)
+                    folder._write_json("run.json", about)
         return cls(path)
 
     @property
@@ -170,10 +211,7 @@ class RunFolder:
 
     def append_metrics(self, entry: Mapping[str, Any]) -> None:
         """Add the line of one epoch to ``metrics.jsonl``."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path / "metrics.jsonl", entry)
 
     def keep_metrics(self, epochs: int) -> list[dict[str, Any]]:
         """Cut ``metrics.jsonl`` back to the epochs that a checkpoint covers, and return them."""
