@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from rich.progress import (
 from rich.table import Column, Table
 
 from lava_ep.errors import InputError, LavaEPError
+from lava_ep.files import check_new, locked, read_json, replacing
 from lava_ep.models import BACKENDS, COMPARABLE, default_backend, find_backend
 from lava_ep.spec import (
     ExperimentSpec,
@@ -95,10 +97,16 @@ def command(function: Command, to: typer.Typer = app, name: str | None = None) -
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
+            for option, value in kwargs.items():
+                if value == "":
+                    raise InputError(f"--{option.replace('_', '-')}: expected a value, not ''")
             function(*args, **kwargs)
         except LavaEPError as error:
             _complain(str(error))
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+        except MemoryError as error:
+            _complain(f"not enough memory here ({error}); use fewer neurons or a smaller batch")
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             _complain("interrupted")
             raise typer.Exit(130) from None
@@ -174,6 +182,7 @@ def train(
         if resume:
             changes = [key for key, value in given.items() if value is not None]
             changes += [f"--set {assignment}" for assignment in assignments or []]
+            changes += ["--frozen-baseline"] if frozen_baseline else []
             if out is None:
                 raise InputError("--resume: say which run to go on with, by --out DIR")
             if preset or spec or changes:
@@ -182,6 +191,7 @@ def train(
                     "that has begun; only --epochs can"
                 )
             folder = training.RunFolder.open(out)
+            lock.enter_context(locked(folder.path))
             chosen = backend or str(folder.about()["backend"])
             _check_execution([chosen], threads)
             runs = [
@@ -213,12 +223,13 @@ def train(
         )
         baseline = experiment.with_frozen_input_layer() if frozen_baseline else None
         folder = training.RunFolder.create(folder_path, experiment, about, baseline=baseline)
+        lock.enter_context(locked(folder.path))
         runs = [(folder, experiment, dataset)]
         if baseline is not None:
             runs.append((folder.baseline, baseline, dataset))
         return runs, chosen, folder_path
 
-    with training.open_ranks() as ranks:
+    with training.open_ranks() as ranks, ExitStack() as lock:
         runs, used, run_dir = ranks.from_first(prepare)
         display = Console(stderr=as_json, quiet=not ranks.first)
         results = [_train(*run, used, threads, resume, display, ranks) for run in runs]
@@ -273,12 +284,15 @@ def sweep(
         int | None, typer.Option(help="Epochs before a trial may be stopped [default: 1].")
     ] = None,
     backend: Annotated[
-        str, typer.Option(help=f"How to execute the networks: {', '.join(BACKENDS)}.")
-    ] = "fused",
+        str | None,
+        typer.Option(help=f"How to execute the networks: {', '.join(BACKENDS)} [default: fused]."),
+    ] = None,
     address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster [default: this machine alone].")
     ] = None,
-    cpus: Annotated[int, typer.Option(help="Cores, and threads, of each trial.")] = 1,
+    cpus: Annotated[
+        int | None, typer.Option(help="Cores, and threads, of each trial [default: 1].")
+    ] = None,
     concurrent: Annotated[
         int | None, typer.Option(help="Trials at a time [default: as many as have cores].")
     ] = None,
@@ -291,11 +305,10 @@ def sweep(
     from lava_ep import sweep as sweeps
 
     started = time.perf_counter()
-    find_backend(backend)
-    if cpus < 1:
-        raise InputError(f"--cpus {cpus}: expected at least 1")
-    if concurrent is not None and concurrent < 1:
-        raise InputError(f"--concurrent {concurrent}: expected at least 1")
+    find_backend(backend or "fused")
+    for option, number in (("cpus", cpus), ("concurrent", concurrent)):
+        if number is not None and number < 1:
+            raise InputError(f"--{option} {number}: expected at least 1")
     asked = {
         "grid": _swept("--grid", grid, _values),
         "choice": _swept("--choice", choice, _values),
@@ -308,28 +321,45 @@ def sweep(
     }
     asked = {name: value for name, value in asked.items() if value not in (None, {})}
     if resume:
-        if asked or sweep_file or preset or spec or data or epochs or assignments:
-            raise InputError("--resume: nothing of a sweep that has begun can be changed")
+        fixed = {
+            "--preset": preset,
+            "--spec": spec,
+            "--data": data,
+            "--data-dir": data_dir,
+            "--epochs": epochs,
+            "--set": assignments,
+            "--sweep": sweep_file,
+            "--backend": backend,
+            "--concurrent": concurrent,
+            "--grid, --choice, …": asked or None,
+        }
+        changes = ", ".join(option for option, value in fixed.items() if value is not None)
+        if changes:
+            raise InputError(
+                f"--resume: {changes} cannot change a sweep that has begun; only --cpus and "
+                "--address can"
+            )
         sweeps.require_ray()
         folder = sweeps.SweepFolder.open(out)
     else:
-        fields = (sweeps.load_sweep(sweep_file) if sweep_file else {}) | asked
+        fields = (read_json(sweep_file) if sweep_file else {}) | asked
         wanted = sweeps.make_sweep(fields, source=str(sweep_file or "sweep"))
         given = {"data.name": data, "training.epochs": epochs}
         folder = sweeps.SweepFolder.create(
             out,
             _experiment(preset, spec, given, assignments),
             wanted,
-            backend=backend,
+            backend=backend or "fused",
             data_dir=data_dir,
             command=shlex.join(["lava-ep", *sys.argv[1:]]),
         )
     display = Console(stderr=as_json, highlight=False, soft_wrap=True)
     points = folder.points()
     display.print(f"{len(points)} trials of {', '.join(folder.sweep().keys)}: {out}")
-    errors = sweeps.run_trials(folder, address=address, cpus=cpus, concurrent=concurrent)
-    rows = sweeps.read_rows(folder, errors)
-    sweeps.write_results(folder, rows)
+    with locked(folder.path):
+        errors = sweeps.run_trials(folder, address=address, cpus=cpus or 1, concurrent=concurrent)
+        rows = sweeps.read_rows(folder, errors)
+        sweeps.write_results(folder, rows)
     ranking = sweeps.best(rows)
     states = [row.status for row in rows]
     counts = {state: states.count(state) for state in ("finished", "stopped", "failed")}
@@ -615,7 +645,7 @@ def gdu(
     from lava_ep.parameters import initial_parameters
 
     started = time.perf_counter()
-    figures.check_free(out)
+    check_new(out)
     sweeps = {"betas": _numbers("--beta", beta), "etas": _numbers("--eta", eta)}
     if run is not None:
         if preset or spec:
@@ -687,7 +717,7 @@ def angle(
 
     started = time.perf_counter()
     _check_execution([backend], threads)
-    figures.check_free(out)
+    check_new(out)
     preset = preset or (None if spec else "cvf-digits")
     experiment = _experiment(preset, spec, {"training.epochs": epochs}, assignments)
     display = Console(stderr=as_json, highlight=False, soft_wrap=True)
@@ -870,7 +900,7 @@ def conformance_record(
     """Record the kit anew from the reference backends."""
     from lava_ep import conformance
 
-    conformance.check_new_folder(out)
+    check_new(out)
     entries = conformance.record_all()
     conformance.write_kit(out, entries)
     display = Console(highlight=False, soft_wrap=True, markup=False)
@@ -917,11 +947,13 @@ def deploy_report(
     limits = resources.Limits().override(limit or [])
     if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"--figure {figure}: expected a name that ends in .png, .svg or .pdf")
+    if figure is not None and not figure.parent.is_dir():
+        raise InputError(f"--figure {figure}: there is no folder {figure.parent}")
     placed = deploy.place(experiment.ep_network, learning=not inference, limits=limits)
     found = deploy.report_on(placed, systems)
     if figure is not None:
-        with theme.applied(theme.LIGHT):
-            deploy.core_map(placed, found.shown).savefig(figure)
+        with theme.applied(theme.LIGHT), replacing(figure) as temporary:
+            deploy.core_map(placed, found.shown).savefig(temporary, format=figure.suffix[1:])
     if as_json:
         print(json.dumps(found.to_json()), flush=True)
     else:

@@ -7,6 +7,10 @@ class LavaEPError(Exception):
     """Base class of every error that lava_ep raises itself; the command line exits with 1."""
 
 
+class DivergedError(LavaEPError):
+    """Training has moved parameters to where the network cannot go on."""
+
+
 class InputError(LavaEPError, ValueError):
     """A value, file or option given by the user is unusable; the command line exits with 2.
 

@@ -41,6 +41,10 @@ from lava_ep.dynamics import (
     Updates,
 )
 from lava_ep.errors import InputError
+from lava_ep.files import read_json
+
+MOST_NEURONS = 2**24
+"""Of a layer."""
 
 
 class _Spec(BaseModel):
@@ -158,7 +162,7 @@ class ResistiveNeuronSpec(_Spec):
 
     kind: Literal["resistive"] = "resistive"
     input_voltage: float = Field(
-        100.0, gt=0, description="A: pixels x are sources of voltage +A x and -A x"
+        100.0, gt=0, le=1e6, description="A: pixels x are sources of voltage +A x and -A x"
     )
 
 
@@ -274,8 +278,10 @@ class LayerSpec(_Spec):
     ``resistive``.
     """
 
-    neurons: int | None = Field(None, ge=1, description="neurons of a dense layer")
-    channels: int | None = Field(None, ge=1, description="channels of a convolutional layer")
+    neurons: int | None = Field(None, ge=1, le=MOST_NEURONS, description="neurons of a dense layer")
+    channels: int | None = Field(
+        None, ge=1, le=MOST_NEURONS, description="channels of a convolutional layer"
+    )
     kernel: int = Field(5, ge=1, description="side of the kernel")
     padding: int = Field(0, ge=0, description="zeros around the layer below")
     pool: int = Field(1, ge=1, le=15, description="side of the pooling windows; 1: none")
@@ -699,7 +705,7 @@ class BinarizationSpec(_Spec):
 class BMLPLayerSpec(_Spec):
     """One layer of binary neurons that learns by itself, see `lava_ep.dynamics.bmlp`."""
 
-    neurons: int = Field(ge=1, description="K: number of neurons")
+    neurons: int = Field(ge=1, le=MOST_NEURONS, description="K: number of neurons")
     group: int = Field(1, ge=1, description="gamma: neurons of which at most one learns a sample")
     robustness: float = Field(
         0.25, ge=0, le=2, description="r: a margin below int(r times the outputs) is an error, too"
@@ -946,13 +952,7 @@ def load_spec(path: Path) -> ExperimentSpec:
     InputError
         If the file is missing, is not JSON, or does not describe an experiment.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the spec ({error.strerror})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a JSON file ({error})") from None
-    return parse(ExperimentSpec, data, source=str(path))
+    return parse(ExperimentSpec, read_json(path), source=str(path))
 
 
 def preset_names() -> list[str]:
@@ -981,7 +981,7 @@ def parse_value(text: str) -> Any:
     """Return the value that a text on the command line means: JSON, or else a string."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return text
 
 

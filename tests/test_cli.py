@@ -24,6 +24,8 @@ SMALL = [
 
 REAL = {"weights": "real", "rate": 0.1}
 
+HUGE = {"neurons": 2**24, **REAL}
+
 
 def lava_ep(*arguments, **kwargs):
     return subprocess.run(
@@ -156,6 +158,25 @@ def test_raster_refuses_what_it_cannot_draw(trained, tmp_path, monkeypatch, opti
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_test_samples_are_none_and_not_all(trained):
+    result = invoke("evaluate", trained[0], "--limit-test=0")
+    assert result.exit_code == 2
+    assert "--limit-test 0: expected" in result.output
+
+
+def test_two_trainings_of_one_run_do_not_meet(tmp_path):
+    out = tmp_path / "run"
+    process = start_training(out)
+    try:
+        wait_for(1, out, process)
+        second = invoke("train", "--resume", "--out", out)
+        assert second.exit_code == 2
+        assert f"process {process.pid} is writing to it" in " ".join(second.output.split())
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
 def test_raster_needs_a_checkpoint(trained, tmp_path):
     for name in ("spec.json", "run.json"):
         (tmp_path / name).write_bytes((trained[0] / name).read_bytes())
@@ -177,7 +198,7 @@ def test_a_used_folder_is_refused_with_exit_code_2(trained):
     ("arguments", "message"),
     [
         (["train", "--preset=none"], "preset 'none': expected one of binary-digits"),
-        (["train", "--spec=missing.json"], "missing.json: cannot read the spec"),
+        (["train", "--spec=missing.json"], "missing.json: cannot be read"),
         (["train", "--preset=binary-mnist", "--spec=x"], "give only one of them"),
         (["train", "--backend=gpu"], "backend 'gpu': expected one of message-passing, fused"),
         (["train", "--threads=0"], "--threads 0: expected at least 1"),
@@ -193,6 +214,18 @@ def test_a_used_folder_is_refused_with_exit_code_2(trained):
         (["train", "--resume"], "--out DIR"),
         (["train", "--resume", "--out=missing"], "not a run folder"),
         (["train", "--resume", "--out=x", "--seed=3"], "training.seed cannot change a run"),
+        (
+            ["train", "--resume", "--out=x", "--frozen-baseline"],
+            "--frozen-baseline cannot change a run",
+        ),
+        (["train", "--backend="], "--backend: expected a value, not ''"),
+        (["train", "--preset="], "--preset: expected a value"),
+        (["evaluate", "missing", "--data="], "--data: expected a value"),
+        (["train", "--set=network.layers.0.neurons=99999999999"], "less than or equal to 16777216"),
+        (
+            ["train", f"--set=network.layers={json.dumps([HUGE, HUGE, {**HUGE, 'neurons': 10}])}"],
+            "64-16777216-16777216-10: parameters take 1,048,581 GiB of memory",
+        ),
         (["train", "--no-such-option"], "No such option"),
         (["evaluate", "missing"], "not a run folder"),
         (["report", "missing"], "not a run folder"),

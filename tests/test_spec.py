@@ -546,10 +546,11 @@ def test_the_frozen_baseline_differs_in_one_field():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "cannot read the spec.*No such file"),
+        (None, "cannot be read.*No such file"),
         (b"{", "not a JSON file"),
         (b"\xff\xfe", "not a JSON file"),
-        (b"[]", "spec=.*valid dictionary"),
+        (b"[]", "expected a JSON object"),
+        (b"[" * 100_000, "not a JSON file"),
         (b"{}", "network=.*Field required"),
     ],
 )

@@ -88,6 +88,8 @@ def record_sample(
     InputError
         If an argument is unusable.
     """
+    # As a test shows it: random spikes depend on the number of batches learned from.
+    parameters = replace(parameters, batch=0)
     schedule = spec.schedule(seed)
     steps = schedule.period(learning=True)
     with open_session(
@@ -99,7 +101,7 @@ def record_sample(
         scores = session.read_score()[0]
     # As the source has it: random spikes depend on the bytes of the image.
     pixels = image[None].astype(np.int32)
-    sent = spec.input_encoding.frames(pixels, steps, seed=seed, batch=parameters.batch)[:, 0]
+    sent = spec.input_encoding.frames(pixels, steps, seed=seed, batch=0)[:, 0]
     states = _stacked(history, 0)
     activations = _stacked(history, 1)
     events = tuple(_events(found, spec.spikes, schedule) for found in activations)

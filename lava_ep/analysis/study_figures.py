@@ -20,9 +20,8 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
 from lava_ep.analysis.angle import AngleStudy
 from lava_ep.analysis.bptt import Loss
 from lava_ep.analysis.gdu import STATES, GDUStudy, Rule, Run, Trace
-from lava_ep.errors import InputError
+from lava_ep.files import appearing, check_new, replace_files
 from lava_ep.report.theme import LIGHT, Theme, applied, new_figure
-from lava_ep.training.run_folder import appearing, replacing
 
 Draw = Callable[[Theme], Figure]
 
@@ -232,18 +231,6 @@ def error_by_angle(study: AngleStudy, theme: Theme) -> Figure:
     return figure
 
 
-def check_free(out: Path) -> None:
-    """Check that a study may be written to a folder.
-
-    Raises
-    ------
-    InputError
-        If it holds something already.
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: exists and is not empty; choose another --out")
-
-
 def write_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Draw]) -> None:
     """Write the numbers of a study as JSON, and its figures as PNG and SVG.
 
@@ -264,7 +251,7 @@ def write_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Draw
         If the folder holds something already, or cannot be written.
     """
     files = _files(result, figures)
-    check_free(out)
+    check_new(out)
     with appearing(out, "write the study") as temporary:
         for file, data in files.items():
             (temporary / file).write_bytes(data)
@@ -278,12 +265,7 @@ def update_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Dra
     InputError
         If the folder cannot be written.
     """
-    try:
-        for file, data in _files(result, figures).items():
-            with replacing(out / file) as path:
-                path.write_bytes(data)
-    except OSError as error:
-        raise InputError(f"{out}: cannot write the study ({error.strerror})") from None
+    replace_files(out, _files(result, figures))
 
 
 def _files(result: Mapping[str, Any], figures: Mapping[str, Draw]) -> dict[str, bytes]:

@@ -35,15 +35,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.stats import t as student
 
 from lava_ep.data import Dataset, load_experiment
-from lava_ep.errors import InputError, LavaEPError
+from lava_ep.errors import DivergedError, InputError
+from lava_ep.files import (
+    append_line,
+    locked,
+    make_folder,
+    read_json,
+    read_lines,
+    write_json,
+    write_lines,
+)
 from lava_ep.parameters import initial_parameters
-from lava_ep.spec import ExperimentSpec, ResistiveNeuronSpec, override
-from lava_ep.training import Progress, Trainer, check_execution, check_fit
-from lava_ep.training.run_folder import append_line, replacing
+from lava_ep.spec import ExperimentSpec, NoiseSpec, ResistiveNeuronSpec, override
+from lava_ep.training import Progress, Trainer, check_execution, check_fit, data_digest
 
 SPREAD = (0.05, 0.25, 0.6, 1.0, 1.6, 2.5, 5.0, 15.0)
 """Deviations to compare, in units of the estimate."""
@@ -59,6 +68,7 @@ FEWEST_SIGMAS = 4
 
 TRAININGS = "trainings.jsonl"
 PLAN = "plan.json"
+DIGESTS = "data_sha256"
 
 
 @dataclass(frozen=True)
@@ -333,71 +343,84 @@ class StudyFolder:
     ----------
     path
         Folder of the study; made if it is not there.
-    spec
+    spec, backend
         What all trainings have in common.
+    datasets
+        From what networks are trained; there may be other sets in the folder.
 
     Raises
     ------
     InputError
-        If the folder holds something else, or the study of another experiment.
+        If the folder holds something else, the study of another experiment, or that of other
+        samples by the same name.
     """
 
-    def __init__(self, path: Path, spec: ExperimentSpec) -> None:
+    def __init__(
+        self, path: Path, spec: ExperimentSpec, *, backend: str, datasets: Sequence[Dataset]
+    ) -> None:
         self.path = path
         # Noise, seed and pixels are those of each training.
         network = {"inputs", "input_levels", "image_shape", "classes", "noise"}
-        content = spec.model_dump(
+        common = spec.model_dump(
             mode="json",
             exclude={"network": network, "training": {"seed"}, "data": {"name"}},
         )
+        common["backend"] = backend
+        digests = {dataset.name: data_digest(dataset) for dataset in datasets}
         plan = path / PLAN
         if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not plan.exists())):
             raise InputError(f"{path}: exists and is no study of uncertainty; choose another --out")
         if plan.exists():
-            self._check_same(content)
-            return
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            with replacing(plan) as temporary:
-                temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot make the folder ({error.strerror})") from None
+            digests = self._check_same(common, digests)
+        make_folder(path)
+        write_json(plan, {**common, DIGESTS: digests})
 
-    def _check_same(self, content: Mapping[str, Any]) -> None:
-        try:
-            before = json.loads((self.path / PLAN).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.path / PLAN}: cannot be read ({error})") from None
+    def _check_same(self, common: Mapping[str, Any], digests: dict[str, str]) -> dict[str, str]:
+        """Compare with the plan that is there; return the digests of all data sets of both."""
+        before = read_json(self.path / PLAN)
+        known = before.pop(DIGESTS, None)
+        if not isinstance(known, dict):
+            raise InputError(f"{self.path / PLAN}: {DIGESTS}={known!r:.40}: expected an object")
         # As JSON has it: tuples are lists.
-        now = json.loads(json.dumps(content))
-        changed = sorted(_differences(before, now))
+        changed = sorted(_differences(before, json.loads(json.dumps(common))))
+        changed += [
+            f"data set {name}"
+            for name, digest in digests.items()
+            if known.get(name, digest) != digest
+        ]
         if changed:
             raise InputError(
                 f"{self.path}: the study there has another {changed[0]}; go on with the same "
                 "experiment, or choose another --out"
             )
+        return {**known, **digests}
 
     def trainings(self) -> list[Training]:
-        """Return what is there; a line that a kill has cut off is left out and removed."""
+        """Return what is there; a line that a kill has cut off is left out and removed.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
         path = self.path / TRAININGS
-        if not path.exists():
-            return []
+        entries = read_lines(path)
         found = []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(lines, start=1):
+        for number, entry in enumerate(entries, start=1):
             try:
-                found.append(Training(**json.loads(line)))
-            except (TypeError, ValueError):
-                if number < len(lines):
-                    raise InputError(f"{path}, line {number}: not a training") from None
-                with replacing(path) as temporary:
-                    text = "".join(f"{whole}\n" for whole in lines[:-1])
-                    temporary.write_text(text, encoding="utf-8")
+                found.append(_READER.validate_python(entry))
+            except ValidationError:
+                raise InputError(f"{path}, line {number}: not a training") from None
+        if entries:
+            write_lines(path, entries)
         return found
 
     def add(self, training: Training) -> None:
         """Keep a training."""
         append_line(self.path / TRAININGS, asdict(training))
+
+
+_READER = TypeAdapter(Training)
 
 
 def _differences(first: Any, second: Any, name: str = "") -> Iterable[str]:
@@ -451,7 +474,14 @@ def study_uncertainty(
     ------
     InputError
         If spec and data do not fit, a value is out of range, or the folder holds something else.
+    DivergedError
+        If a network breaks down without noise.
     """
+    if spec.ep_network.noise != NoiseSpec():
+        raise InputError(
+            f"network.noise={spec.ep_network.noise.model_dump(mode='json')}: expected none, as the "
+            "study sets it; choose deviations and samples instead"
+        )
     experiments = {dataset.name: for_data(spec, dataset) for dataset in datasets}
     sets = {dataset.name: dataset for dataset in datasets}
     chosen: dict[str, list[float]] = {}
@@ -474,21 +504,22 @@ def study_uncertainty(
         )
         for key in plan
     }
-    kept = StudyFolder(folder, spec)
-    found = {training.key: training for training in kept.trainings()}
-    missing = [key for key in plan if key not in found]
-    done = len(plan) - len(missing)
-    for number, key in enumerate(missing, start=done):
+    kept = StudyFolder(folder, spec, backend=backend, datasets=datasets)
+    with locked(folder):
+        found = {training.key: training for training in kept.trainings()}
+        missing = [key for key in plan if key not in found]
+        done = len(plan) - len(missing)
+        for number, key in enumerate(missing, start=done):
 
-        def progress(now: Progress, done: int = number) -> None:
-            if on_progress is not None:
-                on_progress(now, done, len(plan))
+            def progress(now: Progress, done: int = number) -> None:
+                if on_progress is not None:
+                    on_progress(now, done, len(plan))
 
-        training = _train(settings[key], sets[key[0]], backend, threads, progress)
-        kept.add(training)
-        found[key] = training
-        if on_training is not None:
-            on_training(training, number + 1, len(plan))
+            training = _train(settings[key], sets[key[0]], backend, threads, progress)
+            kept.add(training)
+            found[key] = training
+            if on_training is not None:
+                on_training(training, number + 1, len(plan))
     trainings = tuple(found[key] for key in plan)
     hidden = "-".join(
         str(layer.neurons or f"{layer.channels}c") for layer in spec.ep_network.layers
@@ -529,12 +560,13 @@ def _train(
     trainer = Trainer(spec, dataset, backend=backend, threads=threads, on_progress=on_progress)
     try:
         last = trainer.fit()[-1]
-    except LavaEPError as error:
-        # Noise may move parameters to where the network has no state to settle to.
-        reason = str(error).strip().splitlines()[-1]
-        return Training(
-            **key, seed=seed, test_accuracy=None, train_accuracy=None, error=reason[:300]
-        )
+    except DivergedError as error:
+        # Noise may move parameters to where the network has no state to settle to. Without, this
+        # is no result but a mistake.
+        if noise.sigma == 0:
+            raise
+        reason = str(error)[:300]
+        return Training(**key, seed=seed, test_accuracy=None, train_accuracy=None, error=reason)
     accuracies = {name: last[name] for name in ("test_accuracy", "train_accuracy")}
     return Training(**key, seed=seed, **accuracies)
 

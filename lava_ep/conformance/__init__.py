@@ -12,7 +12,7 @@ from lava_ep.conformance.case import (
     to_plain,
 )
 from lava_ep.conformance.check import Divergence, Outcome, Verdict, check, summary
-from lava_ep.conformance.kit import Entry, check_new_folder, choose, read_kit, record, write_kit
+from lava_ep.conformance.kit import Entry, choose, read_kit, record, write_kit
 from lava_ep.conformance.own import OWN_BACKENDS, REFERENCE, find_adapter, record_all
 from lava_ep.conformance.suite import cases
 
@@ -33,7 +33,6 @@ __all__ = [
     "Verdict",
     "cases",
     "check",
-    "check_new_folder",
     "choose",
     "find_adapter",
     "from_plain",

@@ -17,6 +17,7 @@ from safetensors.numpy import load, save
 from lava_ep.conformance.adapter import Adapter
 from lava_ep.conformance.case import Array, Case, Trace
 from lava_ep.errors import InputError
+from lava_ep.files import appearing, check_new, read_json
 
 VERSION = 1
 """Version of the format; kits of another one are refused."""
@@ -85,37 +86,26 @@ def choose(entries: Iterable[Entry], names: Collection[str]) -> list[Entry]:
     return [found[name] for name in names] if names else list(found.values())
 
 
-def check_new_folder(folder: Path) -> None:
-    """Check that a folder is empty or not there.
-
-    Raises
-    ------
-    InputError
-        If there is something in it.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty: name a new folder")
-
-
 def write_kit(folder: Path, entries: Iterable[Entry]) -> None:
     """Write a kit into a new or empty folder.
 
     Raises
     ------
     InputError
-        If there is something in the folder.
+        If there is something in the folder, or it cannot be written.
     """
-    check_new_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    check_new(folder)
     about = []
-    for entry in entries:
-        case, content = entry.case, save(_named(entry))
-        (folder / f"{case.name}.safetensors").write_bytes(content)
-        fields = {name: getattr(case, name) for name in _CaseAbout.model_fields if name != "sha256"}
-        about.append(_CaseAbout(**fields, sha256=hashlib.sha256(content).hexdigest()))
-    manifest = _Manifest(format=FORMAT, version=VERSION, cases=tuple(about))
-    text = json.dumps(manifest.model_dump(mode="json"), indent=1)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    with appearing(folder, "write the kit") as temporary:
+        for entry in entries:
+            case, content = entry.case, save(_named(entry))
+            (temporary / f"{case.name}.safetensors").write_bytes(content)
+            names = _CaseAbout.model_fields.keys() - {"sha256"}
+            fields = {name: getattr(case, name) for name in names}
+            about.append(_CaseAbout(**fields, sha256=hashlib.sha256(content).hexdigest()))
+        manifest = _Manifest(format=FORMAT, version=VERSION, cases=tuple(about))
+        text = json.dumps(manifest.model_dump(mode="json"), indent=1)
+        (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def read_kit(folder: Path | None = None) -> list[Entry]:
@@ -128,15 +118,12 @@ def read_kit(folder: Path | None = None) -> list[Entry]:
     """
     folder = folder or Path(str(files("lava_ep.conformance"))) / "golden"
     path = folder / MANIFEST
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    if not path.is_file():
         raise InputError(
             f"{folder} holds no {MANIFEST}: name a folder that `lava-ep conformance record` wrote"
-        ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not JSON ({error}); record the kit anew") from None
-    version = content.get("version") if isinstance(content, dict) else None
+        )
+    content = read_json(path)
+    version = content.get("version")
     if version != VERSION:
         raise InputError(
             f"{path} has version {version}, expected {VERSION}: record the kit anew, or use the "

@@ -173,7 +173,7 @@ def load_experiment(
         name or data.name,
         data_dir=data_dir,
         limit_train=data.limit_train,
-        limit_test=limit_test or data.limit_test,
+        limit_test=data.limit_test if limit_test is None else limit_test,
         events=None if foreign else data.events,
         encoding=experiment.network.encoding,
     )

@@ -11,9 +11,10 @@ from typing import Any
 
 from lava_ep.deploy.nir_graph import TIME_STEP, from_graph, nir_package, to_graph
 from lava_ep.errors import InputError
+from lava_ep.files import replacing
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import ExperimentSpec, parse
-from lava_ep.training.run_folder import RunFolder, replacing
+from lava_ep.training.run_folder import RunFolder
 
 FORMAT = 1
 """Version of the metadata."""
@@ -96,11 +97,8 @@ def write_nir(path: Path, trained: Trained) -> Any:
             }
         )
     }
-    try:
-        with replacing(path) as temporary:
-            nir.write(temporary, graph)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error})") from None
+    with replacing(path) as temporary:
+        nir.write(temporary, graph)
     return graph
 
 

@@ -10,7 +10,7 @@ from lava.magma.core.process.variable import Var
 
 from lava_ep.dynamics import Nudging
 from lava_ep.dynamics.resistive import check_nudging
-from lava_ep.errors import InputError
+from lava_ep.errors import DivergedError, InputError
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import NetworkSpec
 
@@ -108,7 +108,10 @@ class EPNetwork(AbstractProcess):
             raise InputError(f"parameters of shapes {shapes} do not fit a {spec} network")
         if spec.resistive and learning:
             lowest = 0.0 if spec.phases.nudging is Nudging.POSITIVE else -spec.phases.beta
-            check_nudging(parameters.layers[-1].weights.sum(axis=1), lowest)
+            try:
+                check_nudging(parameters.layers[-1].weights.sum(axis=1), lowest)
+            except DivergedError as error:
+                raise InputError(f"parameters: {error}") from None
         if spec.stock:
             self._have_what_a_chip_has(spec, parameters)
             return

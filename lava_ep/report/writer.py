@@ -6,8 +6,6 @@ import base64
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -19,6 +17,7 @@ from matplotlib.figure import Figure
 
 from lava_ep.analysis.efficiency import CAVEAT
 from lava_ep.errors import InputError
+from lava_ep.files import make_folder, replace_files, replacing
 from lava_ep.report import film, text
 from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.description import facts, layer_rows, learning_note
@@ -32,7 +31,6 @@ from lava_ep.report.summary import (
     synapse_names,
 )
 from lava_ep.report.theme import DARK, LIGHT, Theme, applied
-from lava_ep.training.run_folder import replacing
 
 REPORT = "report.html"
 FIGURES = "figures"
@@ -76,7 +74,7 @@ def replace_report(page: str, figures: Mapping[str, Drawing], run_dir: Path) -> 
     """Write the page and the figures of a report, and return the page."""
     files = {f"{FIGURES}/{name}.png": drawing.data for name, drawing in figures.items()}
     files[REPORT] = page.encode("utf-8")
-    _replace_files(files, run_dir)
+    replace_files(run_dir, files)
     return run_dir / REPORT
 
 
@@ -120,12 +118,9 @@ def write_sample(content: SampleContent, path: Path) -> Path:
         data = render_sample_page(content, light, dark).encode("utf-8")
     else:
         data = _encoded(overview, content, LIGHT, path.suffix[1:]).data
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            temporary.write_bytes(data)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    make_folder(path.parent)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
     return path
 
 
@@ -310,21 +305,3 @@ def _data_url(png: bytes) -> str:
 def _png_size(png: bytes) -> tuple[int, int]:
     """Width and height in pixels, from the IHDR chunk that every PNG begins with."""
     return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
-
-
-def _replace_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files beside their place and move them there, in order, once all are on disk."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as name:
-        staging = Path(name)
-        for path, data in files.items():
-            staged = staging / path
-            staged.parent.mkdir(exist_ok=True)
-            with staged.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        for path in files:
-            (folder / path).parent.mkdir(exist_ok=True)
-        for path in files:
-            (staging / path).replace(folder / path)

@@ -20,10 +20,18 @@ class ProcessFailure(LavaEPError):
         Class name of the ProcessModel.
     traceback_text : str
         The traceback in the worker, as text.
+    error_name, message : str
+        Class name and text of the exception.
     """
 
     def __init__(
-        self, description: str, process_name: str, model_name: str, traceback_text: str
+        self,
+        description: str,
+        process_name: str,
+        model_name: str,
+        traceback_text: str,
+        error_name: str,
+        message: str,
     ) -> None:
         super().__init__(
             f"{description} raised an exception. Its traceback:\n{traceback_text.rstrip()}"
@@ -31,6 +39,8 @@ class ProcessFailure(LavaEPError):
         self.process_name = process_name
         self.model_name = model_name
         self.traceback_text = traceback_text
+        self.error_name = error_name
+        self.message = message
 
 
 class WorkerDied(LavaEPError):

@@ -44,9 +44,9 @@ class Worker:
         assert self.process.pid is not None
         return self.process.pid
 
-    def failure(self, traceback_text: str) -> ProcessFailure:
-        """Return the exception that carries the worker's traceback."""
-        return ProcessFailure(self.description, self.name, self.model_name, traceback_text)
+    def failure(self, *told: str) -> ProcessFailure:
+        """Return the exception that carries the worker's traceback and what else it told."""
+        return ProcessFailure(self.description, self.name, self.model_name, *told)
 
     def death(self) -> WorkerDied:
         """Return the exception for a worker whose report channel closed without a report."""
@@ -248,7 +248,7 @@ class Supervisor:
 
     def _read_report(self, worker: Worker) -> LavaEPError | None:
         try:
-            kind, text = worker.reports.recv()
+            kind, *told = worker.reports.recv()
         except (EOFError, OSError):
             worker.gone = True
             if self._ended or self._failure is not None:
@@ -258,4 +258,4 @@ class Supervisor:
         if kind == READY:
             worker.ready = True
             return None
-        return worker.failure(text)
+        return worker.failure(*told)

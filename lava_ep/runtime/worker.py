@@ -63,7 +63,8 @@ def work(
     builder : PyProcessBuilder or RuntimeServiceBuilder
         Lava's builder of the model or service.
     reports : Connection
-        Takes (READY, "") once the model is built, (FAILED, traceback) if it fails.
+        Takes (READY,) once the model is built, and if it fails (FAILED, traceback, class name of
+        the exception, its text).
     area : TransferArea
         Block of memory for Var transfers.
     parent_pid : int
@@ -82,8 +83,8 @@ def work(
             ModelSide(actor, area)
         if isinstance(actor, LoihiPyRuntimeService):
             _forget_pauses(actor)
-        reports.send((READY, ""))
+        reports.send((READY,))
         actor.start()
-    except BaseException:
-        reports.send((FAILED, traceback.format_exc()))
+    except BaseException as error:
+        reports.send((FAILED, traceback.format_exc(), type(error).__name__, str(error)))
         sys.exit(1)

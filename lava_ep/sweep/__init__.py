@@ -2,7 +2,7 @@
 
 from lava_ep.sweep.folder import SweepFolder
 from lava_ep.sweep.requirement import require_ray
-from lava_ep.sweep.space import Point, SweepSpec, load_sweep, make_sweep, named, plan
+from lava_ep.sweep.space import Point, SweepSpec, make_sweep, named, plan
 from lava_ep.sweep.table import Row, best, read_rows, write_results
 from lava_ep.sweep.tuner import run_trials
 
@@ -12,7 +12,6 @@ __all__ = [
     "SweepFolder",
     "SweepSpec",
     "best",
-    "load_sweep",
     "make_sweep",
     "named",
     "plan",

@@ -8,11 +8,11 @@ from typing import Any
 
 from lava_ep.data import Dataset, load_experiment
 from lava_ep.errors import InputError
+from lava_ep.files import appearing, check_new, read_json
 from lava_ep.spec import ExperimentSpec
 from lava_ep.sweep.requirement import require_ray
 from lava_ep.sweep.space import Point, SweepSpec, make_sweep, named, plan
-from lava_ep.training import RunFolder, check_fit, describe_run, family_of
-from lava_ep.training.run_folder import appearing, check_new
+from lava_ep.training import RESUME, RunFolder, check_fit, describe_run, family_of
 
 SWEEP = "sweep.json"
 TRIALS = "trials"
@@ -81,8 +81,14 @@ class SweepFolder:
             If a point cannot be trained, naming it; if Ray Tune is missing; or if the folder holds
             something already or cannot be written.
         """
-        check_new(path)
+        check_new(path, otherwise=RESUME)
         trials = plan(base, sweep)
+        epochs = max(experiment.training.epochs for _, experiment in trials)
+        if sweep.grace_epochs > epochs:
+            raise InputError(
+                f"grace_epochs={sweep.grace_epochs}: expected at most the epochs of a trial, "
+                f"{epochs}"
+            )
         load = _Loader(data_dir)
         for number, (point, experiment) in enumerate(trials):
             try:
@@ -127,10 +133,12 @@ class SweepFolder:
             If the file is damaged.
         """
         path = self.path / SWEEP
-        try:
-            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
+        data = read_json(path)
+        for key, kind in {"sweep": dict, "points": list}.items():
+            if not isinstance(data.get(key), kind):
+                raise InputError(f"{path}: {key}={data.get(key)!r:.40}: expected a {kind.__name__}")
+        if not data["points"] or not all(isinstance(point, dict) for point in data["points"]):
+            raise InputError(f"{path}: points={data['points']!r:.40}: expected objects")
         return data
 
     def sweep(self) -> SweepSpec:

@@ -16,6 +16,7 @@ import os
 import select
 import signal
 import sys
+import traceback
 
 from lava_ep import cli
 from lava_ep.runtime.worker import follow_parent
@@ -50,6 +51,8 @@ def _run(log: str, arguments: list[str], parent: int) -> None:
         cli.main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

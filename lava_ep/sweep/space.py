@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -115,25 +114,6 @@ def make_sweep(data: Mapping[str, Any], *, source: str) -> SweepSpec:
             for fault in error.errors()
         )
         raise InputError(f"{source}: {faults}") from None
-
-
-def load_sweep(path: Path) -> dict[str, Any]:
-    """Read the fields of a `SweepSpec` from a JSON file; `make_sweep` validates them.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or not a JSON object.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the sweep ({error.strerror})") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not a JSON file ({error})") from None
-    if not isinstance(data, dict):
-        raise InputError(f"{path}: expected a JSON object with grid, choice, uniform or loguniform")
-    return data
 
 
 def named(point: Point) -> str:

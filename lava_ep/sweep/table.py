@@ -11,11 +11,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lava_ep.files import replacing
 from lava_ep.report.theme import LIGHT, Theme, applied, new_figure
 from lava_ep.sweep.folder import SweepFolder
 from lava_ep.sweep.space import Point
 from lava_ep.training import exhausted
-from lava_ep.training.run_folder import replacing
 
 RESULTS = "results.parquet"
 
@@ -70,14 +70,17 @@ def read_rows(folder: SweepFolder, errors: Mapping[int, str]) -> list[Row]:
     errors
         Why trials failed, by their numbers.
     """
-    rows = []
+    rows, scheduler = [], folder.sweep().scheduler
     for number in range(len(folder.points())):
         run = folder.trial(number)
         metrics, training = run.metrics(), run.spec().training
         last: Mapping[str, Any] = metrics[-1] if metrics else {}
         events = last.get("events_per_sample", {})
         finished = len(metrics) >= training.epochs or exhausted(metrics, training.patience)
-        status = "finished" if finished else "failed" if number in errors else "stopped"
+        error = errors.get(number)
+        if not finished and error is None and scheduler == "none":
+            error = "ended before its last epoch"
+        status = "finished" if finished else "failed" if error else "stopped"
         rows.append(
             Row(
                 trial=number,
@@ -90,7 +93,7 @@ def read_rows(folder: SweepFolder, errors: Mapping[int, str]) -> list[Row]:
                 events_free=events.get("free"),
                 events_nudged=events.get("nudged"),
                 run_dir=str(run.path.relative_to(folder.path)),
-                error=errors.get(number),
+                error=error,
             )
         )
     return rows
@@ -113,15 +116,21 @@ def write_results(folder: SweepFolder, rows: Sequence[Row]) -> None:
     frame = pd.DataFrame([asdict(row) for row in rows])
     for key in points[0]:
         values = [point[key] for point in points]
-        plain = all(isinstance(value, bool | int | float | str) for value in values)
-        alike = len({isinstance(value, str) for value in values}) == 1
-        frame[key] = values if plain and alike else [json.dumps(value) for value in values]
+        frame[key] = values if _one_column(values) else [json.dumps(value) for value in values]
     with replacing(folder.path / RESULTS) as path:
         frame.to_parquet(path, index=False)
     curves = {row.trial: folder.trial(row.trial).metrics() for row in rows}
     with applied(LIGHT):
         _save(_by_value(points, rows, LIGHT), folder.path / "accuracy-by-value.png")
         _save(_by_epoch(curves, best(rows), LIGHT), folder.path / "accuracy-by-epoch.png")
+
+
+def _one_column(values: Sequence[Any]) -> bool:
+    """Whether a column of Parquet holds values: numbers, or strings, or truth values."""
+    kinds = {type(value) for value in values}
+    if kinds <= {int, float}:
+        return all(abs(value) < 2**53 for value in values if isinstance(value, int))
+    return kinds in ({str}, {bool})
 
 
 def _save(figure: Figure, path: Path) -> None:

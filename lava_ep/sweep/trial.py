@@ -75,7 +75,7 @@ def run(arguments: list[str], meanwhile: Callable[[], None]) -> int:
         raise
 
 
-def train_trial(config: dict[str, Any]) -> None:
+def train_trial(config: dict[str, Any], *, runs: list[str], threads: int) -> None:
     """Train the run in a folder up to its last epoch, and report every epoch to Ray Tune.
 
     The run is trained by the command line, in a process apart. A worker of Ray has threads (of gRPC
@@ -85,7 +85,7 @@ def train_trial(config: dict[str, Any]) -> None:
     """
     from ray import tune
 
-    folder = Path(config["trial"]["run_dir"])
+    folder = Path(runs[config["trial"]])
     reported = 0
 
     def report() -> None:
@@ -99,7 +99,7 @@ def train_trial(config: dict[str, Any]) -> None:
     if complete(folder):
         return
     log = folder.parent / f"{folder.name}.log"
-    options = ["--resume", "--no-report", "--threads", str(config["trial"]["threads"])]
+    options = ["--resume", "--no-report", "--threads", str(threads)]
     code = run([str(log), "train", *options, "--out", str(folder)], meanwhile=report)
     report()
     if code:

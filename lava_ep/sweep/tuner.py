@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from typing import Any
@@ -33,7 +34,7 @@ def _teller(points: list[dict[str, Any]]) -> Any:
 
     class Teller(Callback):  # type: ignore[misc]
         def _tell(self, trial: Any, how: str) -> None:
-            number, last = trial.config["trial"]["number"], trial.last_result or {}
+            number, last = trial.config["trial"], trial.last_result or {}
             accuracy = f"test {last['test_accuracy']:.4f}" if "test_accuracy" in last else "no test"
             print(
                 f"trial {number + 1:>4}/{len(points)}  {how:<8}  epoch {last.get('epoch', 0):>3}  "
@@ -57,7 +58,7 @@ def _teller(points: list[dict[str, Any]]) -> Any:
 
 def _dirname(trial: Any) -> str:
     """Name of the folder that Ray Tune keeps its own files of a trial in."""
-    return trial_name(trial.config["trial"]["number"])
+    return trial_name(trial.config["trial"])
 
 
 def run_trials(
@@ -88,11 +89,13 @@ def run_trials(
     points, sweep = folder.points(), folder.sweep()
     runs = [folder.trial(number) for number in range(len(points))]
     epochs = max(run.spec().training.epochs for run in runs)
-    configs = [
-        {"number": number, "run_dir": str(run.path.resolve()), "threads": cpus}
-        for number, run in enumerate(runs)
-    ]
-    trainable = tune.with_resources(trial.train_trial, {"cpu": cpus})
+    # Where the trials lie is told anew each time, as a sweep may have been moved.
+    trainable = tune.with_resources(
+        functools.partial(
+            trial.train_trial, runs=[str(run.path.resolve()) for run in runs], threads=cpus
+        ),
+        {"cpu": cpus},
+    )
     local: dict[str, Any] = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     try:
         ray.init(
@@ -114,7 +117,7 @@ def run_trials(
         else:
             tuner = tune.Tuner(
                 trainable,
-                param_space={"trial": tune.grid_search(configs)},
+                param_space={"trial": tune.grid_search([*range(len(runs))])},
                 tune_config=tune.TuneConfig(
                     metric="test_accuracy",
                     mode="max",
@@ -134,7 +137,7 @@ def run_trials(
             )
         results = tuner.fit()
         return {
-            result.config["trial"]["number"]: str(result.error)
+            result.config["trial"]: str(result.error)
             for result in results
             if result.error is not None
         }

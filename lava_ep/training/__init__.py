@@ -5,7 +5,7 @@ from lava_ep.training.evaluation import Evaluation, evaluate
 from lava_ep.training.families import FAMILIES, family_of
 from lava_ep.training.family import Activity, AnySession, Costs, Family, Parameters
 from lava_ep.training.ranks import MPIRanks, Ranks, check_ranks, open_ranks
-from lava_ep.training.run_folder import RunFolder, read_checkpoint
+from lava_ep.training.run_folder import RESUME, RunFolder, read_checkpoint
 from lava_ep.training.session import Counters, NetworkSession, per_sample
 from lava_ep.training.sessions import Session, check_execution, open_session
 from lava_ep.training.stock_session import StockSession
@@ -13,6 +13,7 @@ from lava_ep.training.trainer import (
     Progress,
     Trainer,
     check_fit,
+    data_digest,
     describe_run,
     exhausted,
     load_run_data,
@@ -21,6 +22,7 @@ from lava_ep.training.trainer import (
 
 __all__ = [
     "FAMILIES",
+    "RESUME",
     "Activity",
     "AnySession",
     "BMLPCounters",
@@ -41,6 +43,7 @@ __all__ = [
     "check_execution",
     "check_fit",
     "check_ranks",
+    "data_digest",
     "describe_run",
     "evaluate",
     "exhausted",

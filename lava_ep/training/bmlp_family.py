@@ -82,14 +82,17 @@ class BMLPFamily(Family[BMLPSpec, BMLPParameters]):
         return kind, f"γ={groups}, r={robustness}, p_r={reinforcement}"
 
     def memory(self, experiment: ExperimentSpec) -> tuple[str, dict[str, int]]:
-        """Return the memory of parameters: hidden weights, and bits of the weights."""
-        network = bmlp_of(experiment)
+        """Return the memory of parameters."""
+        return "parameter_bytes", self.parameter_bytes(bmlp_of(experiment))
+
+    def parameter_bytes(self, network: BMLPSpec) -> dict[str, int]:
+        """Return the memory of hidden weights, bits of the weights, and classifiers."""
         synapses = [
             layer.neurons * inputs
             for layer, inputs in zip(network.layers, network.sizes[:-1], strict=True)
         ]
         classifiers = sum(4 * network.classes * layer.outputs for layer in network.layers)
-        return "parameter_bytes", {
+        return {
             "weights": sum(synapses) // 8,
             "hidden weights": 4 * sum(synapses),
             "classifiers": classifiers,

@@ -94,7 +94,19 @@ class EPFamily(Family[NetworkSpec, NetworkParameters]):
         """
         if experiment.ep_network.bits_suffice:
             return "engine_bytes", _engine_bytes(experiment)
-        return "parameter_bytes", _parameter_bytes(experiment.ep_network)
+        return "parameter_bytes", self.parameter_bytes(experiment.ep_network)
+
+    def parameter_bytes(self, network: NetworkSpec) -> dict[str, int]:
+        """Return the memory of all numbers of which there is one for each synapse, as float32."""
+        found = {"weights": 0, "feedback": 0, "momenta": 0}
+        for index, (layer, connection) in enumerate(
+            zip(network.layers, network.connections, strict=True)
+        ):
+            size = 4 * math.prod(connection.weight_shape)
+            found["weights"] += size
+            found["feedback"] += size if network.feedback_angle is not None and index > 0 else 0
+            found["momenta"] += size if layer.binary else 0
+        return {part: size for part, size in found.items() if size}
 
     def epoch_line(self, network: NetworkSpec, entry: Mapping[str, Any]) -> str:
         """Tell flips of binary weights, and events."""
@@ -161,19 +173,6 @@ def _engine_bytes(experiment: ExperimentSpec) -> dict[str, int]:
     schedule = network.phases.schedule(training.seed)
     engine = Engine(network, batch=training.batch_size, schedule=schedule, learning=True)
     return engine.footprint()
-
-
-def _parameter_bytes(network: NetworkSpec) -> dict[str, int]:
-    """Memory of all numbers of which there is one for each synapse, in single precision."""
-    found = {"weights": 0, "feedback": 0, "momenta": 0}
-    for index, (layer, connection) in enumerate(
-        zip(network.layers, network.connections, strict=True)
-    ):
-        size = 4 * math.prod(connection.weight_shape)
-        found["weights"] += size
-        found["feedback"] += size if network.feedback_angle is not None and index > 0 else 0
-        found["momenta"] += size if layer.binary else 0
-    return {part: size for part, size in found.items() if size}
 
 
 def _costs(account: Account) -> str:

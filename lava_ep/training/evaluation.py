@@ -62,6 +62,7 @@ def evaluate(
         spec.network,
         batch=batch,
         parameters=parameters.for_inference(),
+        seed=spec.training.seed,
         learning=False,
         backend=backend,
         threads=threads,

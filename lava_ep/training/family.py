@@ -159,6 +159,10 @@ class Family(ABC, Generic[Network, Learned]):
         """Tell in a few words what the neurons are, and how they learn."""
 
     @abstractmethod
+    def parameter_bytes(self, network: Network) -> dict[str, int]:
+        """Return the bytes of all parameters, by what they are for."""
+
+    @abstractmethod
     def memory(self, experiment: ExperimentSpec) -> tuple[str, dict[str, int]]:
         """Return ``engine_bytes`` or ``parameter_bytes``, and the bytes by what they are for."""
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,83 +12,35 @@ from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save_file
 
 from lava_ep.errors import InputError
+from lava_ep.files import (
+    appearing,
+    append_line,
+    check_new,
+    read_json,
+    read_lines,
+    replacing,
+    write_json,
+    write_lines,
+)
 from lava_ep.spec import AnyNetworkSpec, ExperimentSpec, load_spec
 from lava_ep.training.families import family_of
 from lava_ep.training.family import Parameters
 
 KEPT_CHECKPOINTS = 2
+RESUME = ", or go on with --resume"
+"""What can be done about a folder that is there already."""
+
 BASELINE = "baseline-frozen"
 """Name of the folder, within a run folder, of the run with a frozen input layer."""
 
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a file under another name, and replace it as a whole.
-
-    After a crash it holds either the old content or the new.
-    """
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as file:
-        temporary = Path(file.name)
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-    except BaseException:
-        temporary.unlink()
-        raise
-    temporary.chmod(0o644)
-    temporary.replace(path)
-
-
-def append_line(path: Path, entry: Mapping[str, Any]) -> None:
-    """Add a JSON object to a file of one in each line, and see it written to the disk."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def check_new(path: Path) -> None:
-    """Check that a folder can be made.
-
-    Raises
-    ------
-    InputError
-        If there is something already but an empty folder.
-    """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(
-            f"{path}: exists and is not empty; choose another --out, or go on with --resume"
-        )
-
-
-@contextmanager
-def appearing(path: Path, task: str) -> Iterator[Path]:
-    """Fill a folder under another name; it appears as a whole, or not at all.
-
-    Parameters
-    ----------
-    path
-        Where; the folder may exist if it is empty.
-    task
-        What an error says that cannot be done.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as name:
-            whole = Path(name) / path.name
-            whole.mkdir()
-            yield whole
-            whole.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot {task} ({error.strerror})") from None
+METRICS: Mapping[str, type | tuple[type, ...]] = {
+    "epoch": int,
+    "train_accuracy": (int, float),
+    "test_accuracy": (int, float),
+    "seconds": (int, float),
+    "train_seconds": (int, float),
+}
+"""What every line of ``metrics.jsonl`` has."""
 
 
 class RunFolder:
@@ -131,14 +79,14 @@ class RunFolder:
         InputError
             If the folder holds something already, or cannot be written.
         """
-        check_new(path)
+        check_new(path, otherwise=RESUME)
         with appearing(path, "create the run folder") as temporary:
             whole = cls(temporary)
             for folder, experiment in ((whole, spec), (whole.baseline, baseline)):
                 if experiment is not None:
                     folder.path.mkdir(exist_ok=True)
                     folder.write_spec(experiment)
-                    folder._write_json("run.json", about)
+                    write_json(folder.path / "run.json", about)
         return cls(path)
 
     @property
@@ -164,13 +112,9 @@ class RunFolder:
             raise InputError(f"{path}: not a run folder, it has no spec.json")
         return folder
 
-    def _write_json(self, name: str, data: Any) -> None:
-        with replacing(self.path / name) as path:
-            path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-
     def write_spec(self, spec: ExperimentSpec) -> None:
         """Write ``spec.json``."""
-        self._write_json("spec.json", spec.model_dump(mode="json"))
+        write_json(self.path / "spec.json", spec.model_dump(mode="json"))
 
     def spec(self) -> ExperimentSpec:
         """Read ``spec.json``."""
@@ -185,28 +129,29 @@ class RunFolder:
             If the file is missing or damaged.
         """
         path = self.path / "run.json"
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
-        if not isinstance(data, dict):
-            raise InputError(f"{path}: expected a JSON object")
+        data = read_json(path)
+        kinds: dict[str, tuple[type, ...]] = {"backend": (str,), "data_dir": (str, type(None))}
+        for key, kind in kinds.items():
+            if not isinstance(data.get(key), kind):
+                raise InputError(f"{path}: {key}={data.get(key)!r:.40}: expected a string")
         return data
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Read ``metrics.jsonl``, one entry an epoch; an unfinished last line is left out."""
+        """Read ``metrics.jsonl``, one entry an epoch; an unfinished last line is left out.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
         path = self.path / "metrics.jsonl"
-        if not path.exists():
-            return []
-        entries = []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(lines, start=1):
-            try:
-                entries.append(json.loads(line))
-            except json.JSONDecodeError:
-                if number == len(lines):
-                    break
-                raise InputError(f"{path}, line {number}: not JSON") from None
+        entries = read_lines(path)
+        for number, entry in enumerate(entries, start=1):
+            for key, kind in METRICS.items():
+                if not isinstance(entry.get(key), kind):
+                    raise InputError(
+                        f"{path}, line {number}: {key}={entry.get(key)!r:.40}: expected a number"
+                    )
         return entries
 
     def append_metrics(self, entry: Mapping[str, Any]) -> None:
@@ -214,11 +159,23 @@ class RunFolder:
         append_line(self.path / "metrics.jsonl", entry)
 
     def keep_metrics(self, epochs: int) -> list[dict[str, Any]]:
-        """Cut ``metrics.jsonl`` back to the epochs that a checkpoint covers, and return them."""
+        """Cut ``metrics.jsonl`` back to the epochs that a checkpoint covers, and return them.
+
+        Raises
+        ------
+        InputError
+            If it does not have each of the last of them once; those before the first are of a
+            training elsewhere, see `lava_ep.deploy.Trained`.
+        """
+        path = self.path / "metrics.jsonl"
         entries = [entry for entry in self.metrics() if entry["epoch"] <= epochs]
-        with replacing(self.path / "metrics.jsonl") as path:
-            text = "".join(json.dumps(entry) + "\n" for entry in entries)
-            path.write_text(text, encoding="utf-8")
+        found = [entry["epoch"] for entry in entries]
+        if found != list(range(epochs - len(found) + 1, epochs + 1)):
+            raise InputError(
+                f"{path}: has epochs {', '.join(map(str, found))[:60]}; expected each one up to "
+                f"that of the newest checkpoint, {epochs}"
+            )
+        write_lines(path, entries)
         return entries
 
     def checkpoints(self) -> dict[int, Path]:

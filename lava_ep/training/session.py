@@ -120,7 +120,8 @@ class NetworkSession(RunningNetwork):
             shape=(batch, spec.inputs),
             buffer_size=SEND_AHEAD,
             encoding=spec.input_encoding,
-            first_batch=parameters.batch,
+            # Random spikes of a test image are the same whenever it is shown.
+            first_batch=parameters.batch if learning else 0,
             name="injector",
             **phases,
         )

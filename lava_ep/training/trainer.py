@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 
 from lava_ep.data import Dataset, crop_and_flip, load_experiment
 from lava_ep.dynamics import Stream, generator
-from lava_ep.errors import InputError
-from lava_ep.spec import ExperimentSpec, override
+from lava_ep.errors import DivergedError, InputError
+from lava_ep.runtime import ProcessFailure
+from lava_ep.spec import AnyNetworkSpec, ExperimentSpec, override
 from lava_ep.training.families import family_of
 from lava_ep.training.family import Activity, AnySession, Parameters
 from lava_ep.training.ranks import Ranks, check_ranks
@@ -101,6 +103,7 @@ class Trainer:
         self.folder = folder
         self.parameters: Any = self.family.initial_parameters(spec, dataset)
         self.metrics: list[dict[str, Any]] = []
+        self.epoch = 0
         self._on_progress = on_progress
         self._on_epoch = on_epoch
 
@@ -118,10 +121,10 @@ class Trainer:
         """Take up the newest checkpoint of the run folder and return the epochs it covers."""
         if self.folder is None:
             raise InputError("resume: this trainer has no run folder")
-        epoch, self.parameters, self.metrics = self.ranks.from_first(
+        self.epoch, self.parameters, self.metrics = self.ranks.from_first(
             functools.partial(self._newest, self.folder)
         )
-        return epoch
+        return self.epoch
 
     def _newest(self, folder: RunFolder) -> tuple[int, Any, list[dict[str, Any]]]:
         """Return the epochs that the newest checkpoint covers, its parameters and their metrics."""
@@ -129,10 +132,16 @@ class Trainer:
         return epoch, parameters, folder.keep_metrics(epoch)
 
     def fit(self) -> list[dict[str, Any]]:
-        """Train up to the number of epochs in the spec and return the metrics of all epochs."""
-        done = len(self.metrics)
+        """Train up to the number of epochs in the spec and return the metrics of all epochs.
+
+        Raises
+        ------
+        DivergedError
+            If parameters are no longer finite, or the network has no state to settle to with
+            them; what was kept of the epochs before stays.
+        """
         epochs = self.spec.training.epochs
-        if done >= epochs or self._exhausted():
+        if self.epoch >= epochs or self._exhausted():
             return self.metrics
         training = self.spec.training
         tested = len(self.dataset.x_test[self.ranks.share(len(self.dataset.x_test))])
@@ -142,7 +151,7 @@ class Trainer:
             "backend": self.backend,
             "threads": self.threads,
         }
-        with ExitStack() as stack:
+        with ExitStack() as stack, self._divergence_told():
             learner = stack.enter_context(
                 self.family.open_learner(
                     self.spec.network,
@@ -164,11 +173,21 @@ class Trainer:
                 )
             )
             before = learner.counters()
-            for epoch in range(done, epochs):
+            for epoch in range(self.epoch, epochs):
                 before = self._epoch(epoch, learner, tester, before)
                 if self._exhausted():
                     break
         return self.metrics
+
+    @contextmanager
+    def _divergence_told(self) -> Iterator[None]:
+        """Raise what a ProcessModel says of parameters that have run away as what it is."""
+        try:
+            yield
+        except ProcessFailure as failure:
+            if failure.error_name != DivergedError.__name__:
+                raise
+            raise DivergedError(f"epoch {self.epoch + 1}: {failure.message}") from failure
 
     def _epoch(
         self, epoch: int, learner: AnySession, tester: AnySession, before: Activity
@@ -184,6 +203,7 @@ class Trainer:
         # just here leaves them in the checkpoint only.
         self.parameters = self.parameters.for_inference()
         self.parameters = learner.parameters()
+        check_finite(self.parameters, epoch + 1)
         tester.set_parameters(self.parameters)
         test_accuracy = self._test(tester)
         samples = self.epoch_batches * self.batch_size
@@ -196,6 +216,7 @@ class Trainer:
             **activity.metrics(samples),
         }
         self.metrics.append(entry)
+        self.epoch = epoch + 1
         if self.ranks.size > 1:
             self.ranks.check_equal(parameters_digest(self.parameters))
         if self.folder is not None and self.ranks.first:
@@ -276,6 +297,23 @@ def shares(samples: NDArray[Any], batch: int, share: slice) -> NDArray[Any]:
     return batches[:, share].reshape(-1, *samples.shape[1:])
 
 
+def check_finite(parameters: Parameters, epoch: int) -> None:
+    """Check that training has not diverged.
+
+    Raises
+    ------
+    DivergedError
+        If parameters are not finite, naming the first of them.
+    """
+    for name, array in parameters.to_arrays().items():
+        if not np.isfinite(array).all():
+            raise DivergedError(
+                f"epoch {epoch}: {name} holds values that are not finite, so training has "
+                "diverged; checkpoints of earlier epochs are kept. Lower the learning rates or "
+                "network.phases.beta"
+            )
+
+
 def parameters_digest(parameters: Parameters) -> bytes:
     """Return a checksum of all parameters."""
     return _sha256(parameters.to_arrays().values()).digest()
@@ -287,7 +325,8 @@ def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
     Raises
     ------
     InputError
-        If pixels, their arrangement, levels, channels, classes or the number of samples do not fit.
+        If pixels, their arrangement, levels, channels, classes or the number of samples do not fit,
+        or the parameters do not fit into the memory of this machine.
     """
     network, pixels = spec.network, dataset.x_train.shape[1] // dataset.steps
     if network.inputs != pixels:
@@ -304,6 +343,7 @@ def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
         raise InputError(
             f"network.classes={network.classes}: {dataset.name} has {len(dataset.class_names)}"
         )
+    check_memory(network)
     family_of(network).check_data(spec, dataset)
     if dataset.steps > 1 and spec.training.augmentation != "none":
         raise InputError(
@@ -313,6 +353,23 @@ def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
         raise InputError(
             f"training.batch_size={spec.training.batch_size}: only {len(dataset.x_train)} "
             "training samples are there"
+        )
+
+
+def check_memory(network: AnyNetworkSpec) -> None:
+    """Check that the machine has the memory that the parameters of a network take.
+
+    Raises
+    ------
+    InputError
+        If it has less.
+    """
+    needed = sum(family_of(network).parameter_bytes(network).values())
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise InputError(
+            f"{network}: parameters take {needed / 2**30:,.0f} GiB of memory, and this machine has "
+            f"{there / 2**30:,.1f}; use fewer neurons"
         )
 
 
@@ -376,7 +433,8 @@ def open_run(
     Raises
     ------
     InputError
-        If it is not a run folder, was made with other data, or has more epochs already.
+        If it is not a run folder, was made with other data, has more epochs already, or was
+        imported and has nothing left to train.
     """
     folder = RunFolder.open(path)
     spec = folder.spec()
@@ -392,4 +450,9 @@ def open_run(
     if epochs is not None and epochs != spec.training.epochs:
         spec = override(spec, [f"training.epochs={epochs}"])
         folder.write_spec(spec)
+    if done >= spec.training.epochs and not folder.metrics():
+        raise InputError(
+            f"training.epochs={spec.training.epochs}: {path} has been trained for {done} epochs "
+            "elsewhere; give more of them by --epochs"
+        )
     return folder, spec, dataset

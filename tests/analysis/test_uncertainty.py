@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from lava_ep.analysis import uncertainty
 from lava_ep.analysis.study_figures import RESULT, update_study
 from lava_ep.analysis.uncertainty import (
+    PLAN,
     TRAININGS,
     Training,
     estimated_threshold,
@@ -26,8 +27,10 @@ from lava_ep.analysis.uncertainty import (
 from lava_ep.analysis.uncertainty_figures import uncertainty_figures
 from lava_ep.cli import app
 from lava_ep.data import load_dataset
-from lava_ep.errors import InputError
+from lava_ep.errors import DivergedError, InputError
+from lava_ep.runtime import WorkerDied
 from lava_ep.spec import load_preset, override
+from lava_ep.training import Trainer
 
 SIGMAS = np.geomspace(1e-3, 1, 12)
 CRITICAL = 0.03
@@ -142,9 +145,78 @@ def test_a_study_goes_on_with_the_same_experiment_only(logistic, experiment, dig
 def test_a_damaged_line_is_an_error(logistic, experiment, digits, tmp_path):
     study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
     path = tmp_path / TRAININGS
-    path.write_text("nonsense\n" + path.read_text())
-    with pytest.raises(InputError, match="line 1: not a training"):
+    whole = path.read_text()
+    for damage in ("nonsense\n", '{"data": "digits"}\n', whole.replace("0.0", '"zero"', 1)):
+        path.write_text(damage + whole)
+        with pytest.raises(
+            InputError, match=r"trainings\.jsonl, line 1: (expected|not a training)"
+        ):
+            study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
+    path.write_text(whole)
+    for damage in ("[]", "{"):
+        (tmp_path / PLAN).write_text(damage)
+        with pytest.raises(InputError, match=r"plan\.json: (expected|not a JSON file)"):
+            study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
+
+
+def test_a_whole_line_without_its_end_is_kept(logistic, experiment, digits, tmp_path):
+    study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
+    path = tmp_path / TRAININGS
+    path.write_text(path.read_text().removesuffix("\n"))
+    for deviations in ([0.1, 0.2], [0.1, 0.2]):
+        study_uncertainty(experiment, [digits], tmp_path, deviations=deviations)
+    assert [key[1] for key in logistic] == [0.0, 0.1, 0.2]
+
+
+def test_other_samples_by_the_same_name_are_noticed(logistic, experiment, digits, tmp_path):
+    study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
+    second = replace(digits, name="second")
+    study_uncertainty(experiment, [second], tmp_path, deviations=[0.1])
+    for name in ("digits", "second"):
+        changed = replace(digits, name=name, x_test=digits.x_test[::-1])
+        with pytest.raises(InputError, match=f"another data set {name}"):
+            study_uncertainty(experiment, [changed], tmp_path, deviations=[0.1])
+    with pytest.raises(InputError, match="another backend"):
+        study_uncertainty(
+            experiment, [digits], tmp_path, deviations=[0.1], backend="message-passing"
+        )
+
+
+def test_noise_is_that_of_the_study(experiment, digits, tmp_path):
+    noisy = override(experiment, ["network.noise.sigma=0.1"])
+    with pytest.raises(InputError, match=r"network\.noise=.*choose deviations"):
+        study_uncertainty(noisy, [digits], tmp_path / "study", deviations=[0.1])
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "sigma"),
+    [
+        (WorkerDied("network", "network", "Model", 1, -9, "was killed"), 0.1),
+        (DivergedError("epoch 1: not finite"), 0.0),
+    ],
+)
+def test_only_networks_that_noise_breaks_are_results(
+    monkeypatch, experiment, digits, tmp_path, error, sigma
+):
+    def fit(trainer):
+        if trainer.spec.ep_network.noise.sigma == sigma:
+            raise error
+        return [{"test_accuracy": 0.9, "train_accuracy": 0.9}]
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    with pytest.raises(type(error)):
         study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
+    kept = (tmp_path / TRAININGS).read_text() if sigma else ""
+    assert kept.count("\n") == (1 if sigma else 0)
+
+
+def test_noise_that_leaves_no_state_is_told(experiment, digits, tmp_path):
+    found = study_uncertainty(
+        experiment, [digits], tmp_path, deviations=[30.0], samples=[1], threads=1
+    ).trainings[1]
+    assert found.test_accuracy is None
+    assert "epoch 1: " in found.error and "conductance" in found.error
 
 
 def test_networks_that_break_down_count_as_chance():

@@ -309,7 +309,7 @@ def test_manifests_that_do_not_fit_are_refused(small_kit, change, message):
     with pytest.raises(InputError, match=message):
         read_kit(small_kit)
     path.write_text("{")
-    with pytest.raises(InputError, match="not JSON"):
+    with pytest.raises(InputError, match="not a JSON file"):
         read_kit(small_kit)
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from lava_ep.cli import app
 from lava_ep.errors import InputError
 from lava_ep.spec import load_preset
-from lava_ep.sweep import load_sweep, make_sweep, plan, require_ray
+from lava_ep.sweep import make_sweep, plan, require_ray
 
 GAMMA, THETA = "network.layers.0.gamma", "network.layers.1.theta"
 
@@ -77,18 +77,6 @@ def test_impossible_sweeps_are_refused(fields, message):
     assert message in str(refused.value)
 
 
-def test_sweep_files_are_json_objects(tmp_path):
-    path = tmp_path / "sweep.json"
-    with pytest.raises(InputError, match="cannot read the sweep"):
-        load_sweep(path)
-    path.write_text("{")
-    with pytest.raises(InputError, match="not a JSON file"):
-        load_sweep(path)
-    path.write_text("[]")
-    with pytest.raises(InputError, match="expected a JSON object"):
-        load_sweep(path)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -103,7 +91,10 @@ def test_sweep_files_are_json_objects(tmp_path):
         (["--grid", f"{GAMMA}=0", "--grid", f"{GAMMA}=1"], "is given twice"),
         (["--grid", f"{GAMMA}=0", "--backend", "loihi2"], "sweep point 0"),
         (["--grid", f"{GAMMA}=0", "--cpus", "0"], "--cpus 0"),
-        (["--grid", f"{GAMMA}=0", "--resume"], "can be changed"),
+        (["--grid", f"{GAMMA}=0", "--resume"], "--grid, --choice, … cannot change a sweep"),
+        (["--resume", "--backend", "fused"], "--backend cannot change a sweep"),
+        (["--resume", "--concurrent", "1", "--epochs", "0"], "--epochs, --concurrent cannot"),
+        (["--grid", f"{GAMMA}=0", "--scheduler=asha", "--grace=16"], "at most the epochs"),
         ([], "nothing is swept"),
     ],
 )

@@ -1,9 +1,14 @@
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
-from lava_ep.errors import InputError
+from lava_ep.errors import InputError, LavaEPError
+from lava_ep.files import locked
 from lava_ep.parameters import initial_parameters
 from lava_ep.training import RunFolder, read_checkpoint
 
@@ -11,6 +16,12 @@ from lava_ep.training import RunFolder, read_checkpoint
 @pytest.fixture
 def folder(tmp_path, spec):
     return RunFolder.create(tmp_path / "run", spec, {"backend": "message-passing"})
+
+
+def entry(epoch):
+    """A line of metrics.jsonl."""
+    accuracies = {"train_accuracy": 0.5, "test_accuracy": 0.5}
+    return {"epoch": epoch, **accuracies, "seconds": 1.0, "train_seconds": 1.0}
 
 
 def test_spec_and_about_read_back(folder, spec):
@@ -77,21 +88,48 @@ def test_a_missing_checkpoint_is_named(folder, spec):
 
 def test_metrics_append_and_cut_back(folder):
     for epoch in (1, 2, 3):
-        folder.append_metrics({"epoch": epoch})
-    assert folder.keep_metrics(2) == [{"epoch": 1}, {"epoch": 2}]
-    assert folder.metrics() == [{"epoch": 1}, {"epoch": 2}]
+        folder.append_metrics(entry(epoch))
+    assert folder.keep_metrics(2) == [entry(1), entry(2)]
+    assert folder.metrics() == [entry(1), entry(2)]
+
+
+@pytest.mark.parametrize(("found", "epochs"), [([1, 2, 2], 2), ([1, 3], 3), ([1], 2)])
+def test_metrics_of_other_epochs_than_the_checkpoint_covers_are_an_error(folder, found, epochs):
+    for epoch in found:
+        folder.append_metrics(entry(epoch))
+    with pytest.raises(InputError, match=r"metrics\.jsonl: has epochs 1.*newest checkpoint"):
+        folder.keep_metrics(epochs)
+
+
+def test_an_imported_run_has_metrics_from_there_on_only(folder):
+    assert folder.keep_metrics(5) == []
+    folder.append_metrics(entry(6))
+    assert folder.keep_metrics(6) == [entry(6)]
 
 
 def test_an_unfinished_last_line_of_metrics_is_left_out(folder):
-    folder.append_metrics({"epoch": 1})
+    folder.append_metrics(entry(1))
     with (folder.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 2, "train_acc')
-    assert folder.metrics() == [{"epoch": 1}]
+    assert folder.metrics() == [entry(1)]
+    assert folder.keep_metrics(1) == [entry(1)]
+    folder.append_metrics(entry(2))
+    assert folder.metrics() == [entry(1), entry(2)]
 
 
-def test_damage_inside_metrics_is_reported(folder):
-    (folder.path / "metrics.jsonl").write_text('{"epoch": 1\n{"epoch": 2}\n')
-    with pytest.raises(InputError, match=r"metrics\.jsonl, line 1: not JSON"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"epoch": 1\n{"epoch": 2}\n', "line 1: expected a JSON object"),
+        (b"5\n", "line 1: expected a JSON object, not b'5"),
+        (b"{}\n", r"line 1: epoch=None: expected a number"),
+        (b"\xff\xfe\n", "line 1: expected a JSON object"),
+        (b"[" * 100_000 + b"\n", "line 1: expected a JSON object"),
+    ],
+)
+def test_damage_inside_metrics_is_reported(folder, content, message):
+    (folder.path / "metrics.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=rf"metrics\.jsonl, {message}"):
         folder.metrics()
 
 
@@ -103,13 +141,53 @@ def test_a_failed_write_keeps_the_old_file(folder, spec, monkeypatch):
 
     monkeypatch.setattr("os.fsync", no_space)
     changed = spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": 9})})
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(LavaEPError, match=r"spec\.json: cannot be written \(No space.*--resume"):
         folder.write_spec(changed)
     assert (folder.path / "spec.json").read_bytes() == before
     assert sorted(path.name for path in folder.path.iterdir()) == ["run.json", "spec.json"]
 
 
-def test_damaged_run_json_is_reported(folder):
-    (folder.path / "run.json").write_text(json.dumps([1]))
-    with pytest.raises(InputError, match=r"run\.json: expected a JSON object"):
+def test_a_checkpoint_that_finds_no_room_is_one_clear_error(folder, spec, monkeypatch):
+    def full(*_):
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr("lava_ep.training.run_folder.save_file", full)
+    with pytest.raises(LavaEPError, match=r"checkpoint-00001\.safetensors: cannot be written"):
+        folder.write_checkpoint(1, initial_parameters(spec.network, seed=0))
+    assert sorted(path.name for path in folder.path.iterdir()) == ["run.json", "spec.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1], "expected a JSON object"),
+        ({}, "backend=None: expected a string"),
+        ({"backend": "fused", "data_dir": 5}, "data_dir=5: expected a string"),
+    ],
+)
+def test_damaged_run_json_is_reported(folder, content, message):
+    (folder.path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"run\.json: {message}"):
         folder.about()
+
+
+def test_another_process_cannot_train_in_the_same_folder(folder):
+    code = f"""
+from pathlib import Path
+from lava_ep.errors import InputError
+from lava_ep.files import locked
+try:
+    with locked(Path({str(folder.path)!r})):
+        print("free")
+except InputError as error:
+    print(error)
+"""
+
+    def other():
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+
+    with locked(folder.path):
+        assert f"process {os.getpid()} is writing to it; wait for its end" in other()
+    assert other() == "free\n"

@@ -5,12 +5,21 @@ import hashlib
 import numpy as np
 import pytest
 
+from lava_ep.analysis.recording import record_sample
 from lava_ep.data import crop_and_flip
 from lava_ep.dynamics import Stream, generator
-from lava_ep.errors import InputError
+from lava_ep.errors import DivergedError, InputError
 from lava_ep.parameters import initial_parameters
-from lava_ep.spec import override
-from lava_ep.training import RunFolder, Trainer, check_fit, describe_run, open_run
+from lava_ep.spec import load_preset, override
+from lava_ep.training import (
+    RunFolder,
+    Trainer,
+    check_fit,
+    describe_run,
+    evaluate,
+    open_run,
+    read_checkpoint,
+)
 
 # Starts fewer processes than the default; that backends learn the same is tested elsewhere.
 fused = functools.partial(Trainer, backend="fused")
@@ -60,7 +69,7 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bytes(tmp_path, spec, data
         Trainer(spec, dataset, folder=folder, on_progress=stop_in_second_epoch).fit()
     assert list(folder.checkpoints()) == [1]
     # What a kill between the two writes of an epoch would leave behind:
-    folder.append_metrics({"epoch": 2, "test_accuracy": 2.0})
+    folder.append_metrics({**folder.metrics()[0], "epoch": 2, "test_accuracy": 2.0})
     again = Trainer(spec, dataset, folder=folder)
     assert again.resume() == 1
     assert without_times(again.fit()) == without_times(metrics)
@@ -100,6 +109,75 @@ def test_other_samples_than_before_are_refused(tmp_path, spec, dataset):
     folder = RunFolder.create(tmp_path / "run", spec, {**about, "data_sha256": "0" * 64})
     with pytest.raises(InputError, match="other samples than digits"):
         open_run(folder.path)
+
+
+def test_a_run_without_metrics_goes_on_after_its_checkpoint(tmp_path, spec, dataset):
+    whole = new_folder(tmp_path / "whole", spec, dataset)
+    fused(spec, dataset, folder=whole).fit()
+    # As import makes it: a checkpoint of so many epochs, and nothing of what came before.
+    folder = new_folder(tmp_path / "imported", spec, dataset)
+    folder.write_checkpoint(2, read_checkpoint(whole.checkpoints()[2], spec.network))
+    trainer = fused(spec, dataset, folder=folder)
+    assert trainer.resume() == 2
+    assert [entry["epoch"] for entry in trainer.fit()] == [3]
+    assert list(folder.checkpoints()) == [2, 3]
+    assert digest(folder, 3) == digest(whole, 3)
+
+
+def test_a_run_without_metrics_and_without_epochs_left_is_refused(tmp_path, spec, dataset):
+    folder = new_folder(tmp_path / "imported", spec, dataset)
+    folder.write_checkpoint(3, initial_parameters(spec.network, seed=0))
+    with pytest.raises(InputError, match=r"for 3 epochs elsewhere; give more of them by --epochs"):
+        open_run(folder.path)
+    assert open_run(folder.path, epochs=4)[1].training.epochs == 4
+
+
+def test_diverged_training_is_an_error_that_keeps_the_last_checkpoint(tmp_path, spec, dataset):
+    graded = override(
+        load_preset("cvf-digits"),
+        ["data.limit_train=150", "data.limit_test=70", "training.epochs=1"],
+    )
+    folder = new_folder(tmp_path / "run", graded, dataset)
+    fused(graded, dataset, folder=folder).fit()
+    before = digest(folder, 1)
+    wild = override(
+        graded,
+        ["training.epochs=3", *(f"network.layers.{layer}.rate=3e38" for layer in (0, 1))],
+    )
+    trainer = fused(wild, dataset, folder=folder)
+    trainer.resume()
+    with pytest.raises(DivergedError, match=r"epoch 2: .* not finite.*Lower the learning rates"):
+        trainer.fit()
+    assert (list(folder.checkpoints()), digest(folder, 1)) == ([1], before)
+    assert [entry["epoch"] for entry in folder.metrics()] == [1]
+
+
+def test_random_spikes_of_test_images_are_the_same_however_they_are_tested(spec, dataset):
+    rate = override(
+        spec,
+        [
+            "network.encoding.code=rate",
+            "training.epochs=1",
+            "training.seed=3",
+            "network.phases.free_steps=3",
+        ],
+    )
+    trainer = fused(rate, dataset)
+    (entry,) = trainer.fit()
+    for batch in (32, 70):
+        tested = override(rate, [f"training.test_batch_size={batch}"])
+        found = evaluate(tested, trainer.parameters, dataset, backend="fused")
+        assert found.accuracy == entry["test_accuracy"]
+    shown = 5
+    recording = record_sample(
+        rate.network,
+        trainer.parameters,
+        dataset.x_test[shown],
+        int(dataset.y_test[shown]),
+        seed=3,
+        backend="fused",
+    )
+    assert recording.scores.argmax() == found.predictions[shown]
 
 
 def test_training_stops_when_patience_is_over(spec, dataset):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics.activation import Reals
 from lava_ep.dynamics.schedule import Phase, PhaseSchedule
-from lava_ep.errors import InputError
+from lava_ep.errors import DivergedError
 
 MARGIN = 0.1
 r"""Conductance, in units of :math:`|\beta|`, that a node has to have left under a nudge."""
@@ -157,18 +157,18 @@ def check_nudging(conductance: NDArray[Any], beta: float) -> None:
 
     Raises
     ------
-    InputError
+    DivergedError
         Naming the node and its conductance.
     """
     weakest = int(np.argmin(conductance))
     total = float(conductance[weakest])
     if beta == 0 and not total > 0:
-        raise InputError(
+        raise DivergedError(
             f"node {weakest} has a total conductance of {total:g}: expected more than 0; "
             "lower the learning rates of its layer or raise its scale"
         )
     if not total + beta > MARGIN * abs(beta):
-        raise InputError(
+        raise DivergedError(
             f"output node {weakest} has a total conductance of {total:g}: expected more than "
             f"{(1 + MARGIN) * abs(beta):g} for a nudge of {beta:g}; lower network.phases.beta or "
             "raise the scale of the last layer"
@@ -218,7 +218,8 @@ def _add(conductances: Reals, factor: float, contrast: Reals) -> None:
     zero = conductances.dtype.type(0)
     for n in range(conductances.size):
         new = conductances[n] + factor * contrast[n]
-        conductances[n] = new if new > zero else zero
+        # Not the other way round, as what is not a number shall stay one and be found.
+        conductances[n] = zero if new <= zero else new
 
 
 def add_conductance(conductances: Reals, factor: float, contrast: Reals) -> None:

@@ -99,6 +99,7 @@ def learn_pixels(
                     own[k] += scale * step[k]
         for k in range(size):
             up, down = plus[k] + (own[k] - common[k]), minus[k] - (own[k] + common[k])
-            up, down = up if up > zero else zero, down if down > zero else zero
+            # As in `add_conductance`.
+            up, down = zero if up <= zero else up, zero if down <= zero else down
             plus[k], minus[k] = up, down
             total[k] += up + down

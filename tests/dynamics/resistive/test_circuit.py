@@ -19,7 +19,7 @@ from lava_ep.dynamics.resistive import (
     pixel_currents,
     settle_block,
 )
-from lava_ep.errors import InputError
+from lava_ep.errors import DivergedError
 
 BATCH, SIZES, SWEEPS = 3, (10, 8, 6, 4), 150
 
@@ -231,7 +231,7 @@ def test_odd_layers_begin_every_phase(nudging):
     ],
 )
 def test_too_little_conductance_is_an_error(conductance, beta, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(DivergedError, match=message):
         check_nudging(np.array(conductance), beta)
 
 
