@@ -120,6 +120,8 @@ class BMLPParameters:
                 )
             if key.endswith((".hidden", ".classifier")) and not (found % 2 == 1).all():
                 raise InputError(f"{source}: array {key!r} holds even numbers, expected odd ones")
+            if key.endswith((".right", "batch")) and found.min() < 0:
+                raise InputError(f"{source}: array {key!r} holds a count below 0")
         layers = tuple(
             BMLPLayerParameters(
                 *(arrays[f"layer{number}.{field}"] for field in ("hidden", "classifier", "right"))

@@ -108,6 +108,8 @@ class NetworkParameters:
                 raise InputError(f"{source}: array {key!r} holds values other than -1 and +1")
             if not np.isfinite(found).all():
                 raise InputError(f"{source}: array {key!r} holds values that are not finite")
+            if key == "batch" and found[0] < 0:
+                raise InputError(f"{source}: array {key!r} holds a count below 0")
             if network.resistive and key.endswith(".weights") and np.any(np.less(found, 0)):
                 raise InputError(f"{source}: array {key!r} holds conductances below 0")
         layers = tuple(

@@ -95,6 +95,7 @@ def test_missing_arrays_are_named(spec, arrays, key):
         ("output.momentum", np.ones((4, 5)), r"float64\[4, 5\], expected float32"),
         ("output.momentum", np.full((4, 5), np.nan, np.float32), "not finite"),
         ("output.alpha", np.array([np.inf]), "not finite"),
+        ("batch", np.array([-1]), "count below 0"),
         ("output.bias", np.ones(5, np.float32), r"float32\[5\], expected float32\[4\]"),
         ("batch", np.array(3), r"int64\[\], expected int64\[1\]"),
     ],

@@ -78,7 +78,7 @@ class GateCount:
     xnor
         Products of two bits.
     full_adders, half_adders
-        Of the popcounts.
+        Of the popcounts, those of majorities included.
     comparisons
         Comparisons of two numbers.
     steps
@@ -130,18 +130,22 @@ def inference_gates(network: BMLPSpec) -> GateCount:
     with :math:`N / 2`, those of a majority once more for each group; the classifier of the last
     layer :math:`C` popcounts of its :math:`K` bits, and :math:`C - 1` comparisons.
     """
-    comparisons = gates = 0
+    comparisons = gates = full = half = 0
     for layer, (neurons, inputs) in zip(network.layers, _matrices(network), strict=True):
         comparisons += neurons
         gates += FULL_ADDER * neurons * inputs.bit_length()
         if layer.majority:
             comparisons += layer.outputs
-            width = layer.group.bit_length()
-            gates += layer.outputs * (popcount_gates(layer.group) + FULL_ADDER * width)
+            gates += FULL_ADDER * layer.outputs * layer.group.bit_length()
+            adders = popcount_adders(layer.group)
+            full += layer.outputs * adders[0]
+            half += layer.outputs * adders[1]
     comparisons += network.classes - 1
     last = network.sizes[-1]
     gates += FULL_ADDER * (network.classes - 1) * last.bit_length()
-    xnor, full, half, products = _products([*_matrices(network), (network.classes, last)])
+    gates += FULL_ADDER * full + HALF_ADDER * half
+    xnor, *adders_of_products, products = _products([*_matrices(network), (network.classes, last)])
+    full, half = full + adders_of_products[0], half + adders_of_products[1]
     macs = _real_forward(network)
     return GateCount(
         xnor, full, half, comparisons, 0.0, gates + products, macs, macs * real_mac_gates()

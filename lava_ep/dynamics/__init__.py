@@ -10,7 +10,7 @@ from lava_ep.dynamics.graded import graded_step
 from lava_ep.dynamics.integrate_fire import LIF, Reset, SpikeTrace, follow_spikes, lif_step
 from lava_ep.dynamics.neuron import binary_step, update_bias
 from lava_ep.dynamics.noise import Noise
-from lava_ep.dynamics.readout import expand_target, group_mean
+from lava_ep.dynamics.readout import check_labels, expand_target, group_mean
 from lava_ep.dynamics.schedule import Nudging, Phase, PhaseSchedule, Updates
 from lava_ep.dynamics.seeds import Stream, generator
 from lava_ep.dynamics.sgd import SGD, add_multiple
@@ -55,6 +55,7 @@ __all__ = [
     "binary_step",
     "bop_contrast_update",
     "bop_update",
+    "check_labels",
     "count_events",
     "current",
     "current_gain",

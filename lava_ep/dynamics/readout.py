@@ -39,6 +39,18 @@ def group_mean(values: NDArray[np.float32], classes: int) -> NDArray[np.float32]
     return scores
 
 
+def check_labels(labels: NDArray[np.integer[Any]], classes: int) -> None:
+    """Check that labels are classes.
+
+    Raises
+    ------
+    InputError
+        If one is not.
+    """
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(f"labels {labels.tolist()}: expected classes from 0 to {classes - 1}")
+
+
 def expand_target(labels: NDArray[np.integer[Any]], classes: int, neurons: int) -> NDArray[np.int8]:
     """One-hot target repeated for every output neuron of the class, (batch, neurons).
 
@@ -51,8 +63,7 @@ def expand_target(labels: NDArray[np.integer[Any]], classes: int, neurons: int) 
         raise InputError(
             f"{neurons} output neurons for {classes} classes: expected a multiple of the classes"
         )
-    if labels.min() < 0 or labels.max() >= classes:
-        raise InputError(f"labels {labels.tolist()}: expected classes from 0 to {classes - 1}")
+    check_labels(labels, classes)
     owner = np.repeat(np.arange(classes), neurons // classes)
     target: NDArray[np.int8] = (labels[:, None] == owner[None, :]).astype(np.int8)
     return target

@@ -239,16 +239,7 @@ class BMLPNetwork(AbstractProcess):
             raise InputError(f"batch={batch}: expected at least 1")
         if threads is not None and threads < 1:
             raise InputError(f"threads={threads}: expected at least 1")
-        shapes = [layer.hidden.shape for layer in parameters.layers]
-        expected = [
-            (layer.neurons, inputs)
-            for layer, inputs in zip(spec.layers, spec.sizes[:-1], strict=True)
-        ]
-        if shapes != expected or parameters.thresholds.size != spec.sizes[0]:
-            raise InputError(
-                f"hidden weights of shapes {shapes} and {parameters.thresholds.size} thresholds do "
-                f"not fit a {spec} network"
-            )
+        BMLPParameters.from_arrays(parameters.to_arrays(), spec, source="parameters")
         self.pixels_in = InPort(shape=(batch, spec.inputs))
         self.label_in = InPort(shape=(batch,))
         self.score_out = OutPort(shape=(batch, spec.classes))

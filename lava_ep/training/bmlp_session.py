@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.bmlp_parameters import BMLPLayerParameters, BMLPParameters
+from lava_ep.errors import InputError
 from lava_ep.models import check_backend
 from lava_ep.processes.bmlp import LAYER_COUNTERS, LAYER_PARAMETERS, BMLPNetwork
 from lava_ep.spec import BMLPSpec
@@ -85,7 +86,8 @@ class BMLPSession(RunningNetwork):
         backend: str = "message-passing",
         threads: int | None = None,
     ) -> None:
-        del decay
+        if decay != 1:
+            raise InputError(f"decay={decay}: expected 1, as hidden weights take steps of 2")
         config = check_backend(backend, spec).config()
         self.spec = spec
         self.network = BMLPNetwork(

@@ -163,6 +163,20 @@ def test_processes_and_engine_agree_bit_for_bit_and_learn():
     assert right > 0.8 > 0.6 > np.mean(untrained.argmax(axis=1) == labels[300:])
 
 
+@pytest.mark.parametrize("label", [-1, CLASSES])
+def test_labels_that_are_no_classes_are_refused(label):
+    images, labels = make_samples(BATCH)
+    start = initial_bmlp_parameters(PLAIN, seed=0, images=images)
+    engine = BMLPEngine(PLAIN, start, batch=BATCH)
+    engine.forward(images)
+    labels = labels.astype(np.int32)
+    labels[3] = label
+    for learn in (engine.learn, engine.layers[0].learn):
+        with pytest.raises(InputError, match=f"{label}.*expected classes from 0 to 2"):
+            learn(labels)
+    np.testing.assert_array_equal(engine.layers[0].hidden, start.layers[0].hidden)
+
+
 def test_parameters_are_checked():
     images, _ = make_samples(1)
     start = initial_bmlp_parameters(PLAIN, seed=0, images=images)
@@ -172,6 +186,8 @@ def test_parameters_are_checked():
     for name, value, message in (
         ("layer1.hidden", arrays["layer1.hidden"] + 1, "holds even numbers"),
         ("layer1.hidden", arrays["layer1.hidden"][:-1], r"int32\[69, 30\], expected int32\[70"),
+        ("layer2.right", np.array([3, -1]), "'layer2.right' holds a count below 0"),
+        ("batch", np.array([-1]), "'batch' holds a count below 0"),
         ("layer2.right", None, "'layer2.right' is missing"),
         ("layer3.hidden", arrays["batch"], "has no place in a 30-70-40"),
     ):
@@ -179,9 +195,11 @@ def test_parameters_are_checked():
         wrong = {key: array for key, array in wrong.items() if array is not None}
         with pytest.raises(InputError, match=message):
             BMLPParameters.from_arrays(wrong, PLAIN, source="x")
-    with pytest.raises(InputError, match="do not fit a 90-66-20"):
+    with pytest.raises(InputError, match=r"thresholds.*for a 90-66-20"):
         BMLPNetwork(
             spec=SPECS["thermometer, frozen, learned classifier"], parameters=start, batch=1
         )
+    with pytest.raises(InputError, match=r"decay=0\.5: expected 1"):
+        BMLPSession(PLAIN, batch=1, parameters=start, decay=0.5)
     with pytest.raises(InputError, match="batch=0: expected at least 1"):
         BMLPNetwork(spec=PLAIN, parameters=start, batch=0)

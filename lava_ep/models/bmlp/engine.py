@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.bmlp_parameters import BMLPParameters, rule_of
+from lava_ep.dynamics import check_labels
 from lava_ep.dynamics.bmlp import packed
 from lava_ep.models.bmlp.part import BMLPLayerPart
 from lava_ep.models.fused.threads import Team, available_cores, blocks
@@ -80,7 +81,13 @@ class BMLPEngine:
         """Let every layer learn from the batch that was shown last, (batch,) labels.
 
         Each has its inputs and its activations from before any of them changes.
+
+        Raises
+        ------
+        InputError
+            If a label is no class.
         """
+        check_labels(labels, self.layers[-1].scores.shape[1])
 
         def choose(samples: tuple[int, int]) -> None:
             for layer in self.layers:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.bmlp_parameters import BMLPLayerParameters
-from lava_ep.dynamics import Stream, generator
+from lava_ep.dynamics import Stream, check_labels, generator
 from lava_ep.dynamics.bmlp import (
     LayerRule,
     bernoulli_places,
@@ -106,7 +106,13 @@ class BMLPLayerPart:
         """Learn from the batch that was shown last; its inputs must not have changed.
 
         It is `choose` for all samples, `move` for all groups, and `finish`.
+
+        Raises
+        ------
+        InputError
+            If a label is no class.
         """
+        check_labels(labels, self.scores.shape[1])
         self.choose(labels, 0, len(self._z))
         self.finish(labels, self.move(labels, 0, self.groups))
 
