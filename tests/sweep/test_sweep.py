@@ -24,6 +24,7 @@ OPTIONS = [
     *("--set", "data.limit_train=64", "--set", "data.limit_test=40"),
     *("--grid", "network.phases.nudging=symmetric,random-sign"),
     *("--loguniform", "network.layers.0.theta=0.02:0.5", "--scheduler", "asha"),
+    *("--concurrent", "1"),
 ]
 
 
@@ -35,9 +36,7 @@ def started(out, log, *options):
     """A driver, which is killed in the end; a pipe would stay open as long as Ray's helpers."""
     command = [sys.executable, "-m", "lava_ep", "sweep", "--out", str(out), "--json"]
     with log.open("w") as file:
-        driver = subprocess.Popen(
-            [*command, "--concurrent", "1", *options], stdout=file, stderr=subprocess.STDOUT
-        )
+        driver = subprocess.Popen([*command, *options], stdout=file, stderr=subprocess.STDOUT)
     try:
         yield driver
     finally:
@@ -79,6 +78,9 @@ def test_a_killed_sweep_resumes_and_repeats_no_finished_trial(tmp_path):
     }
     assert 0 < len(before) < TRIALS
 
+    # It goes on wherever it lies now.
+    out = out.rename(tmp_path / "moved")
+    folder = SweepFolder(out)
     with started(out, log, "--resume") as again:
         code = again.wait(timeout=patience(180))
     assert code == 0, log.read_text()
