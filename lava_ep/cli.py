@@ -330,14 +330,13 @@ def sweep(
             "--set": assignments,
             "--sweep": sweep_file,
             "--backend": backend,
-            "--concurrent": concurrent,
             "--grid, --choice, …": asked or None,
         }
         changes = ", ".join(option for option, value in fixed.items() if value is not None)
         if changes:
             raise InputError(
-                f"--resume: {changes} cannot change a sweep that has begun; only --cpus and "
-                "--address can"
+                f"--resume: {changes} cannot change a sweep that has begun; only --cpus, "
+                "--concurrent and --address can"
             )
         sweeps.require_ray()
         folder = sweeps.SweepFolder.open(out)

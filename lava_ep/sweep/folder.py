@@ -8,13 +8,15 @@ from typing import Any
 
 from lava_ep.data import Dataset, load_experiment
 from lava_ep.errors import InputError
-from lava_ep.files import appearing, check_new, read_json
+from lava_ep.files import appearing, append_line, check_new, read_json, read_lines
 from lava_ep.spec import ExperimentSpec
 from lava_ep.sweep.requirement import require_ray
 from lava_ep.sweep.space import Point, SweepSpec, make_sweep, named, plan
-from lava_ep.training import RESUME, RunFolder, check_fit, describe_run, family_of
+from lava_ep.sweep.trial import entries
+from lava_ep.training import RESUME, RunFolder, check_fit, describe_run, exhausted, family_of
 
 SWEEP = "sweep.json"
+STOPPED = "stopped.jsonl"
 TRIALS = "trials"
 
 
@@ -40,8 +42,9 @@ class _Loader:
 class SweepFolder:
     """Files of a sweep.
 
-    ``sweep.json``, a run folder ``trials/NNNNN`` for each point, ``ray`` with Ray Tune's own
-    state, and, once trials have ended, ``results.parquet`` and figures.
+    ``sweep.json``, a run folder ``trials/NNNNN`` for each point, ``stopped.jsonl`` with those that
+    the scheduler has stopped, what Ray Tune writes in ``ray``, and, once trials have ended,
+    ``results.parquet`` and figures.
     """
 
     def __init__(self, path: Path) -> None:
@@ -154,7 +157,21 @@ class SweepFolder:
         """Return the run folder of a trial."""
         return RunFolder(self.path / TRIALS / trial_name(number))
 
+    def finished(self, number: int) -> bool:
+        """Whether a trial has been trained to its last epoch, or lost patience."""
+        run = self.trial(number)
+        done, training = entries(run.path), run.spec().training
+        return len(done) >= training.epochs or exhausted(done, training.patience)
+
+    def stopped(self) -> set[int]:
+        """Return the trials that the scheduler has stopped early."""
+        return {entry["trial"] for entry in read_lines(self.path / STOPPED)}
+
+    def stop(self, number: int) -> None:
+        """Keep that the scheduler has stopped a trial."""
+        append_line(self.path / STOPPED, {"trial": number})
+
     @property
     def ray(self) -> Path:
-        """Folder with the state of Ray Tune."""
+        """Folder that Ray Tune writes to; nothing is read from there, as it holds pickles."""
         return self.path / "ray"

@@ -15,7 +15,6 @@ from lava_ep.files import replacing
 from lava_ep.report.theme import LIGHT, Theme, applied, new_figure
 from lava_ep.sweep.folder import SweepFolder
 from lava_ep.sweep.space import Point
-from lava_ep.training import exhausted
 
 RESULTS = "results.parquet"
 
@@ -70,17 +69,16 @@ def read_rows(folder: SweepFolder, errors: Mapping[int, str]) -> list[Row]:
     errors
         Why trials failed, by their numbers.
     """
-    rows, scheduler = [], folder.sweep().scheduler
+    rows, stopped = [], folder.stopped()
     for number in range(len(folder.points())):
         run = folder.trial(number)
-        metrics, training = run.metrics(), run.spec().training
+        metrics = run.metrics()
         last: Mapping[str, Any] = metrics[-1] if metrics else {}
         events = last.get("events_per_sample", {})
-        finished = len(metrics) >= training.epochs or exhausted(metrics, training.patience)
         error = errors.get(number)
-        if not finished and error is None and scheduler == "none":
-            error = "ended before its last epoch"
-        status = "finished" if finished else "failed" if error else "stopped"
+        status = "finished" if folder.finished(number) else "stopped"
+        if status == "stopped" and number not in stopped:
+            status, error = "failed", error or "ended before its last epoch"
         rows.append(
             Row(
                 trial=number,

@@ -31,15 +31,6 @@ def entries(folder: Path) -> list[dict[str, Any]]:
     return [entry for entry in map(json.loads, lines) if entry["epoch"] <= covered]
 
 
-def complete(folder: Path) -> bool:
-    """Whether a run has been trained to its last epoch.
-
-    Of one that lost patience before, ``lava-ep train --resume`` finds at once that it is done.
-    """
-    epochs = json.loads((folder / "spec.json").read_text(encoding="utf-8"))["training"]["epochs"]
-    return len(entries(folder)) >= int(epochs)
-
-
 _server: subprocess.Popen[str] | None = None
 """Has loaded lava_ep; it serves this worker for as long as that lives."""
 
@@ -75,13 +66,24 @@ def run(arguments: list[str], meanwhile: Callable[[], None]) -> int:
         raise
 
 
-def train_trial(config: dict[str, Any], *, runs: list[str], threads: int) -> None:
+def train_trial(config: dict[str, Any], *, runs: list[str], ended: list[int], threads: int) -> None:
     """Train the run in a folder up to its last epoch, and report every epoch to Ray Tune.
 
     The run is trained by the command line, in a process apart. A worker of Ray has threads (of gRPC
     and its own), whose locks Lava's forked ProcessModels would inherit in any state; and a trial
     that Ray stops, or whose worker dies, has its whole network ended with that process, see
     `lava_ep.sweep.server`. What was trained before a crash is reported, and not trained again.
+
+    Parameters
+    ----------
+    config
+        Number of the ``trial``.
+    runs
+        Run folders of all trials.
+    ended
+        Trials of which there is nothing left but to report.
+    threads
+        See ``lava-ep train``.
     """
     from ray import tune
 
@@ -96,7 +98,7 @@ def train_trial(config: dict[str, Any], *, runs: list[str], threads: int) -> Non
             reported += 1
 
     report()
-    if complete(folder):
+    if config["trial"] in ended:
         return
     log = folder.parent / f"{folder.name}.log"
     options = ["--resume", "--no-report", "--threads", str(threads)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import shutil
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from lava_ep.errors import LavaEPError
@@ -28,9 +30,19 @@ def _scheduler(sweep: SweepSpec, epochs: int) -> Any:
     return FIFOScheduler()
 
 
-def _teller(points: list[dict[str, Any]]) -> Any:
-    """Return a callback that tells of each trial that has ended."""
+def _teller(folder: SweepFolder, known: Collection[int]) -> Any:
+    """Return a callback that tells of each trial that has ended, and keeps which were stopped.
+
+    Parameters
+    ----------
+    folder
+        The sweep.
+    known
+        Trials that had ended before.
+    """
     from ray.tune import Callback
+
+    points = folder.points()
 
     class Teller(Callback):  # type: ignore[misc]
         def _tell(self, trial: Any, how: str) -> None:
@@ -46,7 +58,13 @@ def _teller(points: list[dict[str, Any]]) -> Any:
         def on_trial_complete(
             self, iteration: int, trials: list[Any], trial: Any, **info: Any
         ) -> None:
-            self._tell(trial, "ended")
+            number = trial.config["trial"]
+            if number in known:
+                return
+            finished = folder.finished(number)
+            if not finished:
+                folder.stop(number)
+            self._tell(trial, "finished" if finished else "stopped")
 
         def on_trial_error(
             self, iteration: int, trials: list[Any], trial: Any, **info: Any
@@ -64,7 +82,10 @@ def _dirname(trial: Any) -> str:
 def run_trials(
     folder: SweepFolder, *, address: str | None = None, cpus: int = 1, concurrent: int | None = None
 ) -> dict[int, str]:
-    """Train all trials that are not finished, and return what went wrong in which.
+    """Train all trials that have not ended, and return what went wrong in which.
+
+    What has ended is known by run folders and `SweepFolder.stopped`, not by the state of Ray Tune.
+    A scheduler that compares trials is shown those that have ended once more.
 
     Parameters
     ----------
@@ -86,13 +107,21 @@ def run_trials(
     from ray import cloudpickle, tune
 
     cloudpickle.register_pickle_by_value(trial)
-    points, sweep = folder.points(), folder.sweep()
-    runs = [folder.trial(number) for number in range(len(points))]
+    sweep, stopped = folder.sweep(), folder.stopped()
+    runs = [folder.trial(number) for number in range(len(folder.points()))]
     epochs = max(run.spec().training.epochs for run in runs)
-    # Where the trials lie is told anew each time, as a sweep may have been moved.
+    ended = [n for n in range(len(runs)) if n in stopped or folder.finished(n)]
+    missing = [n for n in range(len(runs)) if n not in ended]
+    if not missing:
+        return {}
+    shown = missing if sweep.scheduler == "none" else [*ended, *missing]
+    shutil.rmtree(folder.ray, ignore_errors=True)
     trainable = tune.with_resources(
         functools.partial(
-            trial.train_trial, runs=[str(run.path.resolve()) for run in runs], threads=cpus
+            trial.train_trial,
+            runs=[str(run.path.resolve()) for run in runs],
+            ended=ended,
+            threads=cpus,
         ),
         {"cpu": cpus},
     )
@@ -109,32 +138,26 @@ def run_trials(
             f"sweep: no Ray cluster at {address or 'this machine'}: {error}"
         ) from None
     try:
-        whole = str((folder.ray / NAME).resolve())
-        if tune.Tuner.can_restore(whole):
-            tuner = tune.Tuner.restore(
-                whole, trainable, resume_unfinished=True, restart_errored=True
-            )
-        else:
-            tuner = tune.Tuner(
-                trainable,
-                param_space={"trial": tune.grid_search([*range(len(runs))])},
-                tune_config=tune.TuneConfig(
-                    metric="test_accuracy",
-                    mode="max",
-                    scheduler=_scheduler(sweep, epochs),
-                    max_concurrent_trials=concurrent,
-                    # A worker takes seconds to start, and may train one trial after the other;
-                    # but Ray may wait for ever to use one again whose trial it has stopped early.
-                    reuse_actors=sweep.scheduler == "none",
-                    trial_dirname_creator=_dirname,
-                ),
-                run_config=tune.RunConfig(
-                    name=NAME,
-                    storage_path=str(folder.ray.resolve()),
-                    verbose=0,
-                    callbacks=[_teller(points)],
-                ),
-            )
+        tuner = tune.Tuner(
+            trainable,
+            param_space={"trial": tune.grid_search(shown)},
+            tune_config=tune.TuneConfig(
+                metric="test_accuracy",
+                mode="max",
+                scheduler=_scheduler(sweep, epochs),
+                max_concurrent_trials=concurrent,
+                # A worker takes seconds to start, and may train one trial after the other; but
+                # Ray may wait for ever to use one again whose trial it has stopped early.
+                reuse_actors=sweep.scheduler == "none",
+                trial_dirname_creator=_dirname,
+            ),
+            run_config=tune.RunConfig(
+                name=NAME,
+                storage_path=str(folder.ray.resolve()),
+                verbose=0,
+                callbacks=[_teller(folder, ended)],
+            ),
+        )
         results = tuner.fit()
         return {
             result.config["trial"]: str(result.error)

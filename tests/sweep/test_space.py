@@ -93,7 +93,7 @@ def test_impossible_sweeps_are_refused(fields, message):
         (["--grid", f"{GAMMA}=0", "--cpus", "0"], "--cpus 0"),
         (["--grid", f"{GAMMA}=0", "--resume"], "--grid, --choice, … cannot change a sweep"),
         (["--resume", "--backend", "fused"], "--backend cannot change a sweep"),
-        (["--resume", "--concurrent", "1", "--epochs", "0"], "--epochs, --concurrent cannot"),
+        (["--resume", "--concurrent", "1", "--epochs", "0"], "--epochs cannot change"),
         (["--grid", f"{GAMMA}=0", "--scheduler=asha", "--grace=16"], "at most the epochs"),
         ([], "nothing is swept"),
     ],
