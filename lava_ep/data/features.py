@@ -21,6 +21,9 @@ ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 LEVELS = 255
 
+MOST_CLASSES = 10_000
+"""Labels beyond are taken for a mistake, such as numbers that identify classes elsewhere."""
+
 
 def load_features(name: str, data_dir: Path | None) -> Dataset:
     """Load ``NAME.npz`` with features such as those of a convolutional network.
@@ -97,12 +100,24 @@ def _read(path: os.PathLike[str]) -> list[NDArray[np.generic]]:
     for array_name, array in zip(ARRAYS, arrays, strict=True):
         features = array_name.startswith("x")
         fits = array.ndim == (2 if features else 1) and len(array) > 0
-        number = np.issubdtype(array.dtype, np.number if features else np.integer)
+        kinds = (np.integer, np.floating) if features else (np.integer,)
+        number = any(np.issubdtype(array.dtype, kind) for kind in kinds)
         if not (fits and number and np.isfinite(array).all()):
             raise InputError(
                 f"{path}: {array_name} is {array.dtype}{list(array.shape)}: expected "
                 + ("finite numbers (samples, features)." if features else "classes (samples,).")
             )
+    x_train, y_train, x_test, _ = arrays
+    if x_test.shape[1] != x_train.shape[1]:
+        raise InputError(
+            f"{path}: x_test has {x_test.shape[1]} features: expected as many as x_train, "
+            f"{x_train.shape[1]}."
+        )
+    if not 0 <= y_train.min() <= y_train.max() < MOST_CLASSES:
+        raise InputError(
+            f"{path}: y_train has classes from {y_train.min()} to {y_train.max()}: expected them "
+            f"within 0 to {MOST_CLASSES - 1}, counted from 0."
+        )
     return arrays
 
 
@@ -110,8 +125,9 @@ def _spread(
     x: NDArray[np.generic], low: NDArray[np.generic], high: NDArray[np.generic]
 ) -> NDArray[np.uint8]:
     """Map the values between two limits to 0 … 255; a feature without a range becomes 0."""
-    reals = x.astype(np.float64)
-    span = high.astype(np.float64) - low.astype(np.float64)
-    shares = (reals - low.astype(np.float64)) / np.where(span > 0, span, 1)
-    spread: NDArray[np.uint8] = np.rint(LEVELS * np.clip(shares, 0, 1)).astype(np.uint8)
+    # Halves, as a span may be larger than the largest number.
+    halves, least, most = (values.astype(np.float64) / 2 for values in (x, low, high))
+    span = most - least
+    shares = (np.clip(halves, least, most) - least) / np.where(span > 0, span, 1)
+    spread: NDArray[np.uint8] = np.rint(LEVELS * shares).astype(np.uint8)
     return spread

@@ -64,6 +64,15 @@ def test_features_are_read_and_spread_over_the_levels(tmp_path):
     )
 
 
+def test_features_of_any_size_are_spread(tmp_path):
+    large = np.array([[-1.7e308], [0.0], [1.7e308]])
+    np.savez(
+        tmp_path / "large.npz", x_train=large, y_train=[0, 1, 0], x_test=large, y_test=[0, 1, 0]
+    )
+    found = load_dataset("features:large", data_dir=tmp_path)
+    assert found.x_train.ravel().tolist() == found.x_test.ravel().tolist() == [0, 128, 255]
+
+
 def test_what_is_no_file_of_features_is_refused(tmp_path, monkeypatch):
     monkeypatch.delenv("LAVA_EP_DATA", raising=False)
     good = make_features(np.uint8)
@@ -71,6 +80,11 @@ def test_what_is_no_file_of_features_is_refused(tmp_path, monkeypatch):
     np.savez(tmp_path / "objects.npz", **{**good, "x_train": np.array([{}], object)})
     np.savez(tmp_path / "flat.npz", **{**good, "x_test": good["x_test"][0]})
     np.savez(tmp_path / "broken.npz", **{**good, "x_train": np.full((6, 3), np.nan)})
+    np.savez(tmp_path / "complex.npz", **{**good, "x_test": good["x_test"] * 1j})
+    np.savez(tmp_path / "narrow.npz", **{**good, "x_test": good["x_test"][:, :2]})
+    np.savez(tmp_path / "huge.npz", **{**good, "y_train": np.arange(6) * 10**17})
+    np.savez(tmp_path / "negative.npz", **{**good, "y_train": np.arange(6) - 1})
+    np.savez(tmp_path / "other.npz", **{**good, "y_test": [1, 2]})
     (tmp_path / "text.npz").write_text("no array")
     for name, message in (
         ("lacking", "no array y_train and x_test and y_test"),
@@ -78,6 +92,11 @@ def test_what_is_no_file_of_features_is_refused(tmp_path, monkeypatch):
         ("text", "expected a NumPy file of plain arrays"),
         ("flat", r"x_test is uint8\[3\]: expected finite numbers"),
         ("broken", "x_train is .*: expected finite numbers"),
+        ("complex", r"x_test is complex128\[2, 3\]: expected finite numbers"),
+        ("narrow", "x_test has 2 features: expected as many as x_train, 3"),
+        ("huge", "y_train has classes from 0 to 500000000000000000: expected"),
+        ("negative", "y_train has classes from -1 to 4: expected"),
+        ("other", r"y_test\[1\] is 2, expected a class in 0\.\.1"),
         ("missing", r"expected missing\.npz"),
         ("../secret", r"expected the name of a file without \.npz"),
     ):
