@@ -71,7 +71,7 @@ app.add_typer(conformance_app, name="conformance")
 
 Threads = Annotated[
     int | None,
-    typer.Option(help="Threads of the fused backend [default: one a core]; results are the same."),
+    typer.Option(help="Threads of the fused backend (default: one a core); results are the same."),
 ]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with the files of the data set.")
@@ -128,7 +128,7 @@ def main() -> None:
 def train(
     preset: Annotated[
         str | None,
-        typer.Option(help=f"Experiment that comes with the package [default: {DEFAULT_PRESET}]."),
+        typer.Option(help=f"Experiment that comes with the package (default: {DEFAULT_PRESET})."),
     ] = None,
     spec: Annotated[Path | None, typer.Option(help="Experiment as a JSON file.")] = None,
     data: Annotated[str | None, typer.Option(help="Data set, if not the one in the spec.")] = None,
@@ -144,7 +144,7 @@ def train(
         str | None,
         typer.Option(
             help=f"How to execute the network: {', '.join(BACKENDS)} "
-            "[default: the first that can, or that of the run to resume]."
+            "(default: the first that can, or that of the run to resume)."
         ),
     ] = None,
     threads: Threads = None,
@@ -152,7 +152,7 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change any field of the spec."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder [default: runs/NAME-TIME].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/NAME-TIME).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     frozen_baseline: Annotated[
         bool,
@@ -257,7 +257,7 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Sweep folder to make, or to go on with.")],
     preset: Annotated[
         str | None,
-        typer.Option(help=f"Experiment that comes with the package [default: {DEFAULT_PRESET}]."),
+        typer.Option(help=f"Experiment that comes with the package (default: {DEFAULT_PRESET})."),
     ] = None,
     spec: SpecFile = None,
     data: Annotated[str | None, typer.Option(help="Data set, if not the one in the spec.")] = None,
@@ -269,32 +269,32 @@ def sweep(
     uniform: SweptRange = None,
     loguniform: SweptRange = None,
     samples: Annotated[
-        int | None, typer.Option(help="Draws of what is random [default: 1].")
+        int | None, typer.Option(help="Draws of what is random (default: 1).")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draws [default: 0].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws (default: 0).")] = None,
     sweep_file: Annotated[
         Path | None,
         typer.Option("--sweep", help="JSON file with grid, choice, uniform, loguniform, …"),
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(help="Early stopping by test accuracy: none, asha, median [default: none]."),
+        typer.Option(help="Early stopping by test accuracy: none, asha, median (default: none)."),
     ] = None,
     grace: Annotated[
-        int | None, typer.Option(help="Epochs before a trial may be stopped [default: 1].")
+        int | None, typer.Option(help="Epochs before a trial may be stopped (default: 1).")
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option(help=f"How to execute the networks: {', '.join(BACKENDS)} [default: fused]."),
+        typer.Option(help=f"How to execute the networks: {', '.join(BACKENDS)} (default: fused)."),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="Address of a Ray cluster [default: this machine alone].")
+        str | None, typer.Option(help="Address of a Ray cluster (default: this machine alone).")
     ] = None,
     cpus: Annotated[
-        int | None, typer.Option(help="Cores, and threads, of each trial [default: 1].")
+        int | None, typer.Option(help="Cores, and threads, of each trial (default: 1).")
     ] = None,
     concurrent: Annotated[
-        int | None, typer.Option(help="Trials at a time [default: as many as have cores].")
+        int | None, typer.Option(help="Trials at a time (default: as many as have cores).")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the sweep in --out.")
@@ -503,7 +503,7 @@ def raster(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Page (.html) or figure (.png, .svg) to write [default: RUN_DIR/raster-N.html]."
+            help="Page (.html) or figure (.png, .svg) to write (default: RUN_DIR/raster-N.html)."
         ),
     ] = None,
     backend: Annotated[
@@ -619,7 +619,7 @@ def gdu(
     out: StudyFolder,
     preset: Annotated[
         str | None,
-        typer.Option(help="Experiment that comes with the package [default: gdu-toy]."),
+        typer.Option(help="Experiment that comes with the package (default: gdu-toy)."),
     ] = None,
     spec: SpecFile = None,
     run: Annotated[
@@ -628,10 +628,10 @@ def gdu(
     data_dir: DataDir = None,
     samples: Annotated[int, typer.Option(help="Training samples to average over.")] = 20,
     beta: Annotated[
-        str | None, typer.Option(help="Nudging strengths, by commas [default: around the spec's].")
+        str | None, typer.Option(help="Nudging strengths, by commas (default: around the spec's).")
     ] = None,
     eta: Annotated[
-        str | None, typer.Option(help="Learning rates, by commas [default: 2e-8 to 0.02].")
+        str | None, typer.Option(help="Learning rates, by commas (default: 2e-8 to 0.02).")
     ] = None,
     assignments: Assignments = None,
     as_json: AsJson = False,
@@ -693,7 +693,7 @@ def angle(
     out: StudyFolder,
     preset: Annotated[
         str | None,
-        typer.Option(help="Experiment that comes with the package [default: cvf-digits]."),
+        typer.Option(help="Experiment that comes with the package (default: cvf-digits)."),
     ] = None,
     spec: SpecFile = None,
     data_dir: DataDir = None,
@@ -747,18 +747,18 @@ def uncertainty(
     ],
     preset: Annotated[
         str | None,
-        typer.Option(help="Experiment that comes with the package [default: drn-digits]."),
+        typer.Option(help="Experiment that comes with the package (default: drn-digits)."),
     ] = None,
     spec: SpecFile = None,
     data: Annotated[
-        str | None, typer.Option(help="Data sets, by commas [default: that of the spec].")
+        str | None, typer.Option(help="Data sets, by commas (default: that of the spec).")
     ] = None,
     data_dir: DataDir = None,
     deviations: Annotated[
         str | None,
         typer.Option(
             help="Noise of the mean, σ/√N, by commas: every N is tried with σ = √N times as much "
-            "[default: 0.05 to 15 times the estimate of the critical one]."
+            "(default: 0.05 to 15 times the estimate of the critical one)."
         ),
     ] = None,
     samples: Annotated[
@@ -841,7 +841,7 @@ def uncertainty(
 
 
 KitFolder = Annotated[
-    Path | None, typer.Option("--kit", help="Folder of a kit [default: the one of the package].")
+    Path | None, typer.Option("--kit", help="Folder of a kit (default: the one of the package).")
 ]
 
 
@@ -919,7 +919,7 @@ def deploy_report(
         bool, typer.Option("--inference", help="Weights stay as they are: nothing learns there.")
     ] = False,
     system: Annotated[
-        str | None, typer.Option(help="Judge this system only [default: all of them].")
+        str | None, typer.Option(help="Judge this system only (default: all of them).")
     ] = None,
     limit: Annotated[
         list[str] | None,
@@ -967,7 +967,7 @@ def deploy_report(
 def export_nir(
     run_dir: RunDir,
     out: Annotated[
-        Path | None, typer.Option(help="File to write [default: RUN_DIR/network.nir].")
+        Path | None, typer.Option(help="File to write (default: RUN_DIR/network.nir).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -991,7 +991,7 @@ def export_nir(
 def import_nir(
     file: Annotated[Path, typer.Argument(help="File that `lava-ep export nir` has written.")],
     out: Annotated[
-        Path | None, typer.Option(help="Run folder to make [default: runs/NAME-TIME].")
+        Path | None, typer.Option(help="Run folder to make (default: runs/NAME-TIME).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -248,6 +248,12 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_
     assert list(tmp_path.iterdir()) == [], "something was written although nothing could start"
 
 
+def test_help_names_the_defaults(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "(default: gdu-toy)" in invoke("study", "gdu", "--help").output
+    assert "(default: runs/NAME-TIME)" in invoke("train", "--help").output
+
+
 def test_presets_and_info_speak_json():
     presets = json.loads(invoke("presets", "--json").stdout)
     assert presets["laydevant-fc"]["network"]["layers"][0]["neurons"] == 8192

@@ -271,8 +271,15 @@ def test_augmentation_crops_and_flips_the_images_of_every_epoch_anew(spec, datas
         assert np.any(images != originals, axis=1).mean() > 0.9
 
 
-def test_a_resumed_run_goes_on_with_the_same_augmentation(tmp_path, spec, dataset):
-    spec = override(spec, ["training.augmentation=crop-and-flip"])
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        ("training.augmentation=crop-and-flip", "training.augmentation=none"),
+        ("network.encoding.code=rate", "network.encoding.code=constant"),
+    ],
+)
+def test_a_resumed_run_goes_on_with_the_same_random_inputs(tmp_path, spec, dataset, change, back):
+    spec = override(spec, [change])
     whole = new_folder(tmp_path / "whole", spec, dataset)
     metrics = fused(spec, dataset, folder=whole).fit()
     short = override(spec, ["training.epochs=1"])
@@ -282,7 +289,7 @@ def test_a_resumed_run_goes_on_with_the_same_augmentation(tmp_path, spec, datase
     assert again.resume() == 1
     assert without_times(again.fit()) == without_times(metrics)
     assert digest(folder, 3) == digest(whole, 3)
-    plain = override(spec, ["training.augmentation=none", "training.epochs=1"])
+    plain = override(spec, [back, "training.epochs=1"])
     assert without_times(fused(plain, dataset).fit()) != without_times(metrics[:1])
 
 
