@@ -361,8 +361,10 @@ class LayerSpec(_Spec):
 class NormalizationSpec(_Spec):
     """What is made of pixels p: (p / input_levels - mean) / std, for each channel."""
 
-    mean: tuple[float, ...] = Field(min_length=1)
-    std: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
+    mean: tuple[float, ...] = Field(min_length=1, description="subtracted from pixels of a channel")
+    std: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        min_length=1, description="what they are then divided by"
+    )
 
     @model_validator(mode="after")
     def _as_many(self) -> NormalizationSpec:
@@ -405,13 +407,15 @@ class NetworkSpec(_Spec):
         None, description="height, width and channels of an image; needed for convolutions"
     )
     input_levels: int = Field(255, ge=1, le=255, description="pixel value that means 1.0")
-    normalization: NormalizationSpec | None = None
-    encoding: EncodingSpec = EncodingSpec()
+    normalization: NormalizationSpec | None = Field(
+        None, description="what is done with the pixels of each channel first"
+    )
+    encoding: EncodingSpec = Field(EncodingSpec(), description="how pixels are sent over time")
     classes: int = Field(10, ge=2, description="number of classes")
     layers: tuple[LayerSpec, ...] = Field(min_length=1, description="hidden layers, then output")
-    neuron: AnyNeuronSpec = NeuronSpec()
-    phases: PhaseSpec = PhaseSpec()
-    noise: NoiseSpec = NoiseSpec()
+    neuron: AnyNeuronSpec = Field(NeuronSpec(), description="of all layers")
+    phases: PhaseSpec = Field(PhaseSpec(), description="time steps and nudging")
+    noise: NoiseSpec = Field(NoiseSpec(), description="of what learning measures")
     feedback_angle: float | None = Field(
         None,
         ge=0,
@@ -744,7 +748,7 @@ class BMLPSpec(_Spec):
     kind: Literal["bmlp"]
     inputs: int = Field(ge=1, description="number of pixels, times channels")
     input_levels: int = Field(255, ge=1, le=255, description="largest pixel value")
-    binarization: BinarizationSpec = BinarizationSpec()
+    binarization: BinarizationSpec = Field(BinarizationSpec(), description="how pixels become bits")
     classes: int = Field(10, ge=2, description="number of classes")
     layers: tuple[BMLPLayerSpec, ...] = Field(min_length=1, description="from the input upwards")
     initial_scale: float = Field(
@@ -819,9 +823,9 @@ AnyNetworkSpec = Annotated[
 class TrainingSpec(_Spec):
     """How long and in which portions the network is trained."""
 
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(16, ge=1)
-    seed: int = Field(0, ge=0)
+    epochs: int = Field(10, ge=1, description="passes over the training set")
+    batch_size: int = Field(16, ge=1, description="samples that an update averages")
+    seed: int = Field(0, ge=0, description="of everything random")
     decay: float = Field(
         1.0, gt=0, le=1, description="decay of BOP contributions and of SGD's rates an epoch"
     )
@@ -864,9 +868,11 @@ class EventsSpec(_Spec):
 class DataSpec(_Spec):
     """Which samples are used."""
 
-    name: str = "digits"
-    limit_train: int | None = Field(None, ge=1)
-    limit_test: int | None = Field(None, ge=1)
+    name: str = Field("digits", description="data set, see `lava-ep info`")
+    limit_train: int | None = Field(
+        None, ge=1, description="use the first so many training samples"
+    )
+    limit_test: int | None = Field(None, ge=1, description="use the first so many test samples")
     events: EventsSpec = Field(EventsSpec(), description="for sets of event recordings only")
 
 
