@@ -84,7 +84,7 @@ def bounds_of(field: FieldInfo) -> str:
     signs = {Gt: ">", Ge: "≥", Lt: "<", Le: "≤"}
     names = {Gt: "gt", Ge: "ge", Lt: "lt", Le: "le"}
     found = [
-        f"{signs[type(limit)]} {getattr(limit, names[type(limit)]):g}"
+        f"{signs[type(limit)]} {getattr(limit, names[type(limit)]):.10g}"
         for limit in field.metadata
         if type(limit) in signs
     ]
