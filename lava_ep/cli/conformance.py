@@ -1,0 +1,83 @@
+"""``lava-ep conformance``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from lava_ep.errors import InputError
+from lava_ep.files import check_new
+
+if TYPE_CHECKING:
+    pass
+
+from lava_ep.cli.common import AsJson
+
+KitFolder = Annotated[
+    Path | None, typer.Option("--kit", help="Folder of a kit (default: the one of the package).")
+]
+
+
+def check(
+    backends: Annotated[
+        list[str],
+        typer.Argument(help="Backends of lava-ep, or MODULE:CLASS or FILE.py:CLASS of adapters."),
+    ],
+    kit: KitFolder = None,
+    case: Annotated[
+        list[str] | None, typer.Option(help="Only this case; may be given several times.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a verdict for every Process: exit code 1 if one diverges or fails."""
+    from lava_ep import conformance
+
+    adapters = [conformance.find_adapter(name) for name in backends]
+    names = [adapter.name for adapter in adapters]
+    if len(set(names)) < len(names):
+        raise InputError(f"backends {', '.join(names)}: expected a different name of each")
+    entries = conformance.choose(conformance.read_kit(kit), case or [])
+    verdicts = {adapter.name: list(conformance.check(entries, adapter)) for adapter in adapters}
+    if as_json:
+        print(
+            json.dumps(
+                {name: [verdict.to_json() for verdict in found] for name, found in verdicts.items()}
+            )
+        )
+    else:
+        display = Console(highlight=False, soft_wrap=True, markup=False)
+        for name, found in verdicts.items():
+            columns = [Column(title, no_wrap=True) for title in ("case", "Process", "verdict")]
+            table = Table(*columns, Column(overflow="fold"), box=None, title=name)
+            for verdict in found:
+                about = verdict.divergence or verdict.note
+                table.add_row(
+                    verdict.case.name, verdict.case.subject, verdict.outcome.value, str(about)
+                )
+            display.print(table)
+            display.print(f"{name}: {conformance.summary(found)}")
+    verdict_list = [verdict for found in verdicts.values() for verdict in found]
+    for verdict in verdict_list:
+        if verdict.traceback:
+            print(f"{verdict.case.name}:\n{verdict.traceback}", file=sys.stderr)
+    if not all(verdict.passed for verdict in verdict_list):
+        raise typer.Exit(1)
+
+
+def record(
+    out: Annotated[Path, typer.Option("--out", help="Folder to make.")],
+) -> None:
+    """Record the kit anew from the reference backends."""
+    from lava_ep import conformance
+
+    check_new(out)
+    entries = conformance.record_all()
+    conformance.write_kit(out, entries)
+    display = Console(highlight=False, soft_wrap=True, markup=False)
+    display.print(f"{len(entries)} cases: {out.resolve()}")

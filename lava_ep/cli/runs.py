@@ -1,0 +1,177 @@
+"""Commands that take the folder of a run: evaluate, compare, convert, raster, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from lava_ep.models import COMPARABLE, find_backend
+
+if TYPE_CHECKING:
+    pass
+
+from lava_ep.cli.common import (
+    AsJson,
+    DataDir,
+    RunDir,
+    Threads,
+    check_execution,
+    finish,
+    write_report,
+)
+
+
+def evaluate(
+    run_dir: RunDir,
+    backend: Annotated[
+        str | None, typer.Option(help="Backend, if not the one it was trained on.")
+    ] = None,
+    threads: Threads = None,
+    data: Annotated[str | None, typer.Option(help="Data set, if not the trained one.")] = None,
+    data_dir: DataDir = None,
+    limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test the newest checkpoint of a run."""
+    from lava_ep import training
+
+    started = time.perf_counter()
+    folder = training.RunFolder.open(run_dir)
+    experiment = folder.spec()
+    backend = backend or str(folder.about()["backend"])
+    check_execution([backend], threads)
+    epoch, parameters = folder.latest_or_fail(experiment.network)
+    dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
+    training.check_fit(experiment, dataset)
+    found = training.evaluate(experiment, parameters, dataset, backend=backend, threads=threads)
+    trained = (line for line in folder.metrics() if line["epoch"] == epoch)
+    costs = training.family_of(experiment.network).costs(experiment, found, next(trained, None))
+    result = {
+        "test_accuracy": found.accuracy,
+        "epochs": epoch,
+        "seconds": round(time.perf_counter() - started, 3),
+        "backend": backend,
+        "data": dataset.name,
+        "test_samples": len(found.labels),
+        "run_dir": str(run_dir),
+        **costs.content,
+    }
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    finish(result, as_json, display)
+    if not as_json:
+        for line in costs.lines:
+            display.print(line)
+
+
+def compare(
+    run_dir: RunDir,
+    backends: Annotated[
+        str, typer.Option(help="Backends to compare with the first of them, by commas.")
+    ] = ",".join(COMPARABLE),
+    samples: Annotated[int, typer.Option(help="Training samples to show.")] = 64,
+    threads: Threads = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare backends, from the newest checkpoint of a run on: exit code 0 or 1."""
+    from lava_ep import training
+    from lava_ep.analysis import compare_backends
+
+    check_execution(backends.split(","), threads)
+    folder = training.RunFolder.open(run_dir)
+    experiment = folder.spec()
+    epoch, parameters = folder.latest_or_fail(experiment.ep_network)
+    dataset = training.load_run_data(folder, data_dir=data_dir)
+    training.check_fit(experiment, dataset)
+    found = compare_backends(
+        experiment, parameters, dataset, backends.split(","), samples=samples, threads=threads
+    )
+    display = Console(highlight=False, soft_wrap=True, markup=False)
+    if found.difference is not None:
+        display.print(f"different: {found.difference}")
+        raise typer.Exit(1)
+    agreement = "identical" if found.exact else f"equal within {found.largest:.1e}"
+    display.print(
+        f"{agreement}: {found.samples} samples from epoch {epoch} on, every state and activation "
+        f"of {found.steps} time steps, and after every batch all parameters, scores and counters"
+    )
+
+
+def convert(
+    run_dir: RunDir,
+    predict: Annotated[
+        bool,
+        typer.Option("--predict/--no-predict", help="Also compare predictions of test samples."),
+    ] = True,
+    data_dir: DataDir = None,
+    limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Convert the newest checkpoint of a run to fixed point and report what is lost."""
+    from lava_ep import training
+    from lava_ep.analysis import compare_predictions
+    from lava_ep.models import fixed_point
+
+    folder = training.RunFolder.open(run_dir)
+    experiment = folder.spec()
+    _, parameters = folder.latest_or_fail(experiment.ep_network)
+    found = fixed_point.convert(experiment.ep_network, parameters)
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True, markup=False)
+    display.print(str(found))
+    result = found.to_json() | {"run_dir": str(run_dir)}
+    if predict:
+        dataset = training.load_run_data(folder, data_dir=data_dir, limit_test=limit_test)
+        training.check_fit(experiment, dataset)
+        compared = compare_predictions(experiment, parameters, dataset, ("fused", "fixed_point"))
+        result["predictions"] = compared.to_json()
+        display.print(str(compared))
+    if as_json:
+        print(json.dumps(result), flush=True)
+
+
+def raster(
+    run_dir: RunDir,
+    sample: Annotated[int, typer.Option(help="Number of the sample, counted from 0.")] = 0,
+    train: Annotated[
+        bool, typer.Option("--train", help="Take it from the training set, not the test set.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Page (.html) or figure (.png, .svg) to write (default: RUN_DIR/raster-N.html)."
+        ),
+    ] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="Backend, if not the one it was trained on.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw one sample: input, events and states through both phases, scores."""
+    from lava_ep.report import raster_run
+    from lava_ep.report.phases import events_within
+
+    if backend is not None:
+        find_backend(backend)
+    path, shown = raster_run(
+        run_dir, sample, train=train, out=out, backend=backend, data_dir=data_dir
+    )
+    recording, names = shown.recording, shown.class_names
+    free, nudged = (
+        sum(events_within(recording, layer, phase) for layer in range(len(recording.events)))
+        for phase in ("free", "nudged")
+    )
+    display = Console(highlight=False, soft_wrap=True, markup=False)
+    display.print(
+        f"{shown.title}: true class {names[recording.label]}, prediction "
+        f"{names[recording.prediction]}, {free:,} {shown.event}s free and {nudged:,} nudged"
+    )
+    display.print(f"Raster: {path.resolve()}")
+
+
+def report(run_dir: RunDir, data_dir: DataDir = None) -> None:
+    """Write report.html and the figures of a run."""
+    Console().print(f"Report: {write_report(run_dir, data_dir)}", soft_wrap=True)

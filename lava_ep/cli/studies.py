@@ -1,0 +1,265 @@
+"""``lava-ep study``: learning beside theory."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from lava_ep.errors import InputError
+from lava_ep.files import check_new
+from lava_ep.models import BACKENDS
+from lava_ep.spec import (
+    override,
+)
+
+if TYPE_CHECKING:
+    pass
+
+from lava_ep.cli.common import (
+    AsJson,
+    Assignments,
+    DataDir,
+    Epochs,
+    SpecFile,
+    StudyFolder,
+    Threads,
+    check_execution,
+    make_experiment,
+    numbers,
+)
+
+
+def gdu(
+    out: StudyFolder,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Experiment that comes with the package (default: gdu-toy)."),
+    ] = None,
+    spec: SpecFile = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a run, for its trained parameters.")
+    ] = None,
+    data_dir: DataDir = None,
+    samples: Annotated[int, typer.Option(help="Training samples to average over.")] = 20,
+    beta: Annotated[
+        str | None, typer.Option(help="Nudging strengths, by commas (default: around the spec's).")
+    ] = None,
+    eta: Annotated[
+        str | None, typer.Option(help="Learning rates, by commas (default: 2e-8 to 0.02).")
+    ] = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare nudged updates, step by step, with backpropagation through time."""
+    from lava_ep import training
+    from lava_ep.analysis import gdu as analysis
+    from lava_ep.analysis import study_figures as figures
+    from lava_ep.data import load_experiment
+    from lava_ep.parameters import initial_parameters
+
+    started = time.perf_counter()
+    check_new(out)
+    sweeps = {"betas": numbers("--beta", beta), "etas": numbers("--eta", eta)}
+    if run is not None:
+        if preset or spec:
+            raise InputError(f"--run {run}: has a spec of its own; leave out --preset and --spec")
+        folder = training.RunFolder.open(run)
+        experiment = override(folder.spec(), assignments or [])
+        _, parameters = folder.latest_or_fail(experiment.ep_network)
+        dataset = training.load_run_data(folder, data_dir=data_dir)
+    else:
+        preset = preset or (None if spec else "gdu-toy")
+        experiment = make_experiment(preset, spec, {}, assignments)
+        parameters = initial_parameters(experiment.ep_network, seed=experiment.training.seed)
+        dataset = load_experiment(experiment, data_dir=data_dir)
+    training.check_fit(experiment, dataset)
+    if not 1 <= samples <= len(dataset.x_train):
+        raise InputError(f"--samples {samples}: expected 1 to {len(dataset.x_train)}")
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    with display.status("settling") as status:
+        found = analysis.study_gdu(
+            experiment.ep_network,
+            parameters,
+            dataset.x_train[:samples],
+            dataset.y_train[:samples],
+            on_setting=lambda s: status.update(f"{s.rule.value}, β = {s.beta:g}, η = {s.eta:g}"),
+            **sweeps,
+        )
+        status.update("drawing")
+        figures.write_study(out, found.to_json(), figures.gdu_figures(found))
+    if as_json:
+        seconds = round(time.perf_counter() - started, 3)
+        print(json.dumps(found.summary() | {"seconds": seconds, "out": str(out)}), flush=True)
+        return
+    display.print(f"{found.network}: {found.statement}.")
+    if not found.settled:
+        display.print(
+            f"Not settled: the last free step moved a state by {found.residual:.1e}, which updates "
+            "include; raise network.phases.free_steps or lower the layers' scale."
+        )
+    for rule, error in found.summary()["errors"].items():
+        display.print(f"{rule}: relative error of the total update {error:.2e}")
+    display.print(f"Figures and {figures.RESULT}: {out}")
+
+
+def angle(
+    out: StudyFolder,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Experiment that comes with the package (default: cvf-digits)."),
+    ] = None,
+    spec: SpecFile = None,
+    data_dir: DataDir = None,
+    angles: Annotated[
+        str, typer.Option(help="Angles in degrees, by commas.")
+    ] = "0,22.5,45,67.5,90,112.5,135,157.5,180",
+    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1",
+    epochs: Epochs = None,
+    backend: Annotated[
+        str, typer.Option(help=f"How to execute the network: {', '.join(BACKENDS)}.")
+    ] = "fused",
+    threads: Threads = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train networks whose feedback weights start at an angle to the forward weights."""
+    from lava_ep.analysis import study_figures as figures
+    from lava_ep.analysis.angle import study_angles
+    from lava_ep.data import load_experiment
+
+    started = time.perf_counter()
+    check_execution([backend], threads)
+    check_new(out)
+    preset = preset or (None if spec else "cvf-digits")
+    experiment = make_experiment(preset, spec, {"training.epochs": epochs}, assignments)
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    found = study_angles(
+        experiment,
+        load_experiment(experiment, data_dir=data_dir),
+        angles=numbers("--angles", angles) or [],
+        seeds=[int(seed) for seed in numbers("--seeds", seeds, int) or []],
+        backend=backend,
+        threads=threads,
+        on_point=lambda p: display.print(
+            f"ψ = {p.angle:g}°, seed {p.seed}: test error {100 * p.test_error:.2f} %"
+        ),
+    )
+    drawn = {"error-by-angle": functools.partial(figures.error_by_angle, found)}
+    figures.write_study(out, found.to_json(), drawn)
+    if as_json:
+        seconds = round(time.perf_counter() - started, 3)
+        print(json.dumps(found.to_json() | {"seconds": seconds, "out": str(out)}), flush=True)
+        return
+    display.print(f"Figure and {figures.RESULT}: {out}")
+
+
+def uncertainty(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder to make, or of a study to go on with.")
+    ],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Experiment that comes with the package (default: drn-digits)."),
+    ] = None,
+    spec: SpecFile = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data sets, by commas (default: that of the spec).")
+    ] = None,
+    data_dir: DataDir = None,
+    deviations: Annotated[
+        str | None,
+        typer.Option(
+            help="Noise of the mean, σ/√N, by commas: every N is tried with σ = √N times as much "
+            "(default: 0.05 to 15 times the estimate of the critical one)."
+        ),
+    ] = None,
+    samples: Annotated[
+        str, typer.Option(help="Numbers N of measurements that are averaged, by commas.")
+    ] = "1,4,16,64",
+    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1",
+    epochs: Epochs = None,
+    limit_train: Annotated[
+        int | None, typer.Option(help="Use at most the first N training samples of each set.")
+    ] = None,
+    limit_test: Annotated[
+        int | None, typer.Option(help="Use at most the first N test samples of each set.")
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help=f"How to execute the network: {', '.join(BACKENDS)}.")
+    ] = "fused",
+    threads: Threads = None,
+    assignments: Assignments = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train networks under noise of measurements and find how much of it they bear.
+
+    Run the same command again to go on after an interruption; finished trainings are kept.
+    """
+    from lava_ep.analysis import study_figures as figures
+    from lava_ep.analysis.uncertainty import Training, load_sets, study_uncertainty
+    from lava_ep.analysis.uncertainty_figures import uncertainty_figures
+
+    started = time.perf_counter()
+    check_execution([backend], threads)
+    given = {
+        "training.epochs": epochs,
+        "data.limit_train": limit_train,
+        "data.limit_test": limit_test,
+    }
+    preset = preset or (None if spec else "drn-digits")
+    experiment = make_experiment(preset, spec, given, assignments)
+    names = data.split(",") if data else [experiment.data.name]
+    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=display, transient=True) as bar:
+        task = bar.add_task("trainings", total=None)
+
+        def on_progress(now: Any, done: int, total: int) -> None:
+            epoch = now.epoch - 1 + now.batch / now.batches
+            bar.update(task, total=total, completed=done + epoch / now.epochs)
+
+        def on_training(found: Training, done: int, total: int) -> None:
+            bar.update(task, total=total, completed=done)
+            result = found.error
+            if found.test_accuracy is not None:
+                result = f"test accuracy {found.test_accuracy:.4f}"
+            display.print(
+                f"{done}/{total}  {found.data}, σ = {found.sigma:.3g}, N = {found.samples}, seed "
+                f"{found.seed}: {result}"
+            )
+
+        found = study_uncertainty(
+            experiment,
+            load_sets(experiment, names, data_dir),
+            out,
+            deviations=numbers("--deviations", deviations),
+            samples=[int(number) for number in numbers("--samples", samples, int) or []],
+            seeds=[int(seed) for seed in numbers("--seeds", seeds, int) or []],
+            backend=backend,
+            threads=threads,
+            on_training=on_training,
+            on_progress=on_progress,
+        )
+    figures.update_study(out, found.to_json(), uncertainty_figures(found))
+    if as_json:
+        seconds = round(time.perf_counter() - started, 3)
+        print(json.dumps(found.summary() | {"seconds": seconds, "out": str(out)}), flush=True)
+        return
+    for result in found.results:
+        display.print(f"{result.data}:")
+        for line in result.lines():
+            display.print(f"  {line}")
+    display.print(f"Figures and {figures.RESULT}: {out}")

@@ -1,0 +1,253 @@
+"""``lava-ep train``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from lava_ep.errors import InputError
+from lava_ep.files import locked
+from lava_ep.models import BACKENDS, default_backend
+from lava_ep.spec import (
+    ExperimentSpec,
+)
+
+if TYPE_CHECKING:
+    from lava_ep.data import Dataset
+    from lava_ep.training import Ranks, RunFolder
+
+from lava_ep.cli.common import (
+    DEFAULT_PRESET,
+    AsJson,
+    Assignments,
+    DataDir,
+    DataName,
+    Epochs,
+    Preset,
+    SpecFile,
+    Threads,
+    check_execution,
+    finish,
+    make_experiment,
+    write_report,
+)
+
+
+def train(
+    preset: Preset = None,
+    spec: SpecFile = None,
+    data: DataName = None,
+    data_dir: DataDir = None,
+    epochs: Epochs = None,
+    limit_train: Annotated[
+        int | None, typer.Option(help="Use the first N training samples.")
+    ] = None,
+    limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Batch size.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help=f"How to execute the network: {', '.join(BACKENDS)} "
+            "(default: the first that can, or that of the run to resume)."
+        ),
+    ] = None,
+    threads: Threads = None,
+    assignments: Assignments = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/NAME-TIME).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    frozen_baseline: Annotated[
+        bool,
+        typer.Option("--frozen-baseline", help="Also train with a frozen input layer."),
+    ] = False,
+    report_wanted: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report.html at the end.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network and keep everything about it in a run folder."""
+    from lava_ep import training
+    from lava_ep.data import load_experiment
+
+    started = time.perf_counter()
+    given = {
+        "data.name": data,
+        "data.limit_train": limit_train,
+        "data.limit_test": limit_test,
+        "training.batch_size": batch,
+        "training.seed": seed,
+    }
+
+    def prepare() -> tuple[list[tuple[RunFolder, ExperimentSpec, Dataset]], str, Path]:
+        """Read and check everything, and make the folder."""
+        check_execution([backend] if backend else [], threads)
+        if resume:
+            changes = [key for key, value in given.items() if value is not None]
+            changes += [f"--set {assignment}" for assignment in assignments or []]
+            changes += ["--frozen-baseline"] if frozen_baseline else []
+            if out is None:
+                raise InputError("--resume: say which run to go on with, by --out DIR")
+            if preset or spec or changes:
+                raise InputError(
+                    f"--resume: {', '.join(changes) or '--preset/--spec'} cannot change a run "
+                    "that has begun; only --epochs can"
+                )
+            folder = training.RunFolder.open(out)
+            lock.enter_context(locked(folder.path))
+            chosen = backend or str(folder.about()["backend"])
+            check_execution([chosen], threads)
+            runs = [
+                training.open_run(present.path, data_dir=data_dir, epochs=epochs)
+                for present in (folder, folder.baseline)
+                if present.exists()
+            ]
+            for _, experiment, _ in runs:
+                training.check_ranks(experiment, chosen, ranks)
+            return runs, chosen, out
+
+        experiment = make_experiment(
+            preset, spec, {**given, "training.epochs": epochs}, assignments
+        )
+        default = default_backend(experiment.network) if ranks.size == 1 else "fused"
+        chosen = backend or default
+        training.family_of(experiment.network).check_execution(experiment, chosen)
+        training.check_ranks(experiment, chosen, ranks)
+        dataset = load_experiment(experiment, data_dir=data_dir)
+        training.check_fit(experiment, dataset)
+        folder_path = out
+        if folder_path is None:
+            name = preset or (spec.stem if spec else DEFAULT_PRESET)
+            folder_path = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+        about = training.describe_run(
+            experiment,
+            dataset,
+            backend=chosen,
+            command=shlex.join(["lava-ep", *sys.argv[1:]]),
+            data_dir=data_dir,
+        )
+        baseline = experiment.with_frozen_input_layer() if frozen_baseline else None
+        folder = training.RunFolder.create(folder_path, experiment, about, baseline=baseline)
+        lock.enter_context(locked(folder.path))
+        runs = [(folder, experiment, dataset)]
+        if baseline is not None:
+            runs.append((folder.baseline, baseline, dataset))
+        return runs, chosen, folder_path
+
+    with training.open_ranks() as ranks, ExitStack() as lock:
+        runs, used, run_dir = ranks.from_first(prepare)
+        display = Console(stderr=as_json, quiet=not ranks.first)
+        results = [_train(*run, used, threads, resume, display, ranks) for run in runs]
+    if not ranks.first:
+        return
+    result = _result(results[0], runs[0][1], used, run_dir)
+    result["seconds"] = round(time.perf_counter() - started, 3)
+    if report_wanted:
+        display.print(f"Report: {write_report(run_dir, data_dir)}", soft_wrap=True)
+    finish(result, as_json, display)
+
+
+def _train(
+    folder: RunFolder,
+    experiment: ExperimentSpec,
+    dataset: Dataset,
+    backend: str,
+    threads: int | None,
+    resume: bool,
+    display: Console,
+    ranks: Ranks,
+) -> list[dict[str, Any]]:
+    """Train with a live progress bar."""
+    from lava_ep.training import Trainer, family_of
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("accuracy {task.fields[accuracy]:.3f}, {task.fields[speed]:,.0f} samples/s"),
+        TimeRemainingColumn(),
+    )
+    frozen = ", input layer frozen" if experiment.network.layers[0].frozen else ""
+    family = family_of(experiment.network)
+    display.print(
+        f"{experiment.network}{frozen} on {dataset.name}, {backend}, "
+        f"seed {experiment.training.seed}" + (f", {ranks.size} ranks" if ranks.size > 1 else ""),
+        highlight=False,
+    )
+    with Progress(*columns, console=display, transient=True) as bar:
+        task = bar.add_task("starting", total=None, accuracy=0.0, speed=0.0)
+        epoch_start = time.perf_counter()
+
+        def on_progress(now: Any) -> None:
+            nonlocal epoch_start
+            if now.batch == 1:
+                epoch_start = time.perf_counter()
+            bar.update(
+                task,
+                description=f"epoch {now.epoch}/{now.epochs}",
+                total=now.epochs * now.batches,
+                completed=(now.epoch - 1) * now.batches + now.batch,
+                accuracy=now.accuracy,
+                speed=now.samples / max(time.perf_counter() - epoch_start, 1e-9),
+            )
+
+        def on_epoch(entry: Mapping[str, Any]) -> None:
+            display.print(
+                f"epoch {entry['epoch']:>3}  train {entry['train_accuracy']:.4f}  "
+                f"test {entry['test_accuracy']:.4f}  "
+                f"{family.epoch_line(experiment.network, entry)}  "
+                f"{entry['seconds']:.1f} s",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+        trainer = Trainer(
+            experiment,
+            dataset,
+            backend=backend,
+            threads=threads,
+            folder=folder,
+            ranks=ranks,
+            on_progress=on_progress,
+            on_epoch=on_epoch,
+        )
+        if resume:
+            done = trainer.resume()
+            display.print(f"resuming after epoch {done}", highlight=False)
+        return trainer.fit()
+
+
+def _result(
+    metrics: Sequence[Mapping[str, Any]], experiment: ExperimentSpec, backend: str, out: Path
+) -> dict[str, Any]:
+    """Return what ``train --json`` prints."""
+    from lava_ep.training import family_of
+
+    last = metrics[-1]
+    return {
+        "test_accuracy": last["test_accuracy"],
+        "train_accuracy": last["train_accuracy"],
+        "best_test_accuracy": max(entry["test_accuracy"] for entry in metrics),
+        "epochs": last["epoch"],
+        "seconds": 0.0,
+        "train_seconds_per_epoch": sum(e["train_seconds"] for e in metrics) / len(metrics),
+        "backend": backend,
+        "seed": experiment.training.seed,
+        "run_dir": str(out),
+        **family_of(experiment.network).result(experiment.network, metrics),
+    }
