@@ -75,7 +75,7 @@ reproduce-bmlp: $(STAMPS)/run ## Train networks of local binary errors and CP+R 
 	done; done
 
 reproduce-uncertainty: $(STAMPS)/run ## Train DRN-XS under noise on digits, MNIST and Fashion-MNIST; run again to go on
-	$(BIN)/lava-ep study uncertainty --preset drn-xs --data digits,mnist,fashion-mnist --samples 1,4,16,64 --seeds 0 \
+	$(BIN)/lava-ep study uncertainty --preset drn-xs --data digits,mnist,fashion-mnist --samples 1,4,16,64 --seeds 0,1 \
 	    --epochs 4 --limit-train 3000 --limit-test 2000 --threads 1 \
 	    $(if $(LAVA_EP_DATA),--data-dir "$(LAVA_EP_DATA)") --out studies/uncertainty
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,19 +22,41 @@ from lava_ep.errors import InputError, LavaEPError
 LOCK = ".lock"
 """Name of the file, within a folder, that a process locks while it changes the folder."""
 
-WRONG_PLACE = (FileNotFoundError, NotADirectoryError, FileExistsError, IsADirectoryError)
-"""Errors of those who write where nothing can be."""
+LOOK = 0.2
+"""Seconds between two looks whether a folder is free."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors of those who write where there is no more room."""
 
 
-def unwritable(path: Path, error: Exception) -> LavaEPError:
+class UnwritableError(LavaEPError):
+    """Something could not be written for lack of room.
+
+    Attributes
+    ----------
+    reason : str
+        What the operating system says.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path}: cannot be written ({reason}); what was there before is kept. Make room, then "
+            "go on by --resume or the same command"
+        )
+        self.reason = reason
+
+
+def unwritable(path: Path, error: OSError | SafetensorError) -> LavaEPError:
     """Return the error to raise for one of the operating system: what could not be written, why."""
-    reason = getattr(error, "strerror", None) or str(error)
-    if isinstance(error, (*WRONG_PLACE, PermissionError)):
-        return InputError(f"{path}: cannot be written ({reason}); choose another place")
-    return LavaEPError(
-        f"{path}: cannot be written ({reason}); what was there before is kept. Make room, "
-        "then go on by --resume or the same command"
-    )
+    if isinstance(error, SafetensorError):
+        # It has the number in its text only.
+        full = any(f"os error {number})" in str(error) for number in NO_ROOM)
+        reason = str(error)
+    else:
+        full, reason = error.errno in NO_ROOM, error.strerror or str(error)
+    if full:
+        return UnwritableError(path, reason)
+    return InputError(f"{path}: cannot be written ({reason}); choose another place")
 
 
 @contextmanager
@@ -45,8 +69,8 @@ def replacing(path: Path) -> Iterator[Path]:
     ------
     InputError
         If nothing can be written at this place.
-    LavaEPError
-        If writing fails, as on a full disk.
+    UnwritableError
+        If there is no more room.
     """
     temporary = None
     try:
@@ -74,8 +98,8 @@ def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
     ------
     InputError
         If nothing can be written at these places.
-    LavaEPError
-        If writing fails, as on a full disk.
+    UnwritableError
+        If there is no more room.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +117,7 @@ def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
             for path in files:
                 (staging / path).replace(folder / path)
     except OSError as error:
-        named = error.filename if isinstance(error, WRONG_PLACE) else None
+        named = error.filename if isinstance(error, FileExistsError) else None
         raise unwritable(Path(named or folder), error) from None
 
 
@@ -139,18 +163,43 @@ def read_json(path: Path) -> dict[str, Any]:
 def append_line(path: Path, entry: Mapping[str, Any]) -> None:
     """Add a JSON object to a file of one in each line, and see it written to the disk.
 
+    A last line that is not whole, as a kill or a full disk leaves it, is removed.
+
     Raises
     ------
-    LavaEPError
-        If writing fails, as on a full disk.
+    InputError
+        If nothing can be written at this place.
+    UnwritableError
+        If there is no more room; the file has the lines then that it had before.
     """
+    line = (json.dumps(entry) + "\n").encode()
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        path.touch()
+        with path.open("r+b", buffering=0) as file:
+            content = file.read()
+            end = content.rfind(b"\n") + 1
+            if _parsed(content[end:]) is not None:
+                line, end = b"\n" + line, len(content)
+            file.truncate(end)
+            file.seek(end)
+            try:
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
     except OSError as error:
         raise unwritable(path, error) from None
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a line holds, if it does."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -169,11 +218,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     found = []
     for number, line in enumerate(lines, start=1):
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            entry = None
-        if isinstance(entry, dict):
+        entry = _parsed(line)
+        if entry is not None:
             found.append(entry)
         elif number < len(lines) or line.endswith(b"\n"):
             raise InputError(f"{path}, line {number}: expected a JSON object, not {line[:40]!r}")
@@ -202,7 +248,13 @@ def check_new(path: Path, *, otherwise: str = "") -> None:
     InputError
         If there is something already but an empty folder.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    try:
+        taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be used ({error.strerror}); choose another --out"
+        ) from None
+    if taken:
         raise InputError(f"{path}: exists and is not empty; choose another --out{otherwise}")
 
 
@@ -220,7 +272,9 @@ def appearing(path: Path, task: str) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If it cannot be written.
+        If it cannot be written there.
+    LavaEPError
+        If there is no more room.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -229,8 +283,11 @@ def appearing(path: Path, task: str) -> Iterator[Path]:
             whole.mkdir()
             yield whole
             whole.replace(path)
+    except UnwritableError as error:
+        raise LavaEPError(f"{path}: cannot {task} ({error.reason}); make room") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot {task} ({error.strerror})") from None
+        kind = LavaEPError if error.errno in NO_ROOM else InputError
+        raise kind(f"{path}: cannot {task} ({error.strerror})") from None
 
 
 @contextmanager
@@ -245,26 +302,51 @@ def locked(folder: Path) -> Iterator[None]:
         If another process has it, or the folder cannot be written.
     """
     try:
-        file = (folder / LOCK).open("a+", encoding="utf-8")
+        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise unwritable(folder, error) from None
-    with file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                warnings.warn(
-                    f"{folder}: cannot be locked here ({error.strerror}); let no second process "
-                    "write to it",
-                    stacklevel=3,
-                )
-            else:
-                file.seek(0)
-                raise InputError(
-                    f"{folder}: process {file.read().strip() or 'of another machine'} is writing "
-                    "to it; wait for its end, or choose another --out"
-                ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+    try:
+        _lock(file, folder)
+        # Only to tell others who it is.
+        with contextlib.suppress(OSError):
+            os.truncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
         yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, folder: Path) -> None:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            owner = os.pread(file, 20, 0).decode(errors="replace").strip()
+            raise InputError(
+                f"{folder}: process {owner or 'of another machine'} is writing to it; wait for its "
+                "end, or choose another --out"
+            ) from None
+        warnings.warn(
+            f"{folder}: cannot be locked here ({error.strerror}); let no second process write to "
+            "it",
+            stacklevel=4,
+        )
+
+
+def wait_until_free(folder: Path, seconds: float) -> None:
+    """Wait for the end of another process that writes to a folder.
+
+    Raises
+    ------
+    InputError
+        If it goes on for longer.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with locked(folder):
+                return
+        except InputError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(LOOK)

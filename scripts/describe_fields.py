@@ -93,8 +93,10 @@ def bounds_of(field: FieldInfo) -> str:
 
 def default_of(field: FieldInfo) -> str:
     """Tell what a field is if nothing is said, as JSON has it."""
-    if field.is_required() or isinstance(field.default, BaseModel):
-        return ""
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, BaseModel):
+        return "its own defaults"
     return f"`{json.dumps(field.default)}`"
 
 

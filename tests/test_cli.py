@@ -270,7 +270,7 @@ def test_presets_and_info_speak_json():
     assert facts["parameter_bytes"]["cvf-1h"]["feedback"] == 4 * 512 * 10
     kernels = (3 * 64 + 64 * 128 + 128 * 256 + 256 * 256) * 25
     convolutional = facts["parameter_bytes"]["laydevant-cifar10"]
-    assert convolutional["momenta"] == convolutional["weights"] > 4 * kernels
+    assert convolutional["momenta"] == 4 * convolutional["weights"] > 4 * kernels
     assert set(facts["parameter_bytes"]) | set(facts["engine_bytes"]) == set(presets)
     assert "binary-digits" in invoke("presets").output
     assert "message-passing" in invoke("info").output

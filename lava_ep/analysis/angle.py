@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lava_ep.data import Dataset
-from lava_ep.errors import InputError
+from lava_ep.errors import DivergedError, InputError
 from lava_ep.spec import ExperimentSpec, override
 from lava_ep.training import Trainer, check_fit
 
@@ -23,13 +23,17 @@ class TrainedAngle:
     seed
         Of everything random.
     test_error, train_error
-        Shares of wrong answers after the last epoch, and during it.
+        Shares of wrong answers after the last epoch, and during it; those of chance if training
+        has diverged.
+    diverged
+        Why it has.
     """
 
     angle: float
     seed: int
     test_error: float
     train_error: float
+    diverged: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,16 @@ class AngleStudy:
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain data."""
         return asdict(self)
+
+
+def _train(angle: float, trainer: Trainer) -> TrainedAngle:
+    seed = trainer.spec.training.seed
+    try:
+        last = trainer.fit()[-1]
+    except DivergedError as error:
+        chance = 1 - 1 / trainer.spec.network.classes
+        return TrainedAngle(angle, seed, chance, chance, str(error))
+    return TrainedAngle(angle, seed, 1 - last["test_accuracy"], 1 - last["train_accuracy"])
 
 
 def study_angles(
@@ -113,9 +127,8 @@ def study_angles(
     ]
     check_fit(spec, dataset)
     points = []
-    for (angle, seed), experiment in zip(plan, specs, strict=True):
-        last = Trainer(experiment, dataset, backend=backend, threads=threads).fit()[-1]
-        point = TrainedAngle(angle, seed, 1 - last["test_accuracy"], 1 - last["train_accuracy"])
+    for (angle, _), experiment in zip(plan, specs, strict=True):
+        point = _train(angle, Trainer(experiment, dataset, backend=backend, threads=threads))
         points.append(point)
         if on_point is not None:
             on_point(point)

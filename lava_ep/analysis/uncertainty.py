@@ -28,7 +28,8 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,13 @@ from scipy.stats import t as student
 from lava_ep.data import Dataset, load_experiment
 from lava_ep.errors import DivergedError, InputError
 from lava_ep.files import (
+    LOCK,
     append_line,
     locked,
     make_folder,
     read_json,
     read_lines,
     write_json,
-    write_lines,
 )
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import ExperimentSpec, NoiseSpec, ResistiveNeuronSpec, override
@@ -342,7 +343,7 @@ class StudyFolder:
     Parameters
     ----------
     path
-        Folder of the study; made if it is not there.
+        Folder of the study, see `open_study`.
     spec, backend
         What all trainings have in common.
     datasets
@@ -351,8 +352,8 @@ class StudyFolder:
     Raises
     ------
     InputError
-        If the folder holds something else, the study of another experiment, or that of other
-        samples by the same name.
+        If the folder holds the study of another experiment, or that of other samples by the same
+        name.
     """
 
     def __init__(
@@ -368,11 +369,8 @@ class StudyFolder:
         common["backend"] = backend
         digests = {dataset.name: data_digest(dataset) for dataset in datasets}
         plan = path / PLAN
-        if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not plan.exists())):
-            raise InputError(f"{path}: exists and is no study of uncertainty; choose another --out")
         if plan.exists():
             digests = self._check_same(common, digests)
-        make_folder(path)
         write_json(plan, {**common, DIGESTS: digests})
 
     def _check_same(self, common: Mapping[str, Any], digests: dict[str, str]) -> dict[str, str]:
@@ -380,7 +378,10 @@ class StudyFolder:
         before = read_json(self.path / PLAN)
         known = before.pop(DIGESTS, None)
         if not isinstance(known, dict):
-            raise InputError(f"{self.path / PLAN}: {DIGESTS}={known!r:.40}: expected an object")
+            raise InputError(
+                f"{self.path / PLAN}: {DIGESTS}={known!r:.40}: expected an object; an earlier "
+                "version of lava-ep has begun this study, so choose another --out"
+            )
         # As JSON has it: tuples are lists.
         changed = sorted(_differences(before, json.loads(json.dumps(common))))
         changed += [
@@ -396,7 +397,7 @@ class StudyFolder:
         return {**known, **digests}
 
     def trainings(self) -> list[Training]:
-        """Return what is there; a line that a kill has cut off is left out and removed.
+        """Return what is there; a line that a kill has cut off is left out.
 
         Raises
         ------
@@ -404,15 +405,12 @@ class StudyFolder:
             If the file is damaged.
         """
         path = self.path / TRAININGS
-        entries = read_lines(path)
         found = []
-        for number, entry in enumerate(entries, start=1):
+        for number, entry in enumerate(read_lines(path), start=1):
             try:
                 found.append(_READER.validate_python(entry))
             except ValidationError:
                 raise InputError(f"{path}, line {number}: not a training") from None
-        if entries:
-            write_lines(path, entries)
         return found
 
     def add(self, training: Training) -> None:
@@ -421,6 +419,23 @@ class StudyFolder:
 
 
 _READER = TypeAdapter(Training)
+
+
+@contextmanager
+def open_study(path: Path, *args: Any, **options: Any) -> Iterator[StudyFolder]:
+    """Return a `StudyFolder`, made if it is not there, that no other process changes meanwhile.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, another process writes to it, or as `StudyFolder`.
+    """
+    names = {file.name for file in path.iterdir()} if path.is_dir() else set()
+    if (path.exists() and not path.is_dir()) or (names - {LOCK} and PLAN not in names):
+        raise InputError(f"{path}: exists and is no study of uncertainty; choose another --out")
+    make_folder(path)
+    with locked(path):
+        yield StudyFolder(path, *args, **options)
 
 
 def _differences(first: Any, second: Any, name: str = "") -> Iterable[str]:
@@ -504,8 +519,7 @@ def study_uncertainty(
         )
         for key in plan
     }
-    kept = StudyFolder(folder, spec, backend=backend, datasets=datasets)
-    with locked(folder):
+    with open_study(folder, spec, backend=backend, datasets=datasets) as kept:
         found = {training.key: training for training in kept.trainings()}
         missing = [key for key in plan if key not in found]
         done = len(plan) - len(missing)

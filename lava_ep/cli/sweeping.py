@@ -150,7 +150,7 @@ def sweep(
         sweeps.write_results(folder, rows)
     ranking = sweeps.best(rows)
     states = [row.status for row in rows]
-    counts = {state: states.count(state) for state in ("finished", "stopped", "failed")}
+    counts = {state: states.count(state) for state in ("finished", "stopped", "diverged", "failed")}
     if as_json:
         winner = asdict(ranking[0]) | {"point": points[ranking[0].trial]} if ranking else None
         seconds = round(time.perf_counter() - started, 3)

@@ -370,8 +370,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
 def _stock() -> Case:
     """Return a network of Lava's own Processes that is shown one sample."""
     preset = load_preset("stock-digits").network.model_dump(mode="json")
-    sizes = zip(preset["layers"], (8, 3), strict=True)
-    layers = [{**layer, "neurons": neurons} for layer, neurons in sizes]
+    # Rates of its own, as recorded traces shall not change with those of the preset.
+    own = ({"neurons": 8, "rate": 128.0}, {"neurons": 3, "rate": 32.0})
+    layers = [{**layer, **more} for layer, more in zip(preset["layers"], own, strict=True)]
     content = {**preset, "inputs": 12, "classes": 3, "layers": layers}
     case = _network("fixed-network-stock", content, batch=1, batches=1)
     steps = preset["phases"]["free_steps"] + preset["phases"]["nudged_steps"]

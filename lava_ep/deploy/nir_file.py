@@ -14,7 +14,7 @@ from lava_ep.errors import InputError
 from lava_ep.files import replacing
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import ExperimentSpec, parse
-from lava_ep.training.run_folder import RunFolder
+from lava_ep.training.run_folder import EPOCHS_BEFORE, RunFolder
 
 FORMAT = 1
 """Version of the metadata."""
@@ -68,7 +68,7 @@ class Trained:
         InputError
             If the folder is not empty or cannot be written.
         """
-        about = {**self.about, "command": command, "data_dir": None}
+        about = {**self.about, "command": command, "data_dir": None, EPOCHS_BEFORE: self.epoch}
         folder = RunFolder.create(path, self.experiment, about)
         folder.write_checkpoint(self.epoch, self.parameters)
         return folder

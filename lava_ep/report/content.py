@@ -327,7 +327,10 @@ class ReportContent(SampleContent):
 
     def _check_metrics(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
         if not lines:
-            raise InputError(f"{name} is empty: a report needs at least one finished epoch")
+            raise InputError(
+                f"{name} is empty: a report needs at least one finished epoch. A run that was "
+                "imported can be evaluated, drawn (raster) and trained on, and reported on then"
+            )
         synapses = len(self.experiment.ep_network.layers)
         for number, line in enumerate(lines, start=1):
             missing = [key for key in METRIC_KEYS if key not in line]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from lava_ep.data import Dataset, load_experiment
 from lava_ep.errors import InputError
-from lava_ep.files import appearing, append_line, check_new, read_json, read_lines
+from lava_ep.files import appearing, append_line, check_new, read_json, read_lines, write_json
 from lava_ep.spec import ExperimentSpec
 from lava_ep.sweep.requirement import require_ray
 from lava_ep.sweep.space import Point, SweepSpec, make_sweep, named, plan
-from lava_ep.sweep.trial import entries
 from lava_ep.training import RESUME, RunFolder, check_fit, describe_run, exhausted, family_of
 
 SWEEP = "sweep.json"
@@ -107,8 +105,7 @@ class SweepFolder:
         }
         options: dict[str, Any] = {"backend": backend, "command": command, "data_dir": data_dir}
         with appearing(path, "create the sweep") as temporary:
-            text = json.dumps(content, indent=2) + "\n"
-            (temporary / SWEEP).write_text(text, encoding="utf-8")
+            write_json(temporary / SWEEP, content)
             for number, (_, experiment) in enumerate(trials):
                 about = describe_run(experiment, load(experiment), **options)
                 RunFolder.create(cls(temporary).trial(number).path, experiment, about)
@@ -160,12 +157,18 @@ class SweepFolder:
     def finished(self, number: int) -> bool:
         """Whether a trial has been trained to its last epoch, or lost patience."""
         run = self.trial(number)
-        done, training = entries(run.path), run.spec().training
+        done, training = run.covered_metrics(), run.spec().training
         return len(done) >= training.epochs or exhausted(done, training.patience)
 
     def stopped(self) -> set[int]:
         """Return the trials that the scheduler has stopped early."""
-        return {entry["trial"] for entry in read_lines(self.path / STOPPED)}
+        path, found = self.path / STOPPED, set()
+        for number, entry in enumerate(read_lines(path), start=1):
+            trial = entry.get("trial")
+            if not isinstance(trial, int):
+                raise InputError(f"{path}, line {number}: trial={trial!r:.40}: expected a number")
+            found.add(trial)
+        return found
 
     def stop(self, number: int) -> None:
         """Keep that the scheduler has stopped a trial."""

@@ -31,7 +31,7 @@ class Row:
     trial
         Its number.
     status
-        ``finished``, ``stopped`` early by the scheduler, or ``failed``.
+        ``finished``, ``stopped`` early by the scheduler, ``diverged``, or ``failed``.
     epochs
         Epochs trained.
     test_accuracy, best_test_accuracy, train_accuracy
@@ -43,7 +43,7 @@ class Row:
     run_dir
         Run folder.
     error
-        Why it failed.
+        Why it failed or diverged.
     """
 
     trial: int
@@ -72,12 +72,18 @@ def read_rows(folder: SweepFolder, errors: Mapping[int, str]) -> list[Row]:
     rows, stopped = [], folder.stopped()
     for number in range(len(folder.points())):
         run = folder.trial(number)
-        metrics = run.metrics()
+        metrics = run.covered_metrics()
         last: Mapping[str, Any] = metrics[-1] if metrics else {}
         events = last.get("events_per_sample", {})
         error = errors.get(number)
-        status = "finished" if folder.finished(number) else "stopped"
-        if status == "stopped" and number not in stopped:
+        diverged = run.diverged()
+        if folder.finished(number):
+            status = "finished"
+        elif diverged is not None:
+            status, error = "diverged", diverged
+        elif number in stopped:
+            status = "stopped"
+        else:
             status, error = "failed", error or "ended before its last epoch"
         rows.append(
             Row(
@@ -117,7 +123,7 @@ def write_results(folder: SweepFolder, rows: Sequence[Row]) -> None:
         frame[key] = values if _one_column(values) else [json.dumps(value) for value in values]
     with replacing(folder.path / RESULTS) as path:
         frame.to_parquet(path, index=False)
-    curves = {row.trial: folder.trial(row.trial).metrics() for row in rows}
+    curves = {row.trial: folder.trial(row.trial).covered_metrics() for row in rows}
     with applied(LIGHT):
         _save(_by_value(points, rows, LIGHT), folder.path / "accuracy-by-value.png")
         _save(_by_epoch(curves, best(rows), LIGHT), folder.path / "accuracy-by-epoch.png")
@@ -164,6 +170,7 @@ def _scatter(
     kinds = {
         "finished": (theme.blue, "o"),
         "stopped": (theme.muted, "x"),
+        "diverged": (theme.orange, "^"),
         "failed": (theme.orange, "s"),
     }
     for status, (color, marker) in kinds.items():

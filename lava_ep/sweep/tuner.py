@@ -10,11 +10,16 @@ from collections.abc import Collection
 from typing import Any
 
 from lava_ep.errors import LavaEPError
+from lava_ep.files import wait_until_free
 from lava_ep.sweep import trial
 from lava_ep.sweep.folder import SweepFolder, trial_name
 from lava_ep.sweep.space import SweepSpec, named
 
 NAME = "tune"
+
+PATIENCE = 300.0
+"""Seconds to wait for the end of trainings that a driver left behind when it was killed."""
+
 OBJECT_STORE_BYTES = 100 * 2**20
 """Little more than the least that Ray takes: trials exchange nothing but a few numbers."""
 
@@ -61,10 +66,12 @@ def _teller(folder: SweepFolder, known: Collection[int]) -> Any:
             number = trial.config["trial"]
             if number in known:
                 return
-            finished = folder.finished(number)
-            if not finished:
+            how = "finished" if folder.finished(number) else "stopped"
+            if folder.trial(number).diverged() is not None:
+                how = "diverged"
+            if how == "stopped":
                 folder.stop(number)
-            self._tell(trial, "finished" if finished else "stopped")
+            self._tell(trial, how)
 
         def on_trial_error(
             self, iteration: int, trials: list[Any], trial: Any, **info: Any
@@ -110,11 +117,18 @@ def run_trials(
     sweep, stopped = folder.sweep(), folder.stopped()
     runs = [folder.trial(number) for number in range(len(folder.points()))]
     epochs = max(run.spec().training.epochs for run in runs)
-    ended = [n for n in range(len(runs)) if n in stopped or folder.finished(n)]
+    ended = [
+        n
+        for n, run in enumerate(runs)
+        if n in stopped or folder.finished(n) or run.diverged() is not None
+    ]
     missing = [n for n in range(len(runs)) if n not in ended]
     if not missing:
         return {}
     shown = missing if sweep.scheduler == "none" else [*ended, *missing]
+    for number in missing:
+        # What trained before a kill takes a moment to end.
+        wait_until_free(runs[number].path, PATIENCE)
     shutil.rmtree(folder.ray, ignore_errors=True)
     trainable = tune.with_resources(
         functools.partial(

@@ -97,13 +97,13 @@ class EPFamily(Family[NetworkSpec, NetworkParameters]):
         return "parameter_bytes", self.parameter_bytes(experiment.ep_network)
 
     def parameter_bytes(self, network: NetworkSpec) -> dict[str, int]:
-        """Return the memory of all numbers of which there is one for each synapse, as float32."""
+        """Return the memory of all numbers of which there is one for each synapse."""
         found = {"weights": 0, "feedback": 0, "momenta": 0}
         for index, (layer, connection) in enumerate(
             zip(network.layers, network.connections, strict=True)
         ):
             size = 4 * math.prod(connection.weight_shape)
-            found["weights"] += size
+            found["weights"] += size // 4 if layer.binary else size
             found["feedback"] += size if network.feedback_angle is not None and index > 0 else 0
             found["momenta"] += size if layer.binary else 0
         return {part: size for part, size in found.items() if size}

@@ -33,6 +33,12 @@ RESUME = ", or go on with --resume"
 BASELINE = "baseline-frozen"
 """Name of the folder, within a run folder, of the run with a frozen input layer."""
 
+DIVERGED = "diverged.json"
+"""Name of the file that tells why a training cannot go on, see `RunFolder.diverged`."""
+
+EPOCHS_BEFORE = "epochs_before"
+"""Entry of ``run.json``: epochs of a training elsewhere, of which there are no metrics."""
+
 METRICS: Mapping[str, type | tuple[type, ...]] = {
     "epoch": int,
     "train_accuracy": (int, float),
@@ -46,7 +52,8 @@ METRICS: Mapping[str, type | tuple[type, ...]] = {
 class RunFolder:
     """Files of one training run.
 
-    ``spec.json``, ``run.json``, ``metrics.jsonl`` and ``checkpoint-*.safetensors``.
+    ``spec.json``, ``run.json``, ``metrics.jsonl`` and ``checkpoint-*.safetensors``, and
+    ``diverged.json`` where training cannot go on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -134,6 +141,10 @@ class RunFolder:
         for key, kind in kinds.items():
             if not isinstance(data.get(key), kind):
                 raise InputError(f"{path}: {key}={data.get(key)!r:.40}: expected a string")
+        if not isinstance(data.get(EPOCHS_BEFORE, 0), int):
+            raise InputError(
+                f"{path}: {EPOCHS_BEFORE}={data[EPOCHS_BEFORE]!r:.40}: expected a number"
+            )
         return data
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -158,25 +169,47 @@ class RunFolder:
         """Add the line of one epoch to ``metrics.jsonl``."""
         append_line(self.path / "metrics.jsonl", entry)
 
-    def keep_metrics(self, epochs: int) -> list[dict[str, Any]]:
-        """Cut ``metrics.jsonl`` back to the epochs that a checkpoint covers, and return them.
+    def covered_metrics(self) -> list[dict[str, Any]]:
+        """Return the metrics of the epochs that the newest checkpoint covers.
 
         Raises
         ------
         InputError
-            If it does not have each of the last of them once; those before the first are of a
-            training elsewhere, see `lava_ep.deploy.Trained`.
+            If ``metrics.jsonl`` does not have each of them once.
         """
-        path = self.path / "metrics.jsonl"
-        entries = [entry for entry in self.metrics() if entry["epoch"] <= epochs]
+        last = max(self.checkpoints(), default=0)
+        entries = [entry for entry in self.metrics() if entry["epoch"] <= last]
         found = [entry["epoch"] for entry in entries]
-        if found != list(range(epochs - len(found) + 1, epochs + 1)):
+        first = self.epochs_before + 1
+        if found != list(range(first, last + 1)):
             raise InputError(
-                f"{path}: has epochs {', '.join(map(str, found))[:60]}; expected each one up to "
-                f"that of the newest checkpoint, {epochs}"
+                f"{self.path / 'metrics.jsonl'}: has epochs {found!s:.60}; expected each one from "
+                f"{first} to {last}, that of the newest checkpoint"
             )
-        write_lines(path, entries)
         return entries
+
+    def keep_covered_metrics(self) -> list[dict[str, Any]]:
+        """Cut ``metrics.jsonl`` back to `covered_metrics`, and return these."""
+        entries = self.covered_metrics()
+        write_lines(self.path / "metrics.jsonl", entries)
+        return entries
+
+    @property
+    def epochs_before(self) -> int:
+        """Epochs of a training elsewhere, of which there are no metrics."""
+        return int(self.about().get(EPOCHS_BEFORE, 0))
+
+    def diverged(self) -> str | None:
+        """Return why training cannot go on, ``None`` if it can."""
+        path = self.path / DIVERGED
+        return str(read_json(path).get("reason")) if path.exists() else None
+
+    def set_diverged(self, reason: str | None) -> None:
+        """Keep why training cannot go on; ``None`` if it shall be tried."""
+        if reason is None:
+            (self.path / DIVERGED).unlink(missing_ok=True)
+        else:
+            write_json(self.path / DIVERGED, {"reason": reason})
 
     def checkpoints(self) -> dict[int, Path]:
         """Checkpoints by the number of epochs they cover, in order."""

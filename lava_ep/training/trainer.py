@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lava_ep.data import Dataset, crop_and_flip, load_experiment
 from lava_ep.dynamics import Stream, generator
-from lava_ep.errors import DivergedError, InputError
+from lava_ep.errors import DivergedError, InputError, LavaEPError
 from lava_ep.runtime import ProcessFailure
 from lava_ep.spec import AnyNetworkSpec, ExperimentSpec, override
 from lava_ep.training.families import family_of
@@ -129,7 +129,7 @@ class Trainer:
     def _newest(self, folder: RunFolder) -> tuple[int, Any, list[dict[str, Any]]]:
         """Return the epochs that the newest checkpoint covers, its parameters and their metrics."""
         epoch, parameters = folder.latest(self.spec.network) or (0, self.parameters)
-        return epoch, parameters, folder.keep_metrics(epoch)
+        return epoch, parameters, folder.keep_covered_metrics()
 
     def fit(self) -> list[dict[str, Any]]:
         """Train up to the number of epochs in the spec and return the metrics of all epochs.
@@ -138,7 +138,7 @@ class Trainer:
         ------
         DivergedError
             If parameters are no longer finite, or the network has no state to settle to with
-            them; what was kept of the epochs before stays.
+            them. What was kept of the epochs before stays, and the folder tells why.
         """
         epochs = self.spec.training.epochs
         if self.epoch >= epochs or self._exhausted():
@@ -181,13 +181,25 @@ class Trainer:
 
     @contextmanager
     def _divergence_told(self) -> Iterator[None]:
-        """Raise what a ProcessModel says of parameters that have run away as what it is."""
+        """Keep that training has diverged; what a ProcessModel says of it is raised as that."""
+        folder = self.folder if self.ranks.first else None
+        if folder is not None:
+            folder.set_diverged(None)
+        error: LavaEPError
         try:
             yield
+            return
+        except DivergedError as found:
+            reason, error = str(found), found
         except ProcessFailure as failure:
             if failure.error_name != DivergedError.__name__:
                 raise
-            raise DivergedError(f"epoch {self.epoch + 1}: {failure.message}") from failure
+            reason, error = f"epoch {self.epoch + 1}: {failure.message}", failure
+        if folder is not None:
+            folder.set_diverged(reason)
+            if self.epoch:
+                reason += f"; {folder.path} keeps what was learned up to epoch {self.epoch}"
+        raise DivergedError(reason) from error
 
     def _epoch(
         self, epoch: int, learner: AnySession, tester: AnySession, before: Activity
@@ -309,8 +321,7 @@ def check_finite(parameters: Parameters, epoch: int) -> None:
         if not np.isfinite(array).all():
             raise DivergedError(
                 f"epoch {epoch}: {name} holds values that are not finite, so training has "
-                "diverged; checkpoints of earlier epochs are kept. Lower the learning rates or "
-                "network.phases.beta"
+                "diverged; lower the learning rates or network.phases.beta"
             )
 
 
@@ -450,7 +461,7 @@ def open_run(
     if epochs is not None and epochs != spec.training.epochs:
         spec = override(spec, [f"training.epochs={epochs}"])
         folder.write_spec(spec)
-    if done >= spec.training.epochs and not folder.metrics():
+    if done >= spec.training.epochs and done == folder.epochs_before:
         raise InputError(
             f"training.epochs={spec.training.epochs}: {path} has been trained for {done} epochs "
             "elsewhere; give more of them by --epochs"

@@ -207,8 +207,10 @@ def test_only_networks_that_noise_breaks_are_results(
     monkeypatch.setattr(Trainer, "fit", fit)
     with pytest.raises(type(error)):
         study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
-    kept = (tmp_path / TRAININGS).read_text() if sigma else ""
-    assert kept.count("\n") == (1 if sigma else 0)
+    path = tmp_path / TRAININGS
+    kept = [json.loads(line)["sigma"] for line in path.read_text().splitlines()] if sigma else []
+    assert kept == ([0.0] if sigma else [])
+    assert path.exists() == bool(sigma)
 
 
 def test_noise_that_leaves_no_state_is_told(experiment, digits, tmp_path):

@@ -17,14 +17,14 @@ GAMMA = "network.layers.0.gamma"
 
 @pytest.fixture
 def make(monkeypatch, tmp_path):
-    """Return what makes a sweep of four trials of two epochs."""
+    """Return what makes a sweep of five trials of two epochs."""
     monkeypatch.setattr(folder, "require_ray", lambda: None)
     base = override(
         load_preset("binary-digits"),
         ["training.epochs=2", "data.limit_train=64", "data.limit_test=20"],
     )
 
-    def made(scheduler="asha", values=(0.1, 0.2, 0.3, 0.4), key=GAMMA):
+    def made(scheduler="asha", values=(0.1, 0.2, 0.3, 0.4, 0.5), key=GAMMA):
         sweep = make_sweep({"grid": {key: values}, "scheduler": scheduler}, source="test")
         return SweepFolder.create(tmp_path / "sweep", base, sweep, backend="fused", command="test")
 
@@ -45,14 +45,32 @@ def test_rows_tell_how_trials_have_ended(make):
     train(sweep, 0, [0.5, 0.7])
     train(sweep, 1, [0.8])
     train(sweep, 2, [0.4])
+    sweep.trial(3).set_diverged("epoch 1: not finite")
+    train(sweep, 4, [0.3])
     sweep.stop(1)
+    # Of an epoch that no checkpoint covers nothing is told.
+    sweep.trial(1).append_metrics({**sweep.trial(1).metrics()[0], "epoch": 2})
     rows = read_rows(sweep, {2: "worker died"})
-    assert [row.status for row in rows] == ["finished", "stopped", "failed", "failed"]
-    assert [row.epochs for row in rows] == [2, 1, 1, 0]
+    states = [row.status for row in rows]
+    assert states == ["finished", "stopped", "failed", "diverged", "failed"]
+    assert [row.epochs for row in rows] == [2, 1, 1, 0, 1]
     assert (rows[0].test_accuracy, rows[0].seconds) == (0.7, 3.0)
     errors = [row.error for row in rows]
-    assert errors == [None, None, "worker died", "ended before its last epoch"]
-    assert [row.trial for row in best(rows)] == [1, 0, 2]
+    last = "ended before its last epoch"
+    assert errors == [None, None, "worker died", "epoch 1: not finite", last]
+    assert [row.trial for row in best(rows)] == [1, 0, 2, 4]
+
+
+def test_lines_of_stopped_trials_survive_a_full_disk(make):
+    sweep = make()
+    sweep.stop(1)
+    path = sweep.path / "stopped.jsonl"
+    path.write_text(path.read_text() + '{"tr')
+    sweep.stop(3)
+    assert sweep.stopped() == {1, 3}
+    path.write_text('{"trial": "x"}\n')
+    with pytest.raises(InputError, match=r"stopped\.jsonl, line 1: trial='x': expected a number"):
+        sweep.stopped()
 
 
 @pytest.mark.parametrize(

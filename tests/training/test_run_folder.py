@@ -1,5 +1,7 @@
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import pytest
 from safetensors import SafetensorError
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.files import locked
+from lava_ep.files import locked, wait_until_free
 from lava_ep.parameters import initial_parameters
 from lava_ep.training import RunFolder, read_checkpoint
 
@@ -22,6 +24,11 @@ def entry(epoch):
     """A line of metrics.jsonl."""
     accuracies = {"train_accuracy": 0.5, "test_accuracy": 0.5}
     return {"epoch": epoch, **accuracies, "seconds": 1.0, "train_seconds": 1.0}
+
+
+def cover(folder, epoch):
+    """Leave a checkpoint of so many epochs, of which only the name matters here."""
+    (folder.path / f"checkpoint-{epoch:05d}.safetensors").touch()
 
 
 def test_spec_and_about_read_back(folder, spec):
@@ -89,22 +96,32 @@ def test_a_missing_checkpoint_is_named(folder, spec):
 def test_metrics_append_and_cut_back(folder):
     for epoch in (1, 2, 3):
         folder.append_metrics(entry(epoch))
-    assert folder.keep_metrics(2) == [entry(1), entry(2)]
-    assert folder.metrics() == [entry(1), entry(2)]
+    cover(folder, 2)
+    assert folder.covered_metrics() == [entry(1), entry(2)]
+    assert folder.metrics() == [entry(1), entry(2), entry(3)]
+    assert folder.keep_covered_metrics() == folder.metrics() == [entry(1), entry(2)]
 
 
-@pytest.mark.parametrize(("found", "epochs"), [([1, 2, 2], 2), ([1, 3], 3), ([1], 2)])
+@pytest.mark.parametrize(("found", "epochs"), [([1, 2, 2], 2), ([1, 3], 3), ([1], 2), ([], 1)])
 def test_metrics_of_other_epochs_than_the_checkpoint_covers_are_an_error(folder, found, epochs):
     for epoch in found:
         folder.append_metrics(entry(epoch))
-    with pytest.raises(InputError, match=r"metrics\.jsonl: has epochs 1.*newest checkpoint"):
-        folder.keep_metrics(epochs)
+    cover(folder, epochs)
+    with pytest.raises(InputError, match=rf"metrics\.jsonl: has epochs .*from 1 to {epochs}"):
+        folder.keep_covered_metrics()
 
 
-def test_an_imported_run_has_metrics_from_there_on_only(folder):
-    assert folder.keep_metrics(5) == []
+def test_an_imported_run_has_metrics_from_there_on_only(tmp_path, spec):
+    about = {"backend": "fused", "epochs_before": 5}
+    folder = RunFolder.create(tmp_path / "run", spec, about)
+    cover(folder, 5)
+    assert folder.keep_covered_metrics() == []
     folder.append_metrics(entry(6))
-    assert folder.keep_metrics(6) == [entry(6)]
+    cover(folder, 6)
+    assert folder.keep_covered_metrics() == [entry(6)]
+    (folder.path / "metrics.jsonl").unlink()
+    with pytest.raises(InputError, match="from 6 to 6"):
+        folder.covered_metrics()
 
 
 def test_an_unfinished_last_line_of_metrics_is_left_out(folder):
@@ -112,7 +129,32 @@ def test_an_unfinished_last_line_of_metrics_is_left_out(folder):
     with (folder.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 2, "train_acc')
     assert folder.metrics() == [entry(1)]
-    assert folder.keep_metrics(1) == [entry(1)]
+    folder.append_metrics(entry(2))
+    assert folder.metrics() == [entry(1), entry(2)]
+
+
+def test_a_whole_last_line_without_its_end_is_kept(folder):
+    folder.append_metrics(entry(1))
+    path = folder.path / "metrics.jsonl"
+    path.write_text(path.read_text().removesuffix("\n"))
+    folder.append_metrics(entry(2))
+    assert folder.metrics() == [entry(1), entry(2)]
+
+
+def test_a_line_that_finds_no_room_leaves_the_others(folder):
+    folder.append_metrics(entry(1))
+    before = (folder.path / "metrics.jsonl").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The signal would end this process; without it writing fails as on a full disk.
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 5, limits[1]))
+    try:
+        with pytest.raises(LavaEPError, match=r"metrics\.jsonl: cannot be written .*Make room"):
+            folder.append_metrics(entry(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (folder.path / "metrics.jsonl").read_bytes() == before
     folder.append_metrics(entry(2))
     assert folder.metrics() == [entry(1), entry(2)]
 
@@ -149,7 +191,8 @@ def test_a_failed_write_keeps_the_old_file(folder, spec, monkeypatch):
 
 def test_a_checkpoint_that_finds_no_room_is_one_clear_error(folder, spec, monkeypatch):
     def full(*_):
-        raise SafetensorError("No space left on device")
+        text = "Error while serializing: I/O error: No space left on device (os error 28)"
+        raise SafetensorError(text)
 
     monkeypatch.setattr("lava_ep.training.run_folder.save_file", full)
     with pytest.raises(LavaEPError, match=r"checkpoint-00001\.safetensors: cannot be written"):
@@ -163,6 +206,7 @@ def test_a_checkpoint_that_finds_no_room_is_one_clear_error(folder, spec, monkey
         ([1], "expected a JSON object"),
         ({}, "backend=None: expected a string"),
         ({"backend": "fused", "data_dir": 5}, "data_dir=5: expected a string"),
+        ({"backend": "fused", "epochs_before": "x"}, "epochs_before='x': expected a number"),
     ],
 )
 def test_damaged_run_json_is_reported(folder, content, message):
@@ -191,3 +235,27 @@ except InputError as error:
     with locked(folder.path):
         assert f"process {os.getpid()} is writing to it; wait for its end" in other()
     assert other() == "free\n"
+
+
+def test_a_folder_is_waited_for(folder):
+    code = f"""
+import sys
+from pathlib import Path
+from lava_ep.files import locked
+with locked(Path({str(folder.path)!r})):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(InputError, match=f"process {other.pid} is writing to it"):
+            wait_until_free(folder.path, 0.3)
+        other.stdin.close()
+        wait_until_free(folder.path, 60)
+
+
+def test_a_long_name_is_one_clear_error(tmp_path, spec):
+    with pytest.raises(InputError, match=r"File name too long.*choose another"):
+        RunFolder.create(tmp_path / ("x" * 300), spec, {"backend": "fused"})

@@ -25,9 +25,9 @@ from lava_ep.training import (
 fused = functools.partial(Trainer, backend="fused")
 
 
-def new_folder(path, spec, dataset):
+def new_folder(path, spec, dataset, **more):
     about = describe_run(spec, dataset, backend="fused", command="test")
-    return RunFolder.create(path, spec, about)
+    return RunFolder.create(path, spec, about | more)
 
 
 def digest(folder, epoch):
@@ -115,7 +115,7 @@ def test_a_run_without_metrics_goes_on_after_its_checkpoint(tmp_path, spec, data
     whole = new_folder(tmp_path / "whole", spec, dataset)
     fused(spec, dataset, folder=whole).fit()
     # As import makes it: a checkpoint of so many epochs, and nothing of what came before.
-    folder = new_folder(tmp_path / "imported", spec, dataset)
+    folder = new_folder(tmp_path / "imported", spec, dataset, epochs_before=2)
     folder.write_checkpoint(2, read_checkpoint(whole.checkpoints()[2], spec.network))
     trainer = fused(spec, dataset, folder=folder)
     assert trainer.resume() == 2
@@ -125,7 +125,7 @@ def test_a_run_without_metrics_goes_on_after_its_checkpoint(tmp_path, spec, data
 
 
 def test_a_run_without_metrics_and_without_epochs_left_is_refused(tmp_path, spec, dataset):
-    folder = new_folder(tmp_path / "imported", spec, dataset)
+    folder = new_folder(tmp_path / "imported", spec, dataset, epochs_before=3)
     folder.write_checkpoint(3, initial_parameters(spec.network, seed=0))
     with pytest.raises(InputError, match=r"for 3 epochs elsewhere; give more of them by --epochs"):
         open_run(folder.path)
@@ -146,10 +146,14 @@ def test_diverged_training_is_an_error_that_keeps_the_last_checkpoint(tmp_path, 
     )
     trainer = fused(wild, dataset, folder=folder)
     trainer.resume()
-    with pytest.raises(DivergedError, match=r"epoch 2: .* not finite.*Lower the learning rates"):
+    with pytest.raises(DivergedError, match=r"epoch 2: .* not finite.*keeps .* up to epoch 1"):
         trainer.fit()
+    assert "lower the learning rates" in folder.diverged()
+    assert "keeps" not in folder.diverged()
     assert (list(folder.checkpoints()), digest(folder, 1)) == ([1], before)
     assert [entry["epoch"] for entry in folder.metrics()] == [1]
+    fused(graded, dataset, folder=folder).fit()
+    assert folder.diverged() is None
 
 
 def test_random_spikes_of_test_images_are_the_same_however_they_are_tested(spec, dataset):
@@ -157,13 +161,13 @@ def test_random_spikes_of_test_images_are_the_same_however_they_are_tested(spec,
         spec,
         [
             "network.encoding.code=rate",
-            "training.epochs=1",
+            "training.epochs=2",
             "training.seed=3",
             "network.phases.free_steps=3",
         ],
     )
     trainer = fused(rate, dataset)
-    (entry,) = trainer.fit()
+    entry = trainer.fit()[-1]
     for batch in (32, 70):
         tested = override(rate, [f"training.test_batch_size={batch}"])
         found = evaluate(tested, trainer.parameters, dataset, backend="fused")
