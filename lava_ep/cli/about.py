@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
-from lava_ep.models import BACKENDS
-from lava_ep.spec import (
-    load_preset,
-    preset_names,
-)
-
-if TYPE_CHECKING:
-    pass
-
 from lava_ep.cli.common import AsJson
+from lava_ep.models import BACKENDS
+from lava_ep.spec import load_preset, preset_names
 
 
 def presets(as_json: AsJson = False) -> None:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from lava_ep.cli.common import AsJson
 from lava_ep.errors import InputError
 from lava_ep.files import check_new
-
-if TYPE_CHECKING:
-    pass
-
-from lava_ep.cli.common import AsJson
 
 KitFolder = Annotated[
     Path | None, typer.Option("--kit", help="Folder of a kit (default: the one of the package).")

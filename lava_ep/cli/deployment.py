@@ -7,21 +7,15 @@ import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from lava_ep.cli.common import AsJson, Assignments, RunDir, SpecFile, make_experiment
 from lava_ep.errors import InputError
 from lava_ep.files import replacing
-from lava_ep.spec import (
-    override,
-)
-
-if TYPE_CHECKING:
-    pass
-
-from lava_ep.cli.common import AsJson, Assignments, RunDir, SpecFile, make_experiment
+from lava_ep.spec import override
 
 
 def report(

@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-
-from lava_ep.models import COMPARABLE, find_backend
-
-if TYPE_CHECKING:
-    pass
 
 from lava_ep.cli.common import (
     AsJson,
@@ -24,6 +19,7 @@ from lava_ep.cli.common import (
     finish,
     write_report,
 )
+from lava_ep.models import COMPARABLE, find_backend
 
 
 def evaluate(

@@ -6,7 +6,7 @@ import functools
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,16 +17,6 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-
-from lava_ep.errors import InputError
-from lava_ep.files import check_new
-from lava_ep.models import BACKENDS
-from lava_ep.spec import (
-    override,
-)
-
-if TYPE_CHECKING:
-    pass
 
 from lava_ep.cli.common import (
     AsJson,
@@ -40,6 +30,10 @@ from lava_ep.cli.common import (
     make_experiment,
     numbers,
 )
+from lava_ep.errors import InputError
+from lava_ep.files import check_new
+from lava_ep.models import BACKENDS
+from lava_ep.spec import override
 
 
 def gdu(

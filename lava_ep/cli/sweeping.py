@@ -9,20 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-
-from lava_ep.errors import InputError, LavaEPError
-from lava_ep.files import locked, read_json
-from lava_ep.models import BACKENDS, find_backend
-from lava_ep.spec import (
-    parse_value,
-)
-
-if TYPE_CHECKING:
-    pass
 
 from lava_ep.cli.common import (
     AsJson,
@@ -34,6 +24,10 @@ from lava_ep.cli.common import (
     SpecFile,
     make_experiment,
 )
+from lava_ep.errors import InputError, LavaEPError
+from lava_ep.files import locked, read_json
+from lava_ep.models import BACKENDS, find_backend
+from lava_ep.spec import parse_value
 
 SweptValues = Annotated[
     list[str] | None,

@@ -21,17 +21,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from lava_ep.errors import InputError
-from lava_ep.files import locked
-from lava_ep.models import BACKENDS, default_backend
-from lava_ep.spec import (
-    ExperimentSpec,
-)
-
-if TYPE_CHECKING:
-    from lava_ep.data import Dataset
-    from lava_ep.training import Ranks, RunFolder
-
 from lava_ep.cli.common import (
     DEFAULT_PRESET,
     AsJson,
@@ -47,6 +36,14 @@ from lava_ep.cli.common import (
     make_experiment,
     write_report,
 )
+from lava_ep.errors import InputError
+from lava_ep.files import locked
+from lava_ep.models import BACKENDS, default_backend
+from lava_ep.spec import ExperimentSpec
+
+if TYPE_CHECKING:
+    from lava_ep.data import Dataset
+    from lava_ep.training import Ranks, RunFolder
 
 
 def train(
