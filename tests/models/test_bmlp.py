@@ -165,11 +165,16 @@ def test_processes_and_engine_agree_bit_for_bit_and_learn():
 
 @pytest.mark.parametrize("label", [-1, CLASSES])
 def test_labels_that_are_no_classes_are_refused(label):
-    images, labels = make_samples(BATCH)
+    images, labels = make_samples(1)
     start = initial_bmlp_parameters(PLAIN, seed=0, images=images)
     engine = BMLPEngine(PLAIN, start, batch=BATCH)
+    for wrong in (images[:-1], images[:, :-1], np.concatenate([images, images])):
+        with pytest.raises(InputError, match=r"pixels .*expected \(10, 30\)"):
+            engine.forward(wrong)
     engine.forward(images)
     labels = labels.astype(np.int32)
+    with pytest.raises(InputError, match=r"labels \(9,\): expected \(10,\)"):
+        engine.learn(labels[:-1])
     labels[3] = label
     for learn in (engine.learn, engine.layers[0].learn):
         with pytest.raises(InputError, match=f"{label}.*expected classes from 0 to 2"):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lava_ep.bmlp_parameters import BMLPParameters, rule_of
 from lava_ep.dynamics import check_labels
 from lava_ep.dynamics.bmlp import packed
+from lava_ep.errors import InputError
 from lava_ep.models.bmlp.part import BMLPLayerPart
 from lava_ep.models.fused.threads import Team, available_cores, blocks
 from lava_ep.spec import BMLPSpec
@@ -66,7 +67,16 @@ class BMLPEngine:
         ]
 
     def forward(self, pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Show a batch, (batch, pixels), and return the scores, (batch, classes)."""
+        """Show a batch, (batch, pixels), and return the scores, (batch, classes).
+
+        Raises
+        ------
+        InputError
+            If the pixels are of another shape, which compiled loops would not notice.
+        """
+        expected = len(self._x), len(self.thresholds)
+        if pixels.shape != expected:
+            raise InputError(f"pixels {pixels.shape}: expected {expected}")
         packed.pack_above(pixels, self.thresholds, self._copies, self._x)
 
         def show(samples: tuple[int, int]) -> None:
@@ -85,8 +95,10 @@ class BMLPEngine:
         Raises
         ------
         InputError
-            If a label is no class.
+            If a label is no class, or there is not one for each sample.
         """
+        if labels.shape != (len(self._x),):
+            raise InputError(f"labels {labels.shape}: expected ({len(self._x)},)")
         check_labels(labels, self.layers[-1].scores.shape[1])
 
         def choose(samples: tuple[int, int]) -> None:
