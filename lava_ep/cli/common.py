@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,6 +74,12 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
 
 def _complain(message: str) -> None:
     Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"lava-ep: {message}")
+
+
+def print_result(result: Mapping[str, Any], started: float, out: Path) -> None:
+    """Print what a study found as JSON, with the seconds since it started and its folder."""
+    seconds = round(time.perf_counter() - started, 3)
+    print(json.dumps({**result, "seconds": seconds, "out": str(out)}), flush=True)
 
 
 def numbers(

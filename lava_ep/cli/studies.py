@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +28,7 @@ from lava_ep.cli.common import (
     check_execution,
     make_experiment,
     numbers,
+    print_result,
 )
 from lava_ep.errors import InputError
 from lava_ep.files import check_new
@@ -95,8 +95,7 @@ def gdu(
         status.update("drawing")
         figures.write_study(out, found.to_json(), figures.gdu_figures(found))
     if as_json:
-        seconds = round(time.perf_counter() - started, 3)
-        print(json.dumps(found.summary() | {"seconds": seconds, "out": str(out)}), flush=True)
+        print_result(found.summary(), started, out)
         return
     display.print(f"{found.network}: {found.statement}.")
     if not found.settled:
@@ -149,13 +148,13 @@ def angle(
         threads=threads,
         on_point=lambda p: display.print(
             f"ψ = {p.angle:g}°, seed {p.seed}: test error {100 * p.test_error:.2f} %"
+            + (f", as it diverged ({p.diverged})" if p.diverged else "")
         ),
     )
     drawn = {"error-by-angle": functools.partial(figures.error_by_angle, found)}
     figures.write_study(out, found.to_json(), drawn)
     if as_json:
-        seconds = round(time.perf_counter() - started, 3)
-        print(json.dumps(found.to_json() | {"seconds": seconds, "out": str(out)}), flush=True)
+        print_result(found.to_json(), started, out)
         return
     display.print(f"Figure and {figures.RESULT}: {out}")
 
@@ -249,8 +248,7 @@ def uncertainty(
         )
     figures.update_study(out, found.to_json(), uncertainty_figures(found))
     if as_json:
-        seconds = round(time.perf_counter() - started, 3)
-        print(json.dumps(found.summary() | {"seconds": seconds, "out": str(out)}), flush=True)
+        print_result(found.summary(), started, out)
         return
     for result in found.results:
         display.print(f"{result.data}:")

@@ -160,6 +160,14 @@ class SweepFolder:
         done, training = run.covered_metrics(), run.spec().training
         return len(done) >= training.epochs or exhausted(done, training.patience)
 
+    def outcome(self, number: int) -> str | None:
+        """Return ``finished``, ``diverged`` or ``stopped``; ``None`` if a trial has not ended."""
+        if self.finished(number):
+            return "finished"
+        if self.trial(number).diverged() is not None:
+            return "diverged"
+        return "stopped" if number in self.stopped() else None
+
     def stopped(self) -> set[int]:
         """Return the trials that the scheduler has stopped early."""
         path, found = self.path / STOPPED, set()

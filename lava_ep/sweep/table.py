@@ -69,22 +69,18 @@ def read_rows(folder: SweepFolder, errors: Mapping[int, str]) -> list[Row]:
     errors
         Why trials failed, by their numbers.
     """
-    rows, stopped = [], folder.stopped()
+    rows = []
     for number in range(len(folder.points())):
         run = folder.trial(number)
         metrics = run.covered_metrics()
         last: Mapping[str, Any] = metrics[-1] if metrics else {}
         events = last.get("events_per_sample", {})
         error = errors.get(number)
-        diverged = run.diverged()
-        if folder.finished(number):
-            status = "finished"
-        elif diverged is not None:
-            status, error = "diverged", diverged
-        elif number in stopped:
-            status = "stopped"
-        else:
-            status, error = "failed", error or "ended before its last epoch"
+        status = folder.outcome(number) or "failed"
+        if status == "diverged":
+            error = run.diverged()
+        elif status == "failed":
+            error = error or "ended before its last epoch"
         rows.append(
             Row(
                 trial=number,

@@ -66,12 +66,10 @@ def _teller(folder: SweepFolder, known: Collection[int]) -> Any:
             number = trial.config["trial"]
             if number in known:
                 return
-            how = "finished" if folder.finished(number) else "stopped"
-            if folder.trial(number).diverged() is not None:
-                how = "diverged"
-            if how == "stopped":
+            how = folder.outcome(number)
+            if how is None:
                 folder.stop(number)
-            self._tell(trial, how)
+            self._tell(trial, how or "stopped")
 
         def on_trial_error(
             self, iteration: int, trials: list[Any], trial: Any, **info: Any
@@ -114,14 +112,10 @@ def run_trials(
     from ray import cloudpickle, tune
 
     cloudpickle.register_pickle_by_value(trial)
-    sweep, stopped = folder.sweep(), folder.stopped()
+    sweep = folder.sweep()
     runs = [folder.trial(number) for number in range(len(folder.points()))]
     epochs = max(run.spec().training.epochs for run in runs)
-    ended = [
-        n
-        for n, run in enumerate(runs)
-        if n in stopped or folder.finished(n) or run.diverged() is not None
-    ]
+    ended = [number for number in range(len(runs)) if folder.outcome(number) is not None]
     missing = [n for n in range(len(runs)) if n not in ended]
     if not missing:
         return {}

@@ -458,12 +458,12 @@ def open_run(
     done = max(folder.checkpoints(), default=0)
     if epochs is not None and epochs < done:
         raise InputError(f"epochs={epochs}: {path} has been trained for {done} epochs already")
-    if epochs is not None and epochs != spec.training.epochs:
-        spec = override(spec, [f"training.epochs={epochs}"])
-        folder.write_spec(spec)
-    if done >= spec.training.epochs and done == folder.epochs_before:
+    wanted = spec if epochs is None else override(spec, [f"training.epochs={epochs}"])
+    if done >= wanted.training.epochs and done == folder.epochs_before:
         raise InputError(
-            f"training.epochs={spec.training.epochs}: {path} has been trained for {done} epochs "
+            f"training.epochs={wanted.training.epochs}: {path} has been trained for {done} epochs "
             "elsewhere; give more of them by --epochs"
         )
-    return folder, spec, dataset
+    if wanted != spec:
+        folder.write_spec(wanted)
+    return folder, wanted, dataset

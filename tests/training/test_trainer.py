@@ -130,6 +130,9 @@ def test_a_run_without_metrics_and_without_epochs_left_is_refused(tmp_path, spec
     with pytest.raises(InputError, match=r"for 3 epochs elsewhere; give more of them by --epochs"):
         open_run(folder.path)
     assert open_run(folder.path, epochs=4)[1].training.epochs == 4
+    with pytest.raises(InputError, match="elsewhere"):
+        open_run(folder.path, epochs=3)
+    assert folder.spec().training.epochs == 4
 
 
 def test_diverged_training_is_an_error_that_keeps_the_last_checkpoint(tmp_path, spec, dataset):
