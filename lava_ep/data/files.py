@@ -33,10 +33,14 @@ class Layout:
         The files in words, for error messages.
     names : tuple of tuple of str
         For each file its name, followed by the names that will do instead.
+    spelling : callable or None
+        Reduces the name of a file to what all its spellings have in common; without it, the names
+        have to be found as they are.
     """
 
     description: str
     names: tuple[tuple[str, ...], ...]
+    spelling: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def locate(
     search: Callable[[Path], Files | None],
     download: Callable[[str], Files],
     expected: str,
+    way_out: str = "Put them there, or leave --data-dir out to download them.",
 ) -> Files:
     """Find the files of a data set in a local folder, or else download them.
 
@@ -80,6 +85,8 @@ def locate(
         searched before, for its error message.
     expected : str
         The files that are searched and their places, for error messages.
+    way_out : str
+        What to do about files that are not in `data_dir`, for the error message.
 
     Returns
     -------
@@ -95,8 +102,7 @@ def locate(
         files = _searched(search, data_dir)
         if files is None:
             raise InputError(
-                f"{name}: no files in --data-dir {data_dir}: expected {expected}. "
-                "Put them there, or leave --data-dir out to download them."
+                f"{name}: no files in --data-dir {data_dir}: expected {expected}. {way_out}"
             )
         return files
     searched = f"{ENVIRONMENT_VARIABLE} (not set)"
@@ -136,7 +142,7 @@ def first_complete(name: str, folders: Iterable[Path], layouts: Sequence[Layout]
     incomplete: InputError | None = None
     for folder in folders:
         for layout in layouts:
-            paths = [_first_file(folder, names) for names in layout.names]
+            paths = [_first_file(folder, names, layout.spelling) for names in layout.names]
             found = tuple(path for path in paths if path is not None)
             if len(found) == len(paths):
                 return Files(layout, found)
@@ -188,7 +194,7 @@ def read_bytes(path: Path) -> bytes:
         If the file cannot be read, or its compressed data are truncated or corrupt.
     """
     try:
-        if path.suffix != ".gz":
+        if path.suffix.lower() != ".gz":
             return path.read_bytes()
         with gzip.open(path) as file:
             return file.read()
@@ -205,7 +211,9 @@ def read_bytes(path: Path) -> bytes:
         raise _unreadable(path, error, "a readable file") from error
 
 
-def checked_labels(labels: NDArray[Any], where: str) -> NDArray[np.int64]:
+def checked_labels(
+    labels: NDArray[Any], where: str, way_out: str = "Correct the labels."
+) -> NDArray[np.int64]:
     """Return the labels of ten classes as int64.
 
     Parameters
@@ -214,6 +222,8 @@ def checked_labels(labels: NDArray[Any], where: str) -> NDArray[np.int64]:
         Integers of any type.
     where : str
         The file that holds them, for the error message.
+    way_out : str
+        What to do about other labels, for the error message.
 
     Returns
     -------
@@ -229,14 +239,43 @@ def checked_labels(labels: NDArray[Any], where: str) -> NDArray[np.int64]:
     if wrong.size:
         raise InputError(
             f"{where}: wrong label: expected 0..9, found {labels[wrong[0]]} at position "
-            f"{wrong[0]} (counted from 0). Correct the labels."
+            f"{wrong[0]} (counted from 0). {way_out}"
         )
     return labels.astype(np.int64)
 
 
-def _first_file(folder: Path, names: Iterable[str]) -> Path | None:
-    """Return the path of the first of the names that is a file in `folder`."""
-    return next((path for name in names if (path := folder / name).is_file()), None)
+def _first_file(
+    folder: Path, names: Sequence[str], spelling: Callable[[str], str] | None
+) -> Path | None:
+    """Return the path of the first of the names that is a file in `folder`.
+
+    Raises
+    ------
+    InputError
+        If there are several files of other spellings, none of which goes before the others.
+    """
+    exact = next((path for name in names if (path := folder / name).is_file()), None)
+    if exact is not None or spelling is None or not folder.is_dir():
+        return exact
+    wanted = {spelling(name) for name in names}
+    found = [path for path in sorted(folder.iterdir()) if spelling(path.name) in wanted]
+    return only_file([path for path in found if path.is_file()], names[0])
+
+
+def only_file(paths: Sequence[Path], name: str) -> Path | None:
+    """Return the only one of several files that may be meant by a name, or None if there is none.
+
+    Raises
+    ------
+    InputError
+        If there are several.
+    """
+    if len(paths) > 1:
+        raise InputError(
+            f"{paths[0].parent}: several files for {name}: expected one of them, found "
+            f"{', '.join(path.name for path in paths)}. Take the others away."
+        )
+    return paths[0] if paths else None
 
 
 def _searched(search: Callable[[Path], Files | None], root: Path) -> Files | None:

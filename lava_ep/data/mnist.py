@@ -22,7 +22,7 @@ from lava_ep.data.files import (
     locate,
     plain,
 )
-from lava_ep.data.idx import read_idx
+from lava_ep.data.idx import plain_name, read_idx
 from lava_ep.errors import InputError
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -35,8 +35,9 @@ FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 LAYOUT = Layout(
     description=f"{', '.join(f'{file}.gz' for file in FILES)} (or uncompressed, without .gz)",
     names=tuple((f"{file}.gz", file) for file in FILES),
+    spelling=plain_name,
 )
-"""The four files in a folder."""
+"""The four files in a folder; ``TRAIN-IMAGES.IDX3-UBYTE`` and the like will do."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def _folders(name: str, root: Path) -> Iterator[Path]:
 
 def _refuse_other_set(name: str, labels: Path) -> None:
     """Raise InputError if `labels` is the published training label file of another set."""
-    if labels.suffix != ".gz":
+    if labels.suffix.lower() != ".gz":
         return
     content = labels.read_bytes()
     for other, source in SOURCES.items():
@@ -215,4 +216,5 @@ def _read_part(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[n
             f"{labels}: wrong number of labels: expected {len(x)}, one for each image in "
             f"{images}, found {len(y)}. Take both files from the same set."
         )
-    return x, checked_labels(y, str(labels))
+    way_out = f"For a set of other classes, give its folder: --data {labels.parent}."
+    return x, checked_labels(y, str(labels), way_out)
