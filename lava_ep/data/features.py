@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 
 from lava_ep.data.dataset import Dataset
 from lava_ep.data.files import Files, Layout, locate
+from lava_ep.data.own.arrays import opened, refuse_not_finite
 from lava_ep.errors import InputError
 
 PREFIX = "features:"
@@ -63,7 +62,15 @@ def load_features(name: str, data_dir: Path | None) -> Dataset:
             f"{', '.join(ARRAYS)} (numpy.savez); features are not downloaded."
         )
 
-    (path,) = locate(name, data_dir, search=search, download=download, expected=file).paths
+    files = locate(
+        name,
+        data_dir,
+        search=search,
+        download=download,
+        expected=file,
+        way_out="Put it there, or correct the name or the folder; features are not downloaded.",
+    )
+    (path,) = files.paths
     x_train, y_train, x_test, y_test = _read(path)
     if x_train.dtype != np.uint8:
         low, high = x_train.min(axis=0), x_train.max(axis=0)
@@ -81,32 +88,29 @@ def load_features(name: str, data_dir: Path | None) -> Dataset:
     )
 
 
-def _read(path: os.PathLike[str]) -> list[NDArray[np.generic]]:
+def _read(path: Path) -> list[NDArray[np.generic]]:
     """Return the four arrays of a file."""
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            missing = [array for array in ARRAYS if array not in content]
-            if missing:
-                raise InputError(
-                    f"{path}: no array {' and '.join(missing)}: expected {', '.join(ARRAYS)}, "
-                    f"found {', '.join(content.files)}."
-                )
-            arrays = [content[array] for array in ARRAYS]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path}: cannot be read: expected a NumPy file of plain arrays, found: {error}. "
-            "Write it with numpy.savez, without objects."
-        ) from None
+    with opened(path) as content:
+        found = [] if isinstance(content, np.ndarray) else content.files
+        missing = [array for array in ARRAYS if array not in found]
+        if missing:
+            raise InputError(
+                f"{path}: no array {' and '.join(missing)}: expected {', '.join(ARRAYS)}, "
+                f"found {', '.join(found) or 'none'}. Add what is missing; of a file without a "
+                f"test part, --data {path} takes part of the training samples for testing."
+            )
+        arrays = [content[array] for array in ARRAYS]
     for array_name, array in zip(ARRAYS, arrays, strict=True):
         features = array_name.startswith("x")
         fits = array.ndim == (2 if features else 1) and len(array) > 0
         kinds = (np.integer, np.floating) if features else (np.integer,)
         number = any(np.issubdtype(array.dtype, kind) for kind in kinds)
-        if not (fits and number and np.isfinite(array).all()):
+        if not (fits and number):
             raise InputError(
                 f"{path}: {array_name} is {array.dtype}{list(array.shape)}: expected "
                 + ("finite numbers (samples, features)." if features else "classes (samples,).")
             )
+        refuse_not_finite(array, f"{path}: {array_name}")
     x_train, y_train, x_test, _ = arrays
     if x_test.shape[1] != x_train.shape[1]:
         raise InputError(

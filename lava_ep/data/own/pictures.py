@@ -6,17 +6,19 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from lava_ep.data.dataset import ImageShape
 from lava_ep.data.files import MEND
 from lava_ep.data.own.samples import RawData, RawPart
 from lava_ep.data.own.table import parsed_labels
 from lava_ep.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 ENDINGS = (
     ".png",
@@ -219,7 +221,7 @@ def _read(
     channels: Channels | None,
 ) -> tuple[NDArray[np.uint8], ImageShape]:
     """Read pictures of one size, flattened, and the shape of a sample."""
-    if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
+    if image_size is not None and min(image_size) < 1:
         raise InputError(
             f"data.image_size={list(image_size)}: expected height and width, each at least 1. "
             "Correct it."
@@ -257,6 +259,9 @@ def _size(image: NDArray[np.uint8]) -> str:
 
 def _read_picture(path: Path, image_size: tuple[int, int] | None) -> NDArray[np.uint8]:
     """Read a picture: height, width and, if it is in colour, three channels."""
+    # Only those who have pictures wait for Pillow.
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
@@ -301,8 +306,10 @@ def _read_picture(path: Path, image_size: tuple[int, int] | None) -> NDArray[np.
     return array
 
 
-def _flat(path: Path, image: Image.Image, kind: str | None) -> Image.Image:
+def _flat(path: Path, image: Image, kind: str | None) -> Image:
     """Return a picture in mode L or RGB."""
+    from PIL import Image
+
     if image.mode in ("L", "RGB"):
         # One colour or grey may be declared transparent.
         if "transparency" not in image.info:

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -56,9 +56,13 @@ class _Source:
     delimiter: str | None = None
     decimal_comma: bool = False
 
+    def lines(self) -> Iterator[str]:
+        """Yield the lines with their ends."""
+        yield from io.TextIOWrapper(io.BytesIO(self.content), self.encoding, newline="")
+
     def rows(self) -> Iterator[Row]:
         """Yield all lines that are not blank."""
-        lines = io.TextIOWrapper(io.BytesIO(self.content), self.encoding, newline="")
+        lines = self.lines()
         if self.delimiter is None:
             split = ((number, line.split()) for number, line in enumerate(lines, start=1))
             yield from (row for row in split if row[1])
@@ -117,7 +121,7 @@ def read_table(path: Path, *, label: str | None, labelled: bool) -> RawData:
             f"{path}: no features: expected columns of numbers besides the labels, found one "
             "column only. Check that commas, semicolons, tabs or spaces separate the columns."
         )
-    x, texts = _values(source, names, width, place)
+    x, texts = _plain_values(source, names, width, place) or _values(source, names, width, place)
     column = "" if place is None else _column(names, place)
     return RawData(
         source=str(path),
@@ -146,10 +150,7 @@ def parsed_labels(texts: Sequence[str]) -> NDArray[Any]:
 
 def _encoding(path: Path, content: bytes) -> str:
     """Return the encoding of a text."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    else:
-        encoding = "utf-8-sig"
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -317,7 +318,7 @@ def _are_names(numbers: Sequence[str]) -> bool:
     """Return whether numbers in a first row may be names: ascending and whole."""
     if not all(text.isdecimal() for text in numbers):
         return False
-    return all(int(one) < int(next_) for one, next_ in zip(numbers, numbers[1:], strict=False))
+    return all(int(one) < int(next_) for one, next_ in pairwise(numbers))
 
 
 def _label_place(path: Path, names: Sequence[str], width: int, label: str | None) -> int:
@@ -340,6 +341,43 @@ def _label_place(path: Path, names: Sequence[str], width: int, label: str | None
         shown = ", ".join(names[:20]) + (", …" if width > 20 else "")
         expected = f"one of {shown}, or its number from 1 to {width}"
     raise InputError(f"--label {label}: no such column in {path}: expected {expected}.")
+
+
+def _plain_values(
+    source: _Source, names: Sequence[str], width: int, place: int | None
+) -> tuple[NDArray[np.float64], list[str]] | None:
+    """Return the same as `_values`, several times as fast, of a table without any specialities."""
+    if source.decimal_comma or b'"' in source.content or source.delimiter is None:
+        return None
+    lines = (line for line in source.lines() if line.strip())
+    if names:
+        next(lines)
+    first = next(lines, None)
+    if first is None:
+        return None
+    texts: list[str] = []
+
+    def code(text: str) -> float:
+        texts.append(text.strip())
+        return 0.0
+
+    try:
+        # Without usecols, NumPy checks that all rows have the same number of cells.
+        x = np.loadtxt(
+            chain([first], lines),
+            delimiter=source.delimiter,
+            comments=None,
+            converters=None if place is None else {place: code},
+            ndmin=2,
+            encoding=None,
+        )
+    # Missing values and all that is wrong: the other function says where.
+    except ValueError:
+        return None
+    missing = any(text.lower() in MISSING for text in set(texts))
+    if x.shape[1] != width or missing or np.isinf(x).any():
+        return None
+    return x if place is None else np.delete(x, place, axis=1), texts
 
 
 def _values(
@@ -377,7 +415,8 @@ def _values(
             row, column = np.argwhere(np.isinf(part))[0]
             raise InputError(
                 f"{source.path}, line {chunk[row][0]}, {_column(names, columns[column])}: "
-                f"{chunk[row][1][column]!r}: expected a finite number. Correct it or remove the row."
+                f"{chunk[row][1][column]!r}: expected a finite number. Correct it, or remove the "
+                "row."
             )
         parts.append(part)
     if not parts:
