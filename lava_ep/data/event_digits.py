@@ -68,9 +68,9 @@ def camera_events(
 
     Parameters
     ----------
-    log_intensity : numpy.ndarray of int, shape (frames, height, width)
+    log_intensity : array-like of int, shape (frames, height, width)
         :math:`L` in any unit.
-    times : numpy.ndarray of int, shape (frames,)
+    times : array-like of int, shape (frames,)
         Time of each frame in microseconds, rising.
     threshold : int
         :math:`\theta` in the unit of the log intensity.
@@ -98,7 +98,8 @@ def camera_events(
             f"log_intensity has shape {light.shape} and times {times.shape}: expected (frames, "
             "height, width) and a rising time for each frame. Give one time a frame."
         )
-    if threshold < 1 or light.dtype.kind not in "iu" or times.dtype.kind not in "iu":
+    whole = isinstance(threshold, (int, np.integer)) and not isinstance(threshold, bool)
+    if not whole or threshold < 1 or light.dtype.kind not in "iu" or times.dtype.kind not in "iu":
         raise InputError(
             f"threshold={threshold} with {light.dtype} and {times.dtype}: expected integers, the "
             "threshold at least 1. Scale the log intensity and round it."
@@ -140,7 +141,7 @@ def moving_digit(
     Parameters
     ----------
     pixels : numpy.ndarray of uint8, shape (64,)
-        A digit of 8 x 8 pixels, from 0 to 16.
+        A digit of 8 x 8 pixels, integers from 0 to 16.
     rng : numpy.random.Generator
         Source of the unsteadiness; its state alone decides it.
 
@@ -151,11 +152,26 @@ def moving_digit(
     times : numpy.ndarray of int64, shape (61,)
         Time of each frame in microseconds.
 
+    Raises
+    ------
+    InputError
+        If the pixels are no digit of this kind.
+
     References
     ----------
     G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, "Converting static image datasets to spiking
     neuromorphic datasets using saccades", Frontiers in Neuroscience 9:437, 2015.
     """
+    pixels = np.asarray(pixels)
+    if pixels.size != 64 or pixels.dtype.kind not in "iu" or pixels.min() < 0:
+        raise InputError(
+            f"pixels of type {pixels.dtype} and shape {pixels.shape}: expected 64 integers from 0 "
+            f"to {LEVELS}."
+        )
+    if pixels.max() > LEVELS:
+        raise InputError(
+            f"pixels up to {pixels.max()}: expected integers from 0 to {LEVELS}. Scale them."
+        )
     corners = np.array(CORNERS)
     corners[:3] += rng.integers(-UNSTEADINESS, UNSTEADINESS, (3, 2), endpoint=True)
     corners[3] = corners[0]

@@ -14,8 +14,11 @@ import contextlib
 import hashlib
 import json
 import operator
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,8 +26,9 @@ from numpy.typing import NDArray
 
 from lava_ep.data.dataset import Dataset
 from lava_ep.data.download import cache_dir
+from lava_ep.dynamics import Code
 from lava_ep.errors import InputError
-from lava_ep.spec import EventsSpec
+from lava_ep.spec import EncodingSpec, EventsSpec
 
 EVENT = np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", np.bool_)])
 """An event: column, row, time in microseconds, polarity (True: brighter); tonic's own layout."""
@@ -38,22 +42,86 @@ DEFAULTS = EventsSpec(downsample=1, merge_polarities=False, levels=8)
 FRAME_EVENTS = 32767
 """Events that tonic counts in one frame, whose pixels are 16-bit integers."""
 
+MOST_PIXELS = 2**15 - 1
+"""Longest side of a sensor: columns and rows of `EVENT` have 16 bits."""
+
+MICROSECONDS: Mapping[str, Fraction] = MappingProxyType(
+    {
+        "W": Fraction(7 * 24 * 3600 * 10**6),
+        "D": Fraction(24 * 3600 * 10**6),
+        "h": Fraction(3600 * 10**6),
+        "m": Fraction(60 * 10**6),
+        "s": Fraction(10**6),
+        "ms": Fraction(10**3),
+        "us": Fraction(1),
+        "ns": Fraction(1, 10**3),
+        "ps": Fraction(1, 10**6),
+        "fs": Fraction(1, 10**9),
+        "as": Fraction(1, 10**12),
+    }
+)
+"""Microseconds in each of NumPy's units of time that have a fixed length."""
+
 CACHED_PIXELS = 64 * 64
 """Recordings of larger sensors are long, and count maps of them are kept on disk."""
 
 
+def checked_size(sensor_size: Sequence[int], where: str) -> SensorSize:
+    """Return width, height and polarities of a sensor, having checked them.
+
+    Parameters
+    ----------
+    sensor_size : sequence of int
+        Width, height and number of polarities. Without the last, there are two.
+    where : str
+        What the sensor belongs to, for error messages.
+
+    Raises
+    ------
+    InputError
+        If these are not two or three integers, or one is out of range.
+    """
+    try:
+        numbers = tuple(map(operator.index, sensor_size))
+    except TypeError:
+        numbers = ()
+    if len(numbers) == 2:
+        numbers = (*numbers, 2)
+    if (
+        len(numbers) != 3
+        or not all(1 <= side <= MOST_PIXELS for side in numbers[:2])
+        or numbers[2] not in (1, 2)
+    ):
+        raise InputError(
+            f"{where}: sensor_size={sensor_size!r}: expected width and height in 1..{MOST_PIXELS}, "
+            "and 1 or 2 polarities (2 if left out), such as (128, 128, 2)."
+        )
+    width, height, polarities = numbers
+    return width, height, polarities
+
+
 def checked_events(
-    events: NDArray[Any], sensor_size: SensorSize | None, where: str, *, allow_empty: bool = False
+    events: NDArray[Any],
+    sensor_size: Sequence[int] | None,
+    where: str,
+    *,
+    allow_empty: bool = False,
 ) -> NDArray[np.void]:
     """Return events in the layout `EVENT`, having checked every one.
+
+    Times are integers in microseconds, or of type ``timedelta64``, whose unit counts. Floating
+    point times are refused, even whole ones: they may be seconds as well as microseconds. Columns,
+    rows and polarities are whole numbers of any type. Polarities are 0 and 1, or -1 and 1; a
+    recording in which only 1 occurs means the same in both.
 
     Parameters
     ----------
     events : numpy.ndarray, shape (events,)
-        Structured array of integers with the fields ``x``, ``t`` and ``p``, and ``y`` unless the
-        sensor is a line, in any order.
-    sensor_size : tuple of int or None
-        Width, height and polarities; None if it is not known: any up to 32767 x 32767 x 2.
+        Structured array with the fields ``x``, ``t`` and ``p``, and ``y`` unless the sensor is a
+        line, in any order.
+    sensor_size : sequence of int, or None
+        Width, height and polarities, see `checked_size`; None if it is not known: any up to
+        32767 x 32767 x 2.
     where : str
         What holds the events, for error messages.
     allow_empty : bool
@@ -62,29 +130,39 @@ def checked_events(
     Returns
     -------
     numpy.ndarray of `EVENT`, shape (events,)
-        The events in the same order. Polarities of a sensor with one polarity are False.
+        The events in the same order, in new memory. Polarities of a sensor with one polarity are
+        False.
 
     Raises
     ------
     InputError
-        If a field is missing, there are no events, one lies outside the sensor, or the times are
-        not in order.
+        If a field is missing or of another type, there are no events, one is no whole number or
+        lies outside the sensor, or the times are not in order.
     """
-    names = getattr(events.dtype, "names", None) or ()
+    names = getattr(getattr(events, "dtype", None), "names", None) or ()
     if missing := {"x", "t", "p"} - set(names):
+        hint = " (of a data frame: frame.to_records(index=False))"
         raise InputError(
             f"{where}: foreign events: expected the fields x, y, t, p, found "
             f"{', '.join(names) or 'no fields'} (without {', '.join(sorted(missing))}). "
-            "Give a structured array as tonic's readers return it."
+            f"Give a structured array as tonic's readers return it{hint if not names else ''}."
+        )
+    if events.ndim != 1:
+        raise InputError(
+            f"{where}: events of shape {events.shape}: expected one dimension, (events,). Flatten "
+            "the array, or give one recording."
         )
     if len(events) == 0 and not allow_empty:
         raise InputError(
             f"{where}: empty recording: expected at least one event. Remove it or replace it."
         )
-    width, height, polarities = sensor_size or (2**15 - 1, 2**15 - 1, 2)
+    unknown = (MOST_PIXELS, MOST_PIXELS, 2)
+    size = unknown if sensor_size is None else checked_size(sensor_size, where)
+    width, height, polarities = size
     y = events["y"] if "y" in names else np.zeros(len(events), np.int16)
-    # The one polarity of a line sensor is numbered 0 by some publishers and 1 by others.
-    for name, values, limit in (("x", events["x"], width), ("y", y, height), ("p", events["p"], 2)):
+    checked = np.empty(len(events), EVENT)
+    for name, values, limit in (("x", events["x"], width), ("y", y, height)):
+        _check_whole(name, values, where)
         wrong = np.flatnonzero((values < 0) | (values >= limit))
         if wrong.size:
             raise InputError(
@@ -92,7 +170,16 @@ def checked_events(
                 f"{name} in 0..{limit - 1}, found {values[wrong[0]]}. The file is damaged, or from "
                 "another camera; replace it."
             )
-    t = events["t"].astype(np.int64)
+        checked[name] = values
+    on = _polarities(events["p"], where)
+    if polarities == 1 and on.any() and not on.all():
+        raise InputError(
+            f"{where}: events of both polarities: expected one, as sensor_size={size} says. Give a "
+            "sensor of 2 polarities, and merge_polarities to make them one."
+        )
+    # The one polarity of a line sensor is numbered 0 by some publishers and 1 by others.
+    checked["p"] = on if polarities == 2 else False
+    checked["t"] = t = _microseconds(events["t"], where)
     backwards = np.flatnonzero(t[1:] < t[:-1])
     if backwards.size:
         late = int(backwards[0])
@@ -100,10 +187,116 @@ def checked_events(
             f"{where}: times are not in order: expected event {late + 1} (counted from 0) at "
             f"{t[late]} us or later, found {t[late + 1]} us. Sort the events, or replace the file."
         )
-    checked = np.empty(len(events), EVENT)
-    checked["x"], checked["y"], checked["t"] = events["x"], y, t
-    checked["p"] = events["p"] if polarities == 2 else False
     return checked
+
+
+def _check_whole(name: str, values: NDArray[Any], where: str) -> None:
+    """Raise InputError unless a field of events holds whole numbers."""
+    kind = values.dtype.kind
+    if kind in "iu" and values.ndim == 1:
+        return
+    if kind != "f" or values.ndim != 1:
+        raise InputError(
+            f"{where}: {name} of type {values.dtype}"
+            f"{'' if values.ndim == 1 else f' and shape {values.shape}'}: expected an integer for "
+            f"each event. Convert the field, for one by {name}.astype(np.int64)."
+        )
+    wrong = np.flatnonzero(~np.isfinite(values) | (values != np.rint(values)))
+    if wrong.size:
+        raise InputError(
+            f"{where}: event {wrong[0]} (counted from 0) has {name} {values[wrong[0]]}: expected a "
+            "whole number. Round the values, or remove the event."
+        )
+
+
+def _polarities(p: NDArray[Any], where: str) -> NDArray[np.bool_]:
+    """Return which events are those of becoming brighter."""
+    if p.dtype.kind == "b" and p.ndim == 1:
+        return p
+    _check_whole("p", p, where)
+    wrong = np.flatnonzero((p < -1) | (p > 1))
+    if wrong.size:
+        found = p[wrong[0]]
+        way = "p == 2" if found == 2 else "p > 0"
+        raise InputError(
+            f"{where}: event {wrong[0]} (counted from 0) has polarity {found}: expected 0 and 1, "
+            f"or -1 and 1. Convert them: {way}, if that is where it becomes brighter."
+        )
+    darker = p < 0
+    if darker.any() and (p == 0).any():
+        event = int(np.flatnonzero(p == 0)[0])
+        raise InputError(
+            f"{where}: polarities -1 as well as 0 (event {event}, counted from 0): expected 0 and "
+            "1, or -1 and 1. Convert them: p > 0, or p >= 0, whichever becomes brighter."
+        )
+    brighter: NDArray[np.bool_] = p > 0
+    return brighter
+
+
+def _microseconds(t: NDArray[Any], where: str) -> NDArray[np.int64]:
+    """Return times in microseconds."""
+    kind = t.dtype.kind
+    if t.ndim != 1 or kind not in "iumMf":
+        raise InputError(
+            f"{where}: times of type {t.dtype}"
+            f"{'' if t.ndim == 1 else f' and shape {t.shape}'}: expected integers in microseconds. "
+            "Convert them, for one by t.astype(np.int64)."
+        )
+    if kind == "m":
+        return _of_timedeltas(t, where)
+    if kind == "M":
+        raise InputError(
+            f"{where}: times of day ({t.dtype}): expected integers in microseconds, or "
+            "timedelta64. Subtract the start: t - t[0]."
+        )
+    if kind == "f":
+        wrong = np.flatnonzero(~np.isfinite(t))
+        if wrong.size:
+            raise InputError(
+                f"{where}: event {wrong[0]} (counted from 0) has time {t[wrong[0]]}: expected "
+                "integers in microseconds. Remove the event."
+            )
+        example = f", such as {t[np.argmax(t != 0)]}" if t.size else ""
+        raise InputError(
+            f"{where}: times of type {t.dtype}{example}: expected integers in microseconds. "
+            "Convert them: (t * 1e6).round().astype(np.int64) if they are seconds, "
+            "t.round().astype(np.int64) if they are microseconds already."
+        )
+    large = np.flatnonzero(t > np.iinfo(np.int64).max) if t.dtype == np.uint64 else t[:0]
+    if large.size:
+        raise InputError(
+            f"{where}: event {large[0]} (counted from 0) has time {t[large[0]]}: expected at most "
+            f"{np.iinfo(np.int64).max} us. The times are damaged; replace the file."
+        )
+    return t.astype(np.int64)
+
+
+def _of_timedeltas(t: NDArray[Any], where: str) -> NDArray[np.int64]:
+    """Return time differences in microseconds, exactly."""
+    unit, count = np.datetime_data(t.dtype)
+    if unit not in MICROSECONDS:
+        raise InputError(
+            f"{where}: times of type {t.dtype}: expected a unit of fixed length, such as "
+            "timedelta64[us]. Convert them: t.astype('timedelta64[us]')."
+        )
+    scale = MICROSECONDS[unit] * count
+    numbers = t.astype(np.int64)
+    largest = np.iinfo(np.int64).max // scale.numerator
+    wrong = np.flatnonzero(np.isnat(t) | (numbers > largest) | (numbers < -largest))
+    if wrong.size:
+        raise InputError(
+            f"{where}: event {wrong[0]} (counted from 0) has time {t[wrong[0]]}: expected a time "
+            "that fits into 64 bits of microseconds. Remove the event, or replace the file."
+        )
+    numbers *= scale.numerator
+    found, rest = np.divmod(numbers, scale.denominator)
+    wrong = np.flatnonzero(rest)
+    if wrong.size:
+        raise InputError(
+            f"{where}: event {wrong[0]} (counted from 0) has time {t[wrong[0]]}: expected whole "
+            "microseconds. Round them: t.astype('timedelta64[us]')."
+        )
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +313,7 @@ class Recordings:
     read : callable
         Returns the events of recording ``k``, the same at every call.
     sensor_size : tuple of int
-        Width, height and polarities.
+        Width, height and polarities; see `checked_size`.
     where : callable
         Names recording ``k`` in error messages: its file, for one.
     allow_empty : bool
@@ -134,10 +327,17 @@ class Recordings:
     allow_empty: bool = False
 
     def __post_init__(self) -> None:
-        """Make the labels read-only."""
-        labels = np.asarray(self.labels, dtype=np.int64).view()
+        """Check the labels and make them read-only."""
+        found = np.asarray(self.labels)
+        if found.ndim != 1 or (found.size and found.dtype.kind not in "iub"):
+            raise InputError(
+                f"labels of type {found.dtype} and shape {found.shape}: expected one integer for "
+                "each recording. Number the classes."
+            )
+        labels = found.astype(np.int64, copy=False).view()
         labels.flags.writeable = False
         object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "sensor_size", checked_size(self.sensor_size, "recordings"))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -195,6 +395,7 @@ class EventDataset:
 
     def __post_init__(self) -> None:
         """Check that labels and classes fit together."""
+        object.__setattr__(self, "sensor_size", checked_size(self.sensor_size, self.name))
         for part, recordings in (("train", self.train), ("test", self.test)):
             if len(recordings) == 0:
                 raise InputError(
@@ -223,7 +424,12 @@ class EventDataset:
     def options(self, options: EventsSpec | None = None) -> EventsSpec:
         """Return options in which what was left out is as this data set has it."""
         given = {} if options is None else options.model_dump(exclude_none=True)
-        return DEFAULTS.model_copy(update=self.defaults.model_dump(exclude_none=True) | given)
+        return completed(self.defaults.model_copy(update=given))
+
+
+def completed(options: EventsSpec) -> EventsSpec:
+    """Return options in which what was left out is as in `DEFAULTS`."""
+    return DEFAULTS.model_copy(update=options.model_dump(exclude_none=True))
 
 
 def transformed(dataset: EventDataset, options: EventsSpec | None = None) -> EventDataset:
@@ -252,29 +458,30 @@ def transformed(dataset: EventDataset, options: EventsSpec | None = None) -> Eve
     doi:10.5281/zenodo.5079802.
     """
     options = dataset.options(options)
-    width, height, polarities = dataset.sensor_size
-    factor = options.downsample or 1
-    size = (
-        -(-width // factor),
-        -(-height // factor),
-        1 if options.merge_polarities else polarities,
-    )
+    size = _size_after(dataset.sensor_size, options)
     transform = _transform(options)
 
     def part(recordings: Recordings) -> Recordings:
-        def read(index: int) -> NDArray[Any]:
-            # A copy of its own, checked just before; tonic's TimeAlignment takes far longer.
-            events = recordings[index][0]
-            events["t"] -= events["t"][:1]
-            return transform(events)
-
-        return replace(recordings, read=read, sensor_size=size, allow_empty=True)
+        return replace(
+            recordings,
+            read=lambda index: transform(recordings[index][0]),
+            sensor_size=size,
+            allow_empty=True,
+        )
 
     return replace(dataset, train=part(dataset.train), test=part(dataset.test), sensor_size=size)
 
 
+def _size_after(sensor_size: SensorSize, options: EventsSpec) -> SensorSize:
+    """Return the sensor that events fit after their transforms."""
+    width, height, polarities = sensor_size
+    factor = options.downsample or 1
+    merged = 1 if options.merge_polarities else polarities
+    return -(-width // factor), -(-height // factor), merged
+
+
 def _transform(options: EventsSpec) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return tonic's transforms of one recording in the layout `EVENT`."""
+    """Return what counts times from the first event on, in place, and tonic's transforms."""
     # Imported here because the data sets of images do without it.
     from tonic import transforms
 
@@ -289,11 +496,60 @@ def _transform(options: EventsSpec) -> Callable[[NDArray[Any]], NDArray[Any]]:
     if options.merge_polarities:
         steps.append(transforms.MergePolarities())
     compose: Callable[[NDArray[Any]], NDArray[Any]] = transforms.Compose(steps)
-    return compose
+
+    def transform(events: NDArray[Any]) -> NDArray[Any]:
+        # tonic's TimeAlignment takes far longer.
+        events["t"] -= events["t"][:1]
+        return compose(events)
+
+    return transform
+
+
+def picture(
+    events: NDArray[Any],
+    sensor_size: Sequence[int],
+    options: EventsSpec,
+    encoding: EncodingSpec,
+    where: str,
+) -> NDArray[np.uint8]:
+    """Return the row of pixels that one recording becomes in `count_maps` or `movies`.
+
+    Parameters
+    ----------
+    events : numpy.ndarray, shape (events,)
+        The recording; see `checked_events`.
+    sensor_size : sequence of int
+        Width, height and polarities of the sensor of the data set.
+    options : EventsSpec
+        As `EventDataset.options` returns it; what is left out is as in `DEFAULTS`.
+    encoding : EncodingSpec
+        How the network is shown pixels; it decides between `count_maps` and `movies`.
+    where : str
+        What holds the events, for error messages.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (features,) or (steps * features,)
+        The pixels, in ``0..levels``; all are 0 if the transforms leave no event.
+
+    Raises
+    ------
+    InputError
+        If the events are unusable or do not fit the sensor.
+    """
+    options = completed(options)
+    size = checked_size(sensor_size, where)
+    after = _size_after(size, options)
+    left = _transform(options)(checked_events(events, size, where))
+    left = checked_events(left, after, where, allow_empty=True)
+    if encoding.code in (Code.EVENTS, Code.REPEATED_EVENTS):
+        repeated = encoding.code is Code.REPEATED_EVENTS
+        return _movie(left, after, options, steps=encoding.steps, repeated=repeated)
+    return _count_map(left, after, options.levels or 1).reshape(-1)
 
 
 def count_map(
-    events: NDArray[np.void], sensor_size: SensorSize, *, levels: int
+    events: NDArray[Any], sensor_size: Sequence[int], *, levels: int
 ) -> NDArray[np.uint8]:
     r"""Return the picture that a recording adds up to.
 
@@ -302,10 +558,10 @@ def count_map(
 
     Parameters
     ----------
-    events : numpy.ndarray of `EVENT`, shape (events,)
-        A recording, which may be empty; not changed.
-    sensor_size : tuple of int
-        Width, height and polarities, which all events fit.
+    events : numpy.ndarray, shape (events,)
+        A recording, which may be empty; see `checked_events`.
+    sensor_size : sequence of int
+        Width, height and polarities, which all events fit; see `checked_size`.
     levels : int
         Number of events that means 1.0, from 1 to 255.
 
@@ -313,7 +569,19 @@ def count_map(
     -------
     numpy.ndarray of uint8, shape (height, width, polarities)
         The pixels, in ``0..levels``.
+
+    Raises
+    ------
+    InputError
+        If the events are unusable or do not fit the sensor, or `levels` is out of range.
     """
+    _check_number("levels", levels, 1, 255)
+    size = checked_size(sensor_size, "count map")
+    return _count_map(checked_events(events, size, "events", allow_empty=True), size, levels)
+
+
+def _count_map(events: NDArray[np.void], sensor_size: SensorSize, levels: int) -> NDArray[np.uint8]:
+    """Return `count_map` of events that are checked."""
     from tonic.transforms import ToFrame
 
     width, height, polarities = sensor_size
@@ -412,25 +680,15 @@ def movies(
         If a recording is unusable.
     """
     options = dataset.options(options)
-    levels = options.levels or 1
     after = transformed(dataset, options)
     width, height, polarities = after.sensor_size
-    window = None if options.window is None else (0, options.window[1] - options.window[0])
-
-    def movie(events: NDArray[np.void]) -> NDArray[np.uint8]:
-        if options.window is not None:
-            events["t"] -= options.window[0]
-        size = after.sensor_size
-        if repeated:
-            sent = binned_events(events, size, steps=steps, window=window)
-        else:
-            sent = integrated_events(
-                events, size, steps=steps, build_steps=steps, levels=levels, window=window
-            )
-        return np.minimum(sent, levels).astype(np.uint8).reshape(-1)
-
     train, test = (
-        np.stack([movie(recordings[index][0]) for index in range(len(recordings))])
+        np.stack(
+            [
+                _movie(events, recordings.sensor_size, options, steps=steps, repeated=repeated)
+                for events, _ in recordings
+            ]
+        )
         for recordings in (after.train, after.test)
     )
     return Dataset(
@@ -439,11 +697,32 @@ def movies(
         y_train=dataset.train.labels,
         x_test=test,
         y_test=dataset.test.labels,
-        levels=levels,
+        levels=options.levels or 1,
         image_shape=(height, width) if polarities == 1 else (height, width, polarities),
         class_names=dataset.class_names,
         steps=steps,
     )
+
+
+def _movie(
+    events: NDArray[np.void],
+    sensor_size: SensorSize,
+    options: EventsSpec,
+    *,
+    steps: int,
+    repeated: bool,
+) -> NDArray[np.uint8]:
+    """Return the spikes of all time steps of a recording after its transforms, in one row."""
+    levels = options.levels or 1
+    window = None
+    if options.window is not None:
+        events["t"] -= options.window[0]
+        window = (0, options.window[1] - options.window[0])
+    _check_number("steps", steps, 1)
+    sent = _binned(events, sensor_size, steps=steps, window=window)
+    if not repeated:
+        sent = _integrated(sent, levels)
+    return np.minimum(sent, levels).astype(np.uint8).reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -458,7 +737,7 @@ class _CountMaps:
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int]:
         events, label = self.recordings[index]
-        return count_map(events, self.recordings.sensor_size, levels=self.levels), label
+        return _count_map(events, self.recordings.sensor_size, self.levels), label
 
     def holds(self, index: int, image: object) -> bool:
         """Tell whether an image out of a cache can be that of recording `index`."""
@@ -496,13 +775,13 @@ def _cache_folder(dataset: EventDataset, options: EventsSpec, part: str) -> str:
 
     key = [dataset.name, dataset.fingerprint, options.model_dump(), tonic.__version__]
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
-    name = dataset.name.replace(":", "-")
+    name = re.sub(r"[^\w.+-]", "-", dataset.name)[-60:]
     return str(cache_dir("event-maps") / f"{name}-{digest}" / part)
 
 
 def binned_events(
-    events: NDArray[np.void],
-    sensor_size: SensorSize,
+    events: NDArray[Any],
+    sensor_size: Sequence[int],
     *,
     steps: int,
     window: tuple[int, int] | None = None,
@@ -514,10 +793,10 @@ def binned_events(
 
     Parameters
     ----------
-    events : numpy.ndarray of `EVENT`, shape (events,)
-        A recording.
-    sensor_size : tuple of int
-        Width, height and polarities, which all events fit.
+    events : numpy.ndarray, shape (events,)
+        A recording, which may be empty; see `checked_events`.
+    sensor_size : sequence of int
+        Width, height and polarities, which all events fit; see `checked_size`.
     steps : int
         Number of slices.
     window : tuple of int, or None
@@ -534,14 +813,33 @@ def binned_events(
     Raises
     ------
     InputError
-        If there is no slice, or the window ends before it starts.
+        If there is no slice, the window ends before it starts, or the events are unusable or do
+        not fit the sensor.
     """
+    _check_number("steps", steps, 1)
+    size = checked_size(sensor_size, "events")
+    checked = checked_events(events, size, "events", allow_empty=True)
+    return _binned(checked, size, steps=steps, window=window)
+
+
+def _binned(
+    events: NDArray[np.void],
+    sensor_size: SensorSize,
+    *,
+    steps: int,
+    window: tuple[int, int] | None,
+) -> NDArray[np.int32]:
+    """Return `binned_events` of events that are checked."""
     width, height, polarities = sensor_size
     features = width * height * polarities
-    _check_number("steps", steps, 1)
     if window is None:
         window = (int(events["t"][0]), int(events["t"][-1]) + 1) if len(events) else (0, 1)
-    start, end = window
+    try:
+        start, end = map(operator.index, window)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"window={window!r}: expected two integers, start and end in microseconds."
+        ) from None
     if start >= end:
         raise InputError(
             f"window={window}: expected the end above the start. Exchange the two times."
@@ -556,8 +854,8 @@ def binned_events(
 
 
 def repeated_events(
-    events: NDArray[np.void],
-    sensor_size: SensorSize,
+    events: NDArray[Any],
+    sensor_size: Sequence[int],
     *,
     steps: int,
     period: int,
@@ -597,8 +895,8 @@ def repeated_events(
 
 
 def integrated_events(
-    events: NDArray[np.void],
-    sensor_size: SensorSize,
+    events: NDArray[Any],
+    sensor_size: Sequence[int],
     *,
     steps: int,
     build_steps: int,
@@ -638,9 +936,15 @@ def integrated_events(
     _check_number("build_steps", build_steps, 1, steps)
     _check_number("levels", levels, 1, 255)
     bins = binned_events(events, sensor_size, steps=build_steps, window=window)
-    picture = np.minimum(np.cumsum(bins, axis=0), levels)
     sent = np.zeros((steps, bins.shape[1]), np.int32)
-    sent[:build_steps] = np.diff(picture, axis=0, prepend=0)
+    sent[:build_steps] = _integrated(bins, levels)
+    return sent
+
+
+def _integrated(bins: NDArray[np.int32], levels: int) -> NDArray[np.int32]:
+    """Return the events of each time step without those of full pixels."""
+    full = np.minimum(np.cumsum(bins, axis=0), levels)
+    sent: NDArray[np.int32] = np.diff(full, axis=0, prepend=0).astype(np.int32)
     return sent
 
 

@@ -91,6 +91,26 @@ def test_what_the_camera_refuses(light, times, threshold, message):
         camera_events(light, np.array(times), threshold=threshold)
 
 
+@pytest.mark.parametrize("threshold", [250.5, True, "1"])
+def test_thresholds_are_whole_numbers(threshold):
+    with pytest.raises(InputError, match="expected integers"):
+        camera_events([[[0]], [[1000]]], [0, 100], threshold=threshold)
+    assert camera_events([[[0]], [[1000]]], [0, 100], threshold=250)["t"].tolist() == [
+        25,
+        50,
+        75,
+        100,
+    ]
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.full(64, 17), np.full(64, -1), np.full(64, 0.5), np.zeros(63, int)]
+)
+def test_digits_that_are_none(pixels):
+    with pytest.raises(InputError, match=r"expected .*integers from 0 to 16"):
+        moving_digit(pixels, np.random.default_rng(0))
+
+
 def test_recordings_do_not_depend_on_what_is_loaded(digits):
     few = load_events("event-digits", limit_train=5, limit_test=2)
     for index in (4, 0):

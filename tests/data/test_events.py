@@ -131,6 +131,83 @@ def test_more_events_than_tonic_counts_in_a_frame():
     assert (image[0, 0].tolist(), image.sum()) == ([0, 255], 255)
 
 
+FUNCTIONS = {
+    "count map": lambda events, size=SIZE: count_map(events, size, levels=3).ravel(),
+    "bins": lambda events, size=SIZE: binned_events(events, size, steps=2).sum(0),
+    "repeated": lambda events, size=SIZE: repeated_events(events, size, steps=2, period=2).sum(0),
+    "integrated": lambda events, size=SIZE: integrated_events(
+        events, size, steps=2, build_steps=2, levels=3
+    ).sum(0),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_events_of_other_programs_are_those_of_ours_or_refused(name):
+    """Column 5 of 5 was the first of the next row; seconds were all time 0."""
+    show = FUNCTIONS[name]
+    ours = made((1, 2, 0, 0), (4, 3, 5, 1), (4, 3, 9, 1))
+    theirs = ours.astype([("t", "m8[us]"), ("p", np.int8), ("y", np.float64), ("x", np.uint16)])
+    theirs["x"], theirs["y"], theirs["t"] = ours["x"], ours["y"], ours["t"]
+    theirs["p"] = 2 * ours["p"] - 1
+    expected = np.zeros((4, 5, 2), int)
+    expected[2, 1, 0], expected[3, 4, 1] = 1, 2
+    for events, size in ((ours, SIZE), (theirs, SIZE), (theirs, [5, 4])):
+        np.testing.assert_array_equal(show(events, size), expected.ravel())
+    outside = ours.copy()
+    outside["x"][1] = 5
+    with pytest.raises(InputError, match=r"event 1 .* outside the sensor: expected x in 0\.\.4"):
+        show(outside)
+    seconds = ours.astype([("x", int), ("y", int), ("t", float), ("p", bool)])
+    with pytest.raises(InputError, match="times of type float64"):
+        show(seconds)
+
+
+@pytest.mark.parametrize("levels", [0, 256, 2.5])
+def test_levels_of_a_count_map(levels):
+    with pytest.raises(InputError, match=r"levels=.*: expected an integer in 1\.\.255"):
+        count_map(made((0, 0, 0, 0)), SIZE, levels=levels)
+
+
+@pytest.mark.parametrize("window", [(0.5, 1.5), 3, (1, 2, 3), "ab"])
+def test_windows_are_two_integers(window):
+    with pytest.raises(InputError, match=r"window=.*: expected two integers"):
+        binned_events(made((0, 0, 0, 0)), SIZE, steps=2, window=window)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([0.7, 1.2], "labels of type float64"), (["a", "b"], "labels of type <U1"), (3, "shape")],
+)
+def test_labels_are_integers(labels, message):
+    with pytest.raises(InputError, match=message):
+        Recordings(labels, lambda index: made((0, 0, 0, 0)), SIZE, str)
+
+
+def test_recordings_take_lists_and_two_numbers_for_a_sensor():
+    part = Recordings([1, 0], lambda index: made((index, 3, 0, 1)), [5, 4], str)
+    assert (part.sensor_size, part.labels.tolist()) == (SIZE, [1, 0])
+    assert part[1][0].tolist() == [(1, 3, 0, True)]
+    with pytest.raises(InputError, match=r"recordings: sensor_size=\(5, 4, 3\)"):
+        Recordings([1, 0], part.read, (5, 4, 3), str)
+    whole = EventDataset("some", part, part, [5, 4], ("a", "b"))
+    assert whole.sensor_size == SIZE
+    assert count_maps(whole).image_shape == (4, 5, 2)
+
+
+def test_recordings_refuse_seconds_naming_the_recording():
+    seconds = np.array([(0, 0, 0.5, 1)], [("x", int), ("y", int), ("t", float), ("p", int)])
+    part = Recordings([0], lambda index: seconds, SIZE, lambda index: f"file {index}")
+    with pytest.raises(InputError, match=r"^file 0: times of type float64, such as 0\.5"):
+        part[0]
+
+
+def test_names_of_data_sets_may_be_anything(cache):
+    named = replace(CountingReads().dataset(), name="../a b/c")
+    count_maps(named, OPTIONS)
+    assert len(cached_files(cache)) == 4
+    assert {path.parents[2].name for path in cached_files(cache)} == {"event-maps"}
+
+
 def test_transforms_in_their_order():
     events = made(
         (0, 0, 1000, 0), (4, 3, 1009, 1), (3, 3, 1010, 1), (2, 0, 1012, 0), (4, 3, 1500, 1)
