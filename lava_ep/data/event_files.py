@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.data.events import EVENT, SensorSize, checked_events
+from lava_ep.data.events import EVENT, checked_events
 from lava_ep.data.files import MEND, read_bytes
 from lava_ep.errors import InputError
 
@@ -36,12 +36,29 @@ MAGIC: Mapping[bytes, str] = MappingProxyType(
 )
 """First bytes of files that are met under a wrong ending, and what they are."""
 
+ROLL_OVER = 2**32
+"""Microseconds after which the times of a ``.dat`` file begin again at 0."""
+
+ROLL_OVER_GAP = 60_000_000
+"""Longest time without events, in microseconds, across which a roll-over is believed."""
+
+MARKED_ROW = 240
+"""Row that marks an overflow of the times in ``.bin`` files, whose cameras have fewer rows."""
+
+LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "icon\r"})
+"""Names, in lower case, that operating systems leave in folders and archives."""
+
 TEXT = frozenset(string.printable.encode())
 """Bytes of which text consists."""
 
 
+def is_litter(name: str) -> bool:
+    """Return whether a file or folder is hidden or left behind by an operating system."""
+    return name.startswith(".") or name.lower() in LITTER
+
+
 def read_events(
-    path: str | os.PathLike[str], sensor_size: SensorSize | None = None
+    path: str | os.PathLike[str], sensor_size: Sequence[int] | None = None
 ) -> NDArray[np.void]:
     """Read the events of a recording from a file.
 
@@ -54,8 +71,8 @@ def read_events(
     ----------
     path : path
         The file.
-    sensor_size : tuple of int or None
-        Width, height and polarities that the events have to fit, if known.
+    sensor_size : sequence of int, or None
+        Width, height and, unless 2, polarities that the events have to fit, if known.
 
     Returns
     -------
@@ -99,7 +116,8 @@ def decode_nmnist(content: bytes, where: str) -> NDArray[np.void]:
     Raises
     ------
     InputError
-        If the length is not a multiple of 5 bytes, or the file is of another format.
+        If the length is not a multiple of 5 bytes, the file is of another format, or has rows above
+        the one that marks an overflow of the times.
 
     References
     ----------
@@ -113,6 +131,13 @@ def decode_nmnist(content: bytes, where: str) -> NDArray[np.void]:
         raise InputError(
             f"{where}: truncated file: expected a multiple of {EVENT_BYTES} bytes, found "
             f"{len(content)}. {MEND}"
+        )
+    rows = np.frombuffer(content, np.uint8)[1::EVENT_BYTES]
+    if (rows == MARKED_ROW).any() and (rows > MARKED_ROW).any():
+        raise InputError(
+            f"{where}: rows above {MARKED_ROW}: expected a camera with at most {MARKED_ROW} rows, "
+            f"as row {MARKED_ROW} marks an overflow of the times in this format. The file is "
+            "damaged, or of another format; convert it to .dat or .aedat4."
         )
     events: NDArray[np.void] = read_mnist_file(io.BytesIO(content), dtype=EVENT, is_stream=True)
     return events
@@ -150,8 +175,22 @@ def _read_dat(path: Path) -> NDArray[Any]:
         )
     if start == len(content):
         return np.empty(0, EVENT)
+    _check_roll_overs(np.frombuffer(content, "<u4", offset=start)[::2].astype(np.int64), path)
     events: NDArray[Any] = Wizard(encoding="dat").read(path)
     return events
+
+
+def _check_roll_overs(t: NDArray[np.int64], path: Path) -> None:
+    """Raise InputError if times fall otherwise than by a roll-over, which expelliarmus assumes."""
+    fallen = t[:-1] - t[1:]
+    wrong = np.flatnonzero((fallen > 0) & (fallen < ROLL_OVER - ROLL_OVER_GAP))
+    if wrong.size:
+        late = int(wrong[0])
+        raise InputError(
+            f"{path}: times are not in order: expected event {late + 1} (counted from 0) at "
+            f"{t[late]} us or later, or near 0 after a roll-over at {ROLL_OVER} us, found "
+            f"{t[late + 1]} us. Sort the events, or replace the file."
+        )
 
 
 def _read_aedat4(path: Path) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.data.download import cache_dir
-from lava_ep.data.event_files import decode_nmnist
+from lava_ep.data.event_files import decode_nmnist, is_litter
 from lava_ep.data.events import EventDataset, Recordings, SensorSize
 from lava_ep.data.files import MEND, Files, Layout, folders_named, locate, read_bytes
 from lava_ep.data.tonic_sets import open_tonic
@@ -146,10 +146,13 @@ def _open_folder(root: Path) -> tuple[Members, Reader]:
     """Return the files below a folder, and what reads one."""
     members: Members = {}
     for part in PARTS:
-        for path in sorted((root / part).rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
+        digits = sorted((root / part).iterdir())
+        # Folders that are links are searched only from themselves on.
+        for path in (path for digit in digits for path in (digit, *sorted(digit.rglob("*")))):
+            name = path.relative_to(root)
+            if path.is_file() and not any(map(is_litter, name.parts)):
                 about = path.stat()
-                members[path.relative_to(root).as_posix()] = (about.st_size, about.st_mtime_ns)
+                members[name.as_posix()] = (about.st_size, about.st_mtime_ns)
     return members, lambda name: read_bytes(root / name)
 
 
@@ -163,16 +166,26 @@ def _open_zip(path: Path) -> tuple[Members, Reader]:
             f"{path}: damaged zip file: expected a whole one, found: {error}. {MEND}"
         ) from error
 
+    entries = {
+        PurePosixPath(entry.filename): entry
+        for entry in archive.infolist()
+        if not entry.is_dir() and not any(map(is_litter, PurePosixPath(entry.filename).parts))
+    }
+    # Archives of a folder have that folder before all names.
+    tops = {name.parts[0] for name in entries}
+    if len(tops) == 1 and not tops & set(PARTS):
+        entries = {PurePosixPath(*name.parts[1:]): entry for name, entry in entries.items()}
+    by_name = {name.as_posix(): entry for name, entry in entries.items()}
+
     def read(name: str) -> bytes:
         try:
-            return archive.read(name)
+            return archive.read(by_name[name])
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e:
             raise InputError(
                 f"{path}: damaged member {name}: expected intact data, found: {e}. {MEND}"
             ) from e
 
-    entries = (entry for entry in archive.infolist() if not entry.is_dir())
-    return {entry.filename: (entry.file_size, entry.CRC) for entry in entries}, read
+    return {name: (entry.file_size, entry.CRC) for name, entry in by_name.items()}, read
 
 
 def _recordings(root: Path, part: str, members: Iterable[str], read: Reader) -> Recordings:
@@ -180,7 +193,7 @@ def _recordings(root: Path, part: str, members: Iterable[str], read: Reader) -> 
     found = []
     for name in members:
         place = PurePosixPath(name)
-        if place.parts[0] != part:
+        if place.parts[:1] != (part,):
             continue
         if not RECORDING.fullmatch("/".join(place.parts[1:])):
             raise InputError(

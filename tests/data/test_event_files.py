@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from lava_ep.data import EVENT, checked_events, read_events
+from lava_ep.data.event_files import is_litter
+from lava_ep.data.events import checked_size
 from lava_ep.errors import InputError
 
 DAT_HEADER = b"% Data file containing CD events.\n% Version 2\n\x00\x08"
@@ -143,6 +145,211 @@ def test_aedat4_without_its_package(tmp_path, monkeypatch):
     path.write_bytes(b"#!AER-DAT4.0\r\n" + bytes(100))
     with pytest.raises(InputError, match="pip install aedat"):
         read_events(path)
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([2**32 - 10, 2**32 - 1, 0, 7], [2**32 - 10, 2**32 - 1, 2**32, 2**32 + 7]),
+        ([2**32 - 1, 59_000_000], [2**32 - 1, 2**32 + 59_000_000]),
+        # After each of two roll-overs.
+        ([2**32 - 3, 5, 2**32 - 2, 1], [2**32 - 3, 2**32 + 5, 2**33 - 2, 2**33 + 1]),
+        ([5, 5, 3 * 10**9], [5, 5, 3 * 10**9]),
+    ],
+)
+def test_dat_times_roll_over(tmp_path, times, expected):
+    events = np.zeros(len(times), EVENT)
+    events["t"] = times
+    path = tmp_path / "a.dat"
+    path.write_bytes(dat_bytes(events))
+    assert read_events(path)["t"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("times", "late"), [([100, 50], 1), ([7, 3 * 10**9, 5], 2), ([2**32 - 1, 61_000_000], 1)]
+)
+def test_dat_times_not_in_order_are_no_roll_over(tmp_path, times, late):
+    events = np.zeros(len(times), EVENT)
+    events["t"] = times
+    path = tmp_path / "a.dat"
+    path.write_bytes(dat_bytes(events))
+    message = error_line(path)
+    assert f"times are not in order: expected event {late} (counted from 0) at" in message
+    assert f"{times[late - 1]} us or later" in message
+    assert f"found {times[late]} us" in message
+
+
+def test_bin_of_a_camera_with_more_rows_than_the_format_has(tmp_path):
+    """Row 240 marks an overflow of the times by 2**13 us; another row above is no such file's."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes([1, 2, 0, 0, 9, 0, 240, 0, 0, 0, 1, 2, 0, 0, 10]))
+    assert read_events(path)["t"].tolist() == [9, 2**13 + 10]
+    path.write_bytes(bytes([1, 2, 0, 0, 9, 0, 240, 0, 0, 0, 1, 250, 0, 0, 10]))
+    assert "rows above 240" in error_line(path)
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._1.bin", "__MACOSX", "Thumbs.db", "desktop.ini"])
+def test_litter(name):
+    assert is_litter(name)
+    assert not is_litter(f"a{name}")
+
+
+def records(n=3, **fields):
+    """Return events as programs other than tonic have them, fields of any type."""
+    columns = {"x": np.arange(n), "y": np.arange(n), "t": 10 * np.arange(n), "p": np.arange(n) % 2}
+    columns |= {name: np.asarray(values) for name, values in fields.items()}
+    array = np.empty(n, [(name, column.dtype) for name, column in columns.items()])
+    for name, column in columns.items():
+        array[name] = column
+    return array
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (np.array([0, 1, 2], np.uint8), [0, 1, 2]),
+        (np.array([0, 1, 2**63 - 1], np.uint64), [0, 1, 2**63 - 1]),
+        (np.array([-5, 1, 2], ">i4"), [-5, 1, 2]),
+        (np.array([0, 7, 2000], "m8[us]"), [0, 7, 2000]),
+        (np.array([-1000, 7000, 2_000_000], "m8[ns]"), [-1, 7, 2000]),
+        (np.array([0, 1, 3], "m8[ms]"), [0, 1000, 3000]),
+        (np.array([0, 1, 3], "m8[s]"), [0, 10**6, 3 * 10**6]),
+        (np.array([0, 1, 3], "m8[25us]"), [0, 25, 75]),
+        (np.array([0, 4, 8], "m8[250ns]"), [0, 1, 2]),
+        (np.array([0, 0, 9_223_372_036_854], "m8[s]"), [0, 0, 9_223_372_036_854 * 10**6]),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", "")),
+)
+def test_times_are_microseconds_or_have_a_unit(times, expected):
+    events = checked_events(records(t=times), None, "here")
+    assert events.dtype == EVENT
+    assert events["t"].tolist() == expected
+
+
+SECONDS = r"\(t \* 1e6\)\.round\(\)\.astype\(np\.int64\) if they are seconds"
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([0, 0.25, 0.5], rf"times of type float64, such as 0.25: expected integers.*{SECONDS}"),
+        # They may be seconds as well as microseconds.
+        (np.array([0, 1, 2], np.float32), r"times of type float32, such as 1.0: expected integers"),
+        ([0, np.nan, 1], r"event 1 \(counted from 0\) has time nan"),
+        ([0, 1, np.inf], r"event 2 \(counted from 0\) has time inf"),
+        (np.array([0, 1, 2**63], np.uint64), r"event 2 .* has time 9223372036854775808: expected"),
+        (np.array([0, 1500, 2000], "m8[ns]"), r"event 1 .* has time 1500 nanoseconds: .* whole"),
+        (np.array([0, 1, "NaT"], "m8[us]"), r"event 2 .* has time NaT"),
+        (np.array([0, 1, 2**62], "m8[s]"), r"event 2 .* fits into 64 bits"),
+        (np.array([0, 1, 2], "m8"), r"times of type timedelta64: expected a unit of fixed length"),
+        (np.array([0, 1, 2], "m8[M]"), r"expected a unit of fixed length"),
+        (np.array(["2020-01-01"] * 3, "M8[us]"), r"times of day .* Subtract the start: t - t\[0\]"),
+        (["0", "1", "2"], r"times of type <U1: expected integers"),
+        (np.array([0, 1, 2], object), r"times of type object: expected integers"),
+        ([False, True, True], r"times of type bool"),
+        ([0, 1j, 2], r"times of type complex128"),
+    ],
+    ids=str,
+)
+def test_times_that_are_not_microseconds(times, message):
+    with pytest.raises(InputError, match=f"^here: .*{message}"):
+        checked_events(records(t=times), None, "here")
+
+
+@pytest.mark.parametrize(
+    ("polarities", "expected"),
+    [
+        ([0, 1, 1], [False, True, True]),
+        ([False, True, True], [False, True, True]),
+        ([-1, 1, 1], [False, True, True]),
+        ([1, 1, 1], [True, True, True]),
+        ([-1, -1, -1], [False, False, False]),
+        ([0, 0, 0], [False, False, False]),
+        (np.array([-1, 1, -1], np.int8), [False, True, False]),
+        ([-1.0, 1.0, 1.0], [False, True, True]),
+    ],
+)
+def test_conventions_of_polarity(polarities, expected):
+    assert checked_events(records(p=polarities), None, "here")["p"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("polarities", "message"),
+    [
+        ([1, 2, 1], r"event 1 .* has polarity 2: expected 0 and 1, or -1 and 1\. .*p == 2"),
+        ([-1, 0, -1], r"polarities -1 as well as 0 \(event 1"),
+        ([0, 1, -1], r"polarities -1 as well as 0 \(event 0"),
+        ([0, 255, 255], r"event 1 .* has polarity 255: .*p > 0"),
+        ([0, 0.5, 1], r"event 1 .* has p 0.5: expected a whole number"),
+        ([0, np.nan, 1], r"event 1 .* has p nan: expected a whole number"),
+        (["on", "off", "on"], r"p of type <U3: expected an integer"),
+        (np.array([0, 1, None]), r"p of type object: expected an integer"),
+    ],
+    ids=str,
+)
+def test_polarities_of_no_convention(polarities, message):
+    with pytest.raises(InputError, match=f"^here: .*{message}"):
+        checked_events(records(p=polarities), None, "here")
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0, np.nan, 1], "event 1 .* has {name} nan: expected a whole number"),
+        ([0, 1, -np.inf], "event 2 .* has {name} -inf"),
+        ([0.0, 1.5, 1.0], "event 1 .* has {name} 1.5"),
+        ([0, -1, 1], r"event 1 .* expected {name} in 0\.\.32766, found -1"),
+        ([0, 1, 65536], r"event 2 .* expected {name} in 0\.\.32766, found 65536"),
+        (np.array([0, 1, 2**64 - 1], np.uint64), "event 2 .* found 18446744073709551615"),
+        (["0", "1", "2"], "{name} of type <U1"),
+        ([True, False, True], "{name} of type bool"),
+    ],
+    ids=str,
+)
+def test_places_are_whole_numbers_on_the_sensor(name, values, message):
+    with pytest.raises(InputError, match=f"^here: .*{message.format(name=name)}"):
+        checked_events(records(**{name: values}), None, "here")
+
+
+def test_whole_floats_are_places():
+    events = checked_events(records(x=[0.0, 32766.0, 2.0]), None, "here")
+    assert events["x"].tolist() == [0, 32766, 2]
+
+
+def test_one_event_has_one_number_in_each_field():
+    pairs = np.zeros(3, [("x", int, 2), ("y", int), ("t", int), ("p", int)])
+    with pytest.raises(InputError, match=r"x of type int64 and shape \(3, 2\)"):
+        checked_events(pairs, None, "here")
+    with pytest.raises(InputError, match=r"shape \(1, 3\): expected one dimension"):
+        checked_events(records()[None], None, "here")
+
+
+def test_lists_and_tables_say_how_to_make_events():
+    with pytest.raises(InputError, match=r"found no fields .*frame\.to_records\(index=False\)"):
+        checked_events([(0, 0, 0, 0)], None, "here")
+
+
+def test_a_sensor_of_one_polarity_has_events_of_one():
+    for p in ([0, 0, 0], [1, 1, 1], [-1, -1, -1]):
+        assert not checked_events(records(p=p), (9, 9, 1), "here")["p"].any()
+    with pytest.raises(InputError, match=r"both polarities: .*\(9, 9, 1\).*merge_polarities"):
+        checked_events(records(p=[0, 1, 1]), (9, 9, 1), "here")
+
+
+@pytest.mark.parametrize("size", [(3, 3), [3, 3], [3, 3, 2], np.array([3, 3, 2])])
+def test_sizes_of_sensors(size):
+    assert len(checked_events(records(), size, "here")) == 3
+    with pytest.raises(InputError, match=r"expected x in 0\.\.2, found 3"):
+        checked_events(records(x=[0, 1, 3]), size, "here")
+
+
+@pytest.mark.parametrize(
+    "size", [3, (3,), (3, 3, 2, 1), (3, 3, 3), (0, 3, 2), (3, 2**15, 2), (3.0, 3, 2), "33", None]
+)
+def test_senseless_sizes_of_sensors(size):
+    with pytest.raises(InputError, match=r"here: sensor_size=.*: expected width and height in"):
+        checked_size(size, "here")
 
 
 def test_fields_in_any_order():

@@ -81,6 +81,39 @@ def test_zip_file_is_read_where_it_is(tmp_path, small, place):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+LITTER = [
+    ".DS_Store",
+    "Train/.DS_Store",
+    "Train/5/.DS_Store",
+    "Train/5/._00001.bin",
+    "Train/5/Thumbs.db",
+    "Test/__MACOSX/7/._00001.bin",
+    "__MACOSX/._Train",
+    "__MACOSX/Train/5/._00001.bin",
+]
+"""What macOS and Windows leave behind."""
+
+
+def test_what_operating_systems_leave_behind_is_passed_over(tmp_path, small):
+    files = dict(small.files)
+    small.files |= dict.fromkeys(LITTER, b"\0\5\x16\7" + bytes(60))
+    small.check(load_events("nmnist", data_dir=small.write(tmp_path / "folder")))
+    small.zip(tmp_path / "archive" / "nmnist.zip")
+    small.check(load_events("nmnist", data_dir=tmp_path / "archive"))
+    # The Finder packs a folder with its own name, and its notes beside it.
+    small.files = {f"My digits/{name}": content for name, content in files.items()}
+    small.files |= {f"__MACOSX/My digits/{name}": bytes(64) for name in files}
+    small.zip(tmp_path / "packed" / "nmnist.zip")
+    small.check(load_events("nmnist", data_dir=tmp_path / "packed"))
+
+
+def test_class_folders_may_be_links(tmp_path, small):
+    small.write(tmp_path / "nmnist")
+    (tmp_path / "nmnist" / "Train" / "5").rename(tmp_path / "elsewhere")
+    (tmp_path / "nmnist" / "Train" / "5").symlink_to(tmp_path / "elsewhere")
+    small.check(load_events("nmnist", data_dir=tmp_path))
+
+
 def test_environment_names_the_folder(tmp_path, small, monkeypatch):
     small.zip(tmp_path / "nmnist_small" / "nmnist_small.zip")
     monkeypatch.setenv("LAVA_EP_DATA", str(tmp_path))
