@@ -7,11 +7,16 @@ import errno
 import fcntl
 import json
 import os
+import secrets
+import shutil
+import stat
+import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,13 @@ LOOK = 0.2
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the errors of those who write where there is no more room."""
+
+LINKS = 40
+"""Symbolic links that are followed one after another, as many as Linux follows."""
+
+NAMED = 20
+"""Characters of a file's name that the name of its temporary file repeats: both have to be short
+enough for the file system."""
 
 
 class UnwritableError(LavaEPError):
@@ -46,7 +58,13 @@ class UnwritableError(LavaEPError):
         self.reason = reason
 
 
-def unwritable(path: Path, error: OSError | SafetensorError) -> LavaEPError:
+class PlaceError(InputError):
+    """Nothing can be written at a place that another one could take."""
+
+
+def unwritable(
+    path: Path, error: OSError | SafetensorError, *, device: bool = False
+) -> LavaEPError:
     """Return the error to raise for one of the operating system: what could not be written, why."""
     if isinstance(error, SafetensorError):
         # It has the number in its text only.
@@ -54,45 +72,189 @@ def unwritable(path: Path, error: OSError | SafetensorError) -> LavaEPError:
         reason = str(error)
     else:
         full, reason = error.errno in NO_ROOM, error.strerror or str(error)
+    if device and (full or isinstance(error, BrokenPipeError)):
+        return LavaEPError(f"{path}: cannot be written ({reason})")
     if full:
         return UnwritableError(path, reason)
-    return InputError(f"{path}: cannot be written ({reason}); choose another place")
+    return PlaceError(f"{path}: cannot be written ({reason}); choose another place")
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The place that a file is really written to.
+
+    Parameters
+    ----------
+    path
+        The end of all symbolic links.
+    found
+        What is there; ``None`` if nothing is.
+    device
+        Whether it is written as it is instead of being replaced: a device, a pipe, a descriptor.
+    descriptor
+        Number of the open file that the name stands for, as ``/dev/stdout`` does.
+    """
+
+    path: Path
+    found: os.stat_result | None
+    device: bool = False
+    descriptor: int | None = None
+
+
+def _target(path: Path) -> _Target:
+    """Follow symbolic links to the place that a file is really written to, and check that.
+
+    Raises
+    ------
+    InputError
+        If a write-protected file or a disk is there.
+    OSError
+        If something else is there that cannot be written.
+    """
+    place = path
+    for _ in range(LINKS):
+        folder = os.path.realpath(place.parent)
+        # The links in there stand for open files, whatever names they show.
+        special = folder == "/dev" or folder.startswith(("/dev/fd", "/proc/"))
+        if special or not place.is_symlink():
+            break
+        place = place.parent / place.readlink()
+    else:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    try:
+        found = place.stat()
+    except FileNotFoundError:
+        return _Target(place, None)
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if stat.S_ISBLK(found.st_mode):
+        raise PlaceError(f"{path}: is a disk, which is never overwritten; choose another place")
+    if special or not stat.S_ISREG(found.st_mode):
+        number = None
+        if folder in ("/dev/fd", f"/proc/{os.getpid()}/fd") and place.name.isdigit():
+            number = int(place.name)
+        elif folder == "/dev":
+            number = {"stdout": 1, "stderr": 2}.get(place.name)
+        return _Target(place, found, device=True, descriptor=number)
+    # Root may write everything, and would not be stopped by opening it.
+    if not found.st_mode & 0o222:
+        raise PlaceError(
+            f"{path}: is write-protected; allow writing (chmod u+w), or choose another place"
+        )
+    os.close(os.open(place, os.O_WRONLY))
+    return _Target(place, found)
+
+
+class _Staged:
+    """A file that is written under another name before it takes its place."""
+
+    def __init__(self, path: Path) -> None:
+        self._target = target = _target(path)
+        self._folder = None
+        self._mode = 0
+        if target.device:
+            self._folder = Path(tempfile.mkdtemp(prefix="lava-ep-"))
+            self.temporary = self._folder / path.name
+            self.temporary.touch()
+            return
+        name = f".{target.path.stem[:NAMED]}-{secrets.token_hex(4)}{target.path.suffix[:NAMED]}"
+        self.temporary = target.path.parent / name
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        os.close(os.open(self.temporary, flags, 0o666))
+        # Libraries may make another file of the name, that nobody else can read.
+        status = target.found or self.temporary.stat()
+        self._mode = stat.S_IMODE(status.st_mode)
+
+    @property
+    def device(self) -> bool:
+        """Whether nothing is replaced."""
+        return self._target.device
+
+    def finish(self) -> None:
+        """See the content written to the disk, with the permissions of the file before."""
+        if self.device:
+            return
+        found = self._target.found
+        with self.temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        if found is not None:
+            with contextlib.suppress(PermissionError):
+                os.chown(self.temporary, found.st_uid, found.st_gid)
+        self.temporary.chmod(self._mode)
+
+    def move(self) -> None:
+        """Let the file take its place."""
+        if not self.device:
+            self.temporary.replace(self._target.path)
+            return
+        if self._target.descriptor is None:
+            descriptor = os.open(self._target.path, os.O_WRONLY | os.O_NOCTTY)
+        else:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+            descriptor = os.dup(self._target.descriptor)
+        with self.temporary.open("rb") as content, os.fdopen(descriptor, "wb") as device:
+            shutil.copyfileobj(content, device)
+
+    def discard(self) -> None:
+        """Remove what has not taken its place."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Check that a file can be written, before the work whose result it holds.
+
+    Raises
+    ------
+    InputError
+        If a folder, a disk, or something write-protected is in its place, or the folder that it
+        is to lie in takes no files.
+    """
+    try:
+        target = _target(path)
+        parent = target.path.parent
+        if not target.device and parent.exists() and not os.access(parent, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise unwritable(path, error) from None
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file under another name, and replace it as a whole.
 
-    After a crash it holds either the old content or the new.
+    After a crash it holds either the old content or the new. A symbolic link stays, and the file
+    that it points to is replaced; a file keeps its permissions. Devices and pipes stay what they
+    are: the content is written to them at the end.
 
     Raises
     ------
     InputError
-        If nothing can be written at this place.
+        If nothing can be written at this place, or a write-protected file is there.
     UnwritableError
         If there is no more room.
     """
-    temporary = None
+    staged = None
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}-", delete=False
-        ) as file:
-            temporary = Path(file.name)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, (OSError, SafetensorError)):
-            raise unwritable(path, error) from None
-        raise
+        staged = _Staged(path)
+        yield staged.temporary
+        staged.finish()
+        staged.move()
+    except (OSError, SafetensorError) as error:
+        raise unwritable(path, error, device=staged is not None and staged.device) from None
+    finally:
+        if staged is not None:
+            staged.discard()
 
 
 def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files beside their places and move them there, in order, once all are on disk.
+
+    See `replacing` for links, permissions and devices.
 
     Raises
     ------
@@ -101,24 +263,26 @@ def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
     UnwritableError
         If there is no more room.
     """
+    staged: list[_Staged] = []
+    place = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as name:
-            staging = Path(name)
-            for path, data in files.items():
-                staged = staging / path
-                staged.parent.mkdir(exist_ok=True)
-                with staged.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-            for path in files:
-                (folder / path).parent.mkdir(exist_ok=True)
-            for path in files:
-                (staging / path).replace(folder / path)
+        for path in files:
+            (folder / path).parent.mkdir(exist_ok=True)
+        for path, data in files.items():
+            place = folder / path
+            staged.append(_Staged(place))
+            staged[-1].temporary.write_bytes(data)
+            staged[-1].finish()
+        for one, path in zip(staged, files, strict=True):
+            place = folder / path
+            one.move()
     except OSError as error:
         named = error.filename if isinstance(error, FileExistsError) else None
-        raise unwritable(Path(named or folder), error) from None
+        raise unwritable(Path(named or place), error) from None
+    finally:
+        for one in staged:
+            one.discard()
 
 
 def make_folder(path: Path) -> None:
@@ -174,6 +338,8 @@ def append_line(path: Path, entry: Mapping[str, Any]) -> None:
     """
     line = (json.dumps(entry) + "\n").encode()
     try:
+        if _target(path).device:
+            raise OSError(errno.EINVAL, "not a regular file")
         path.touch()
         with path.open("r+b", buffering=0) as file:
             content = file.read()
@@ -276,13 +442,16 @@ def appearing(path: Path, task: str) -> Iterator[Path]:
     LavaEPError
         If there is no more room.
     """
+    # A symbolic link to an empty folder, or to none yet, stays one.
+    place = Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as name:
-            whole = Path(name) / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{place.name[:NAMED]}-"
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=prefix) as name:
+            whole = Path(name) / place.name
             whole.mkdir()
             yield whole
-            whole.replace(path)
+            whole.replace(place)
     except UnwritableError as error:
         raise LavaEPError(f"{path}: cannot {task} ({error.reason}); make room") from None
     except OSError as error:
