@@ -833,7 +833,13 @@ class TrainingSpec(_Spec):
         "none", description="random changes of the training images, see `lava_ep.data.augment`"
     )
     patience: int | None = Field(
-        None, ge=1, description="stop after this many epochs without a better test accuracy"
+        None,
+        ge=1,
+        description="stop after this many epochs without a better validation accuracy, or test "
+        "accuracy where there is no validation part, and keep the best epoch",
+    )
+    validation_fraction: float = Field(
+        0.0, ge=0, lt=1, description="share of the training samples that only select the best epoch"
     )
     test_batch_size: int = Field(500, ge=1, description="upper limit of the batch for testing")
 
@@ -865,15 +871,31 @@ class EventsSpec(_Spec):
         return self
 
 
+Side = Annotated[int, Field(ge=1, le=4096)]
+"""Height or width of a picture in pixels."""
+
+
 class DataSpec(_Spec):
     """Which samples are used."""
 
-    name: str = Field("digits", description="data set, see `lava-ep info`")
+    name: str = Field("digits", description="data set, see `lava-ep info`, or a file or folder")
     limit_train: int | None = Field(
         None, ge=1, description="use the first so many training samples"
     )
     limit_test: int | None = Field(None, ge=1, description="use the first so many test samples")
     events: EventsSpec = Field(EventsSpec(), description="for sets of event recordings only")
+    label: str | None = Field(
+        None, description="column of a table that holds the labels; none: the last one"
+    )
+    test_fraction: float = Field(
+        0.2, gt=0, lt=1, description="share of your own samples to test with, if they have no parts"
+    )
+    image_size: (
+        tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] | None
+    ) = Field(None, description="height and width that your own pictures are resized to")
+    pixels_per_feature: int | None = Field(
+        None, ge=1, le=1024, description="pixels per column of a table; none: 64 or more in all"
+    )
 
 
 class ExperimentSpec(_Spec):

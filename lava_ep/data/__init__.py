@@ -18,10 +18,15 @@ from lava_ep.data.events import (
     transformed,
 )
 from lava_ep.data.idx import read_idx
+from lava_ep.data.own.loading import OwnOptions, is_recordings, read_for
+from lava_ep.data.own.preprocessing import Preprocessing, PreprocessingWarning
+from lava_ep.data.own.recordings import find_unlabelled, recording_row
+from lava_ep.data.own.split import stratified_split
 from lava_ep.data.prototypes import nearest_prototype, prototypes
 from lava_ep.data.registry import (
     DATASETS,
     has_events,
+    is_own_data,
     load_dataset,
     load_events,
     load_experiment,
@@ -32,6 +37,9 @@ __all__ = [
     "EVENT",
     "Dataset",
     "EventDataset",
+    "OwnOptions",
+    "Preprocessing",
+    "PreprocessingWarning",
     "Recordings",
     "binned_events",
     "camera_events",
@@ -39,8 +47,11 @@ __all__ = [
     "count_map",
     "count_maps",
     "crop_and_flip",
+    "find_unlabelled",
     "has_events",
     "integrated_events",
+    "is_own_data",
+    "is_recordings",
     "load_dataset",
     "load_events",
     "load_experiment",
@@ -49,7 +60,10 @@ __all__ = [
     "nearest_prototype",
     "prototypes",
     "read_events",
+    "read_for",
     "read_idx",
+    "recording_row",
     "repeated_events",
+    "stratified_split",
     "transformed",
 ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.errors import InputError
+
+if TYPE_CHECKING:
+    from lava_ep.data.own.preprocessing import Preprocessing
 
 ImageShape: TypeAlias = tuple[int, int] | tuple[int, int, int]
 """Height and width of an image in pixels, and its number of channels if there are several."""
@@ -42,6 +45,10 @@ class Dataset:
     steps : int
         Time steps of recordings, which have one image for each, one after the other in a row of
         ``x_train`` and ``x_test``: (samples, steps x features).
+    preprocessing : Preprocessing or None
+        How the user's values became these pixels; None: they have been pixels.
+    notes : tuple of str
+        Lines that say what was decided for the user when the samples were read.
 
     Raises
     ------
@@ -58,6 +65,8 @@ class Dataset:
     image_shape: ImageShape
     class_names: tuple[str, ...]
     steps: int = 1
+    preprocessing: Preprocessing | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         """Check every part and make the arrays read-only."""

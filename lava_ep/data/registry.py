@@ -20,6 +20,16 @@ from lava_ep.data.features import load_features
 from lava_ep.data.files import is_readable_folder
 from lava_ep.data.mnist import load_mnist
 from lava_ep.data.nmnist import load_nmnist
+from lava_ep.data.own.loading import (
+    OwnOptions,
+    is_recordings,
+    load_own,
+    load_own_with,
+    own_recordings,
+    own_recordings_with,
+)
+from lava_ep.data.own.preprocessing import Preprocessing
+from lava_ep.data.own.reading import is_own
 from lava_ep.data.prototypes import PREFIX as PROTOTYPES
 from lava_ep.data.prototypes import load_prototypes
 from lava_ep.data.tonic_sets import PREFIX, load_tonic
@@ -46,6 +56,9 @@ DATASETS: Mapping[str, str] = MappingProxyType(
 )
 """Name of each data set and what it holds, in one line."""
 
+IN_TIME = (Code.EVENTS, Code.REPEATED_EVENTS)
+"""Encodings that show recordings in time steps."""
+
 EVENT_DATASETS = ("event-digits", "nmnist", "dvs-gesture")
 """Names of the data sets of event recordings, to which those of tonic are added."""
 
@@ -66,6 +79,18 @@ def has_events(name: str) -> bool:
     return name in EVENT_DATASETS or name.startswith(PREFIX)
 
 
+def is_own_data(name: str) -> bool:
+    """Return whether a name means a user's own file or folder instead of a data set by its name.
+
+    Parameters
+    ----------
+    name : str
+        Name of a data set, or path.
+    """
+    prefixes = tuple(known.partition(":")[0] + ":" for known in DATASETS if ":" in known)
+    return not name.startswith(prefixes) and is_own(name, DATASETS)
+
+
 def load_dataset(
     name: str,
     *,
@@ -74,8 +99,10 @@ def load_dataset(
     limit_test: int | None = None,
     events: EventsSpec | None = None,
     encoding: EncodingSpec | None = None,
+    own: OwnOptions | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> Dataset:
-    """Load a data set by name.
+    """Load a data set by name, or a user's own file or folder.
 
     ``digits`` comes with scikit-learn. The other sets of images are read from their published
     files (four IDX files, or the batches of CIFAR-10), found in `data_dir`; without it in the
@@ -83,11 +110,15 @@ def load_dataset(
     once into the user's cache and verified by checksum. Sets of event recordings are loaded as by
     `load_events`, and images are made of them by `count_maps`.
 
+    A path is the user's own data: ``.npz`` or ``.csv`` files, folders of IDX files, and folders of
+    class folders with pictures or event recordings; see the page "Your own data".
+
     Parameters
     ----------
     name : str
-        A key of `DATASETS`, or one that begins like a key there: ``tonic:`` and the name of a
-        class of tonic, ``prototypes:`` and a probability, ``features:`` and the name of a file.
+        A key of `DATASETS`, one that begins like a key there (``tonic:`` and the name of a class
+        of tonic, ``prototypes:`` and a probability, ``features:`` and the name of a file), or a
+        path.
     data_dir : path or None
         Folder that holds the files, itself or in a sub-folder named after the set.
     limit_train, limit_test : int or None
@@ -96,6 +127,11 @@ def load_dataset(
         How images are made of event recordings; None: as the data set has it.
     encoding : EncodingSpec or None
         Whether recordings are wanted as such, in time steps; see `movies`.
+    own : OwnOptions or None
+        How the user's own data are read and split.
+    preprocessing : Preprocessing or None
+        Scaling and classes of a trained network that the user's own data are read for; None: they
+        follow from the data.
 
     Returns
     -------
@@ -109,28 +145,39 @@ def load_dataset(
         above the number of samples, a file is unusable, a download fails, or `events` or an
         `encoding` of events is given for a set of images.
     """
-    in_time = encoding is not None and encoding.code in (Code.EVENTS, Code.REPEATED_EVENTS)
     limits = _checked_limits(limit_train, limit_test)
-    if has_events(name):
-        recordings = load_events(
-            name, data_dir=data_dir, limit_train=limit_train, limit_test=limit_test
+    path = Path(name).expanduser() if is_own_data(name) else None
+    if has_events(name) or (path is not None and is_recordings(path)):
+        recordings, notes = _recordings(name, path, data_dir, own or OwnOptions(), preprocessing)
+        for part, limit in limits.items():
+            recordings = _first_recordings(recordings, part, limit)
+        if preprocessing is not None and preprocessing.recordings is not None:
+            events = preprocessing.recordings.events
+        dataset = _shown(recordings, events, encoding)
+        pixels = Preprocessing.of_pixels(dataset.class_names, dataset.levels, dataset.image_shape)
+        return dataclasses.replace(
+            dataset,
+            notes=notes,
+            preprocessing=pixels.for_recordings(recordings.sensor_size, recordings.options(events)),
         )
-        if encoding is None or not in_time:
-            return count_maps(recordings, events)
-        repeated = encoding.code is Code.REPEATED_EVENTS
-        return movies(recordings, events, steps=encoding.steps, repeated=repeated)
-    _check_name(name)
+    if path is None:
+        _check_name(name)
     if events is not None and events != EventsSpec():
         raise InputError(
             f"data.events={events.model_dump(exclude_none=True)}: {name} is a set of images, not "
             f"of event recordings as {', '.join(EVENT_DATASETS)}. Leave it out."
         )
-    if in_time:
+    if encoding is not None and encoding.code in IN_TIME:
         raise InputError(
             f"network.encoding.code=events: {name} is a set of images, not of event recordings as "
             f"{', '.join(EVENT_DATASETS)}. Choose code constant, rate or latency."
         )
-    dataset = _load_images(name, _checked_folder(data_dir))
+    if path is None:
+        dataset = _load_images(name, _checked_folder(data_dir))
+    elif preprocessing is not None:
+        dataset = load_own_with(path, preprocessing, own or OwnOptions())
+    else:
+        dataset = load_own(path, own or OwnOptions())
     kept: dict[str, Any] = {}
     for part, limit in limits.items():
         if limit is None:
@@ -147,6 +194,7 @@ def load_experiment(
     name: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     limit_test: int | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> Dataset:
     """Load the data set of an experiment, in the form that its network takes.
 
@@ -161,6 +209,8 @@ def load_experiment(
         See `load_dataset`.
     limit_test : int or None
         Number of test samples, if not that of the experiment.
+    preprocessing : Preprocessing or None
+        See `load_dataset`.
 
     Raises
     ------
@@ -176,6 +226,20 @@ def load_experiment(
         limit_test=data.limit_test if limit_test is None else limit_test,
         events=None if foreign else data.events,
         encoding=experiment.network.encoding,
+        own=own_options(experiment),
+        preprocessing=preprocessing,
+    )
+
+
+def own_options(experiment: ExperimentSpec) -> OwnOptions:
+    """Return how an experiment reads a user's own data."""
+    data = experiment.data
+    return OwnOptions(
+        label=data.label,
+        test_fraction=data.test_fraction,
+        image_size=data.image_size,
+        pixels_per_feature=data.pixels_per_feature,
+        seed=experiment.training.seed,
     )
 
 
@@ -221,11 +285,42 @@ def load_events(
     limits = _checked_limits(limit_train, limit_test)
     dataset = _load_recordings(name, _checked_folder(data_dir))
     for part, limit in limits.items():
-        if limit is not None:
-            recordings = getattr(dataset, part)
-            _check_enough(name, part, limit, len(recordings))
-            dataset = dataclasses.replace(dataset, **{part: recordings.first(limit)})
+        dataset = _first_recordings(dataset, part, limit)
     return dataset
+
+
+def _first_recordings(dataset: EventDataset, part: str, limit: int | None) -> EventDataset:
+    """Return a data set that has only the first recordings of a part."""
+    if limit is None:
+        return dataset
+    recordings = getattr(dataset, part)
+    _check_enough(dataset.name, part, limit, len(recordings))
+    return dataclasses.replace(dataset, **{part: recordings.first(limit)})
+
+
+def _recordings(
+    name: str,
+    path: Path | None,
+    data_dir: str | os.PathLike[str] | None,
+    own: OwnOptions,
+    preprocessing: Preprocessing | None,
+) -> tuple[EventDataset, tuple[str, ...]]:
+    """Return the recordings of a data set or of a user's folder, and lines for the user."""
+    if path is None:
+        return _load_recordings(name, _checked_folder(data_dir)), ()
+    if preprocessing is not None:
+        return own_recordings_with(path, preprocessing), ()
+    return own_recordings(path, own)
+
+
+def _shown(
+    recordings: EventDataset, events: EventsSpec | None, encoding: EncodingSpec | None
+) -> Dataset:
+    """Return recordings as a network with this encoding takes them: as images or in time steps."""
+    if encoding is None or encoding.code not in IN_TIME:
+        return count_maps(recordings, events)
+    repeated = encoding.code is Code.REPEATED_EVENTS
+    return movies(recordings, events, steps=encoding.steps, repeated=repeated)
 
 
 def _load_images(name: str, folder: Path | None) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lava_ep.data import Dataset, load_experiment
+from lava_ep.data import Dataset, is_own_data, load_experiment
 from lava_ep.errors import InputError
 from lava_ep.files import appearing, append_line, check_new, read_json, read_lines, write_json
 from lava_ep.spec import ExperimentSpec
@@ -31,7 +31,9 @@ class _Loader:
         self._key: object = None
 
     def __call__(self, experiment: ExperimentSpec) -> Dataset:
-        key = experiment.data, experiment.network.encoding
+        # The split of a user's own file is drawn from the seed.
+        own = experiment.training.seed if is_own_data(experiment.data.name) else None
+        key = experiment.data, experiment.network.encoding, own
         if key != self._key:
             self._key, self._dataset = key, load_experiment(experiment, data_dir=self._data_dir)
         return self._dataset
@@ -158,7 +160,7 @@ class SweepFolder:
         """Whether a trial has been trained to its last epoch, or lost patience."""
         run = self.trial(number)
         done, training = run.covered_metrics(), run.spec().training
-        return len(done) >= training.epochs or exhausted(done, training.patience)
+        return len(done) >= training.epochs or exhausted(done, training)
 
     def outcome(self, number: int) -> str | None:
         """Return ``finished``, ``diverged`` or ``stopped``; ``None`` if a trial has not ended."""

@@ -4,6 +4,7 @@ from lava_ep.training.bmlp_session import BMLPCounters, BMLPSession
 from lava_ep.training.evaluation import Evaluation, evaluate
 from lava_ep.training.families import FAMILIES, family_of
 from lava_ep.training.family import Activity, AnySession, Costs, Family, Parameters
+from lava_ep.training.fit import adapted, check_fit, check_samples
 from lava_ep.training.ranks import MPIRanks, Ranks, check_ranks, open_ranks
 from lava_ep.training.run_folder import RESUME, RunFolder, read_checkpoint
 from lava_ep.training.session import Counters, NetworkSession, per_sample
@@ -12,12 +13,13 @@ from lava_ep.training.stock_session import StockSession
 from lava_ep.training.trainer import (
     Progress,
     Trainer,
-    check_fit,
+    check_same_samples,
     data_digest,
     describe_run,
     exhausted,
     load_run_data,
     open_run,
+    preprocessing_of,
 )
 
 __all__ = [
@@ -40,9 +42,12 @@ __all__ = [
     "Session",
     "StockSession",
     "Trainer",
+    "adapted",
     "check_execution",
     "check_fit",
     "check_ranks",
+    "check_same_samples",
+    "check_samples",
     "data_digest",
     "describe_run",
     "evaluate",
@@ -53,5 +58,6 @@ __all__ = [
     "open_run",
     "open_session",
     "per_sample",
+    "preprocessing_of",
     "read_checkpoint",
 ]

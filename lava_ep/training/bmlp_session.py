@@ -110,6 +110,8 @@ class BMLPSession(RunningNetwork):
             Ports(self.network.pixels_in, labels, self.network.score_out),
             batch=batch,
             classes=spec.classes,
+            features=spec.inputs,
+            levels=spec.input_levels,
             period=1,
             learning=learning,
             first_batch=parameters.batch,

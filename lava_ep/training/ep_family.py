@@ -28,20 +28,8 @@ class EPFamily(Family[NetworkSpec, NetworkParameters]):
     """Networks of kind ``ep``."""
 
     def check_data(self, experiment: ExperimentSpec, dataset: Dataset) -> None:
-        """Check the arrangement of pixels, channels and time steps."""
+        """Check the number of time steps."""
         network = experiment.ep_network
-        height, width, channels = (*dataset.image_shape, 1)[:3]
-        shape = network.image_shape
-        if shape is not None and (*shape, 1)[:3] != (height, width, channels):
-            raise InputError(
-                f"network.image_shape={list(shape)}: images of {dataset.name} are {height} x "
-                f"{width} x {channels}; set network.image_shape=[{height},{width},{channels}]"
-            )
-        if network.normalization and len(network.normalization.mean) != channels:
-            raise InputError(
-                f"network.normalization.mean={list(network.normalization.mean)}: expected as many "
-                f"numbers as images of {dataset.name} have channels, {channels}"
-            )
         if dataset.steps != network.input_encoding.frames_a_sample:
             raise InputError(
                 f"network.encoding={network.encoding.model_dump(mode='json')}: the samples of "

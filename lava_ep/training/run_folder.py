@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save_file
 
+from lava_ep.data.own.preprocessing import Preprocessing
 from lava_ep.errors import InputError
 from lava_ep.files import (
     appearing,
@@ -22,7 +24,7 @@ from lava_ep.files import (
     write_json,
     write_lines,
 )
-from lava_ep.spec import AnyNetworkSpec, ExperimentSpec, load_spec
+from lava_ep.spec import AnyNetworkSpec, ExperimentSpec, TrainingSpec, load_spec
 from lava_ep.training.families import family_of
 from lava_ep.training.family import Parameters
 
@@ -35,6 +37,9 @@ BASELINE = "baseline-frozen"
 
 DIVERGED = "diverged.json"
 """Name of the file that tells why a training cannot go on, see `RunFolder.diverged`."""
+
+PREPROCESSING = "preprocessing.json"
+"""Name of the file that says how samples become pixels, see `RunFolder.preprocessing`."""
 
 EPOCHS_BEFORE = "epochs_before"
 """Entry of ``run.json``: epochs of a training elsewhere, of which there are no metrics."""
@@ -49,11 +54,44 @@ METRICS: Mapping[str, type | tuple[type, ...]] = {
 """What every line of ``metrics.jsonl`` has."""
 
 
+@dataclass(frozen=True)
+class BestEpoch:
+    """The epoch that a training selects, and the entry of its metrics that it is best by."""
+
+    epoch: int
+    measure: str
+
+
+class Selected(NamedTuple):
+    """A checkpoint: the epochs that it covers, what was learned, and why it was selected."""
+
+    epoch: int
+    parameters: Any
+    reason: str
+
+
+def selection(training: TrainingSpec) -> str | None:
+    """Return the accuracy that selects an epoch, such as ``test_accuracy``; None: none does."""
+    if training.validation_fraction:
+        return "validation_accuracy"
+    return None if training.patience is None else "test_accuracy"
+
+
+def best_epoch(metrics: Sequence[Mapping[str, Any]], training: TrainingSpec) -> BestEpoch | None:
+    """Return the first epoch of the largest accuracy that selects, None if none does or yet."""
+    measure = selection(training)
+    scored = [entry for entry in metrics if measure is not None and measure in entry]
+    if measure is None or not scored:
+        return None
+    best = max(scored, key=lambda entry: float(entry[measure]))
+    return BestEpoch(int(best["epoch"]), measure.replace("_", " "))
+
+
 class RunFolder:
     """Files of one training run.
 
-    ``spec.json``, ``run.json``, ``metrics.jsonl`` and ``checkpoint-*.safetensors``, and
-    ``diverged.json`` where training cannot go on.
+    ``spec.json``, ``run.json``, ``preprocessing.json``, ``metrics.jsonl`` and
+    ``checkpoint-*.safetensors``, and ``diverged.json`` where training cannot go on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,6 +105,7 @@ class RunFolder:
         about: Mapping[str, Any],
         *,
         baseline: ExperimentSpec | None = None,
+        preprocessing: Preprocessing | None = None,
     ) -> RunFolder:
         """Start a new run; the folder appears as a whole or not at all.
 
@@ -80,6 +119,8 @@ class RunFolder:
             Content of ``run.json``.
         baseline
             A second experiment, kept in a run folder within this one.
+        preprocessing
+            How samples become pixels; None: a `Trainer` adds it.
 
         Raises
         ------
@@ -94,6 +135,8 @@ class RunFolder:
                     folder.path.mkdir(exist_ok=True)
                     folder.write_spec(experiment)
                     write_json(folder.path / "run.json", about)
+                    if preprocessing is not None:
+                        folder.write_preprocessing(preprocessing)
         return cls(path)
 
     @property
@@ -126,6 +169,23 @@ class RunFolder:
     def spec(self) -> ExperimentSpec:
         """Read ``spec.json``."""
         return load_spec(self.path / "spec.json")
+
+    def write_preprocessing(self, preprocessing: Preprocessing) -> None:
+        """Write ``preprocessing.json``."""
+        write_json(self.path / PREPROCESSING, preprocessing.to_json())
+
+    def preprocessing(self) -> Preprocessing | None:
+        """Read how samples became pixels; None in folders of earlier versions.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        path = self.path / PREPROCESSING
+        if not path.exists():
+            return None
+        return Preprocessing.from_json(read_json(path), source=str(path))
 
     def about(self) -> dict[str, Any]:
         """Read ``run.json``: command, versions, start, backend and data.
@@ -220,14 +280,52 @@ class RunFolder:
                 found[int(match[1])] = path
         return dict(sorted(found.items()))
 
-    def write_checkpoint(self, epoch: int, parameters: Parameters) -> Path:
-        """Write a checkpoint and remove all but the newest ones."""
+    def write_checkpoint(
+        self, epoch: int, parameters: Parameters, *, best: int | None = None
+    ) -> Path:
+        """Write a checkpoint and remove all but the newest ones, and that of the best epoch."""
         path = self.path / f"checkpoint-{epoch:05d}.safetensors"
         with replacing(path) as temporary:
             save_file(parameters.to_arrays(), temporary)
-        for old in list(self.checkpoints().values())[:-KEPT_CHECKPOINTS]:
-            old.unlink()
+        for number, old in list(self.checkpoints().items())[:-KEPT_CHECKPOINTS]:
+            if number != best:
+                old.unlink()
         return path
+
+    def selected(self, network: AnyNetworkSpec, epoch: int | None = None) -> Selected:
+        """Read the checkpoint that predictions are made with.
+
+        Parameters
+        ----------
+        network
+            The network.
+        epoch
+            Epoch to use; None: the best one where the training selects it, else the newest.
+
+        Raises
+        ------
+        InputError
+            If there is no such checkpoint, or it is damaged.
+        """
+        checkpoints = self.checkpoints()
+        newest = max(checkpoints, default=0)
+        if not newest:
+            raise InputError(f"{self.path}: no checkpoint yet; train for at least one epoch")
+        reason = "the newest"
+        if epoch is None:
+            epoch = newest
+            best = best_epoch(self.metrics(), self.spec().training)
+            if best is not None and best.epoch in checkpoints:
+                epoch, reason = best.epoch, f"best by {best.measure}"
+        elif epoch in checkpoints:
+            reason = "chosen"
+        else:
+            kept = ", ".join(str(number) for number in checkpoints)
+            raise InputError(
+                f"{self.path}: no checkpoint of epoch {epoch}: expected one of {kept}, which the "
+                "folder keeps"
+            )
+        return Selected(epoch, read_checkpoint(checkpoints[epoch], network), reason)
 
     def latest(self, network: AnyNetworkSpec) -> tuple[int, Any] | None:
         """Read the newest checkpoint; ``None`` if there is none yet.
@@ -242,19 +340,6 @@ class RunFolder:
             return None
         epoch, path = list(checkpoints.items())[-1]
         return epoch, read_checkpoint(path, network)
-
-    def latest_or_fail(self, network: AnyNetworkSpec) -> tuple[int, Any]:
-        """Read the newest checkpoint.
-
-        Raises
-        ------
-        InputError
-            If there is none yet, or it is damaged.
-        """
-        latest = self.latest(network)
-        if latest is None:
-            raise InputError(f"{self.path}: no checkpoint yet; train for at least one epoch")
-        return latest
 
 
 def read_checkpoint(path: Path, network: AnyNetworkSpec) -> Any:

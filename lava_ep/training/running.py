@@ -11,8 +11,10 @@ import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import RunConfig
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from lava_ep.data.own.preprocessing import as_pixels
+from lava_ep.errors import InputError
 from lava_ep.runtime import supervised
 
 SEND_AHEAD = 8
@@ -43,6 +45,8 @@ class RunningNetwork:
         How the host talks to it.
     batch, classes
         Number of samples of a batch, and of classes.
+    features, levels
+        Values of a sample, over all its time steps, and the largest one.
     period
         Lava time steps that a batch takes.
     learning
@@ -59,6 +63,8 @@ class RunningNetwork:
         *,
         batch: int,
         classes: int,
+        features: int,
+        levels: int,
         period: int,
         learning: bool,
         first_batch: int,
@@ -67,7 +73,7 @@ class RunningNetwork:
         self.batch = batch
         self.period = period
         self.learning = learning
-        self._classes = classes
+        self._classes, self._features, self._levels = classes, features, levels
         self._batches_learned = first_batch
         self._stack = ExitStack()
 
@@ -102,15 +108,32 @@ class RunningNetwork:
         labels
             (samples,); needed with learning.
 
-        Yields
+        Returns
+        -------
+        iterator of numpy.ndarray
+            (batch, classes) each, read before the network learns from the batch.
+
+        Raises
         ------
-        scores
-            (batch, classes), read before the network learns from the batch.
+        InputError
+            If images are not whole numbers from 0 to the network's levels in this shape, or labels
+            are not classes, one for each image; nothing has been shown then.
         """
+        images = as_pixels(images, self._features, self._levels, "images")
+        if labels is not None:
+            labels = checked_classes(labels, len(images), self._classes)
+        if self.learning and (labels is None or len(images) % self.batch):
+            raise InputError(
+                f"{len(images)} images {'without' if labels is None else 'with'} labels: learning "
+                f"needs labels and a multiple of the batch, {self.batch}"
+            )
+        return self._streamed(images, labels)
+
+    def _streamed(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None
+    ) -> Iterator[NDArray[Any]]:
         samples = len(images)
         batches = -(-samples // self.batch)
-        if self.learning and (labels is None or samples % self.batch):
-            raise ValueError("learning needs labels and a multiple of the batch")
         self._run.start(batches * self.period)
         sent = 0
         for received in range(batches):
@@ -150,6 +173,34 @@ class RunningNetwork:
         return self._run.pids
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[Any]:
-        """Class scores of all images, (samples, classes)."""
-        found = list(self.stream(images))
-        return np.concatenate(found) if found else np.zeros((0, self._classes), self._scores.dtype)
+        """Return class scores of all images, (samples, classes); see `stream`."""
+        return np.concatenate(list(self.stream(images)))
+
+
+def checked_classes(labels: ArrayLike, samples: int, classes: int) -> NDArray[np.int64]:
+    """Return labels as int64, having checked that each is a class.
+
+    Parameters
+    ----------
+    labels : array-like, shape (samples,)
+        Integers from 0 to ``classes`` - 1.
+    samples, classes : int
+        How many there are.
+
+    Raises
+    ------
+    InputError
+        If number, type or a value is another one.
+    """
+    found = np.asarray(labels)
+    if found.shape != (samples,) or not np.issubdtype(found.dtype, np.integer):
+        raise InputError(
+            f"labels: {found.dtype} of shape {found.shape}: expected integers of shape "
+            f"({samples},), one for each image"
+        )
+    wrong = np.flatnonzero((found < 0) | (found >= classes))
+    if wrong.size:
+        raise InputError(
+            f"labels[{wrong[0]}] is {found[wrong[0]]}: expected a class from 0 to {classes - 1}"
+        )
+    return found.astype(np.int64)

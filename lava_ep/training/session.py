@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.data.own.preprocessing import as_pixels
 from lava_ep.errors import InputError
 from lava_ep.models import check_backend, run_config
 from lava_ep.parameters import LayerParameters, NetworkParameters
 from lava_ep.processes import EPNetwork, ImageInjector, Readout
 from lava_ep.spec import NetworkSpec
 from lava_ep.training.ranks import Ranks
-from lava_ep.training.running import SEND_AHEAD, Ports, RunningNetwork
+from lava_ep.training.running import SEND_AHEAD, Ports, RunningNetwork, checked_classes
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ class NetworkSession(RunningNetwork):
             ports,
             batch=batch,
             classes=spec.classes,
+            features=spec.inputs * spec.input_encoding.frames_a_sample,
+            levels=spec.input_levels,
             period=1 if self._whole_batches else schedule.period(learning=learning),
             learning=learning,
             first_batch=parameters.batch,
@@ -206,6 +209,8 @@ class NetworkSession(RunningNetwork):
             raise InputError("walk: one time step is a whole batch here; use stepwise=True")
         if len(images) != self.batch:
             raise InputError(f"walk: {len(images)} images, expected a batch of {self.batch}")
+        images = as_pixels(images, self._features, self._levels, "images")
+        labels = checked_classes(labels, self.batch, self._classes)
         self._send(images, labels, 0)
         for _ in range(self.period):
             self._run.run(1)

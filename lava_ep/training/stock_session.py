@@ -16,6 +16,7 @@ from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from numpy.typing import NDArray
 
+from lava_ep.data.own.preprocessing import as_pixels
 from lava_ep.dynamics import SpikeTrace, expand_target
 from lava_ep.errors import InputError
 from lava_ep.models import LoihiBackend, check_backend
@@ -25,6 +26,7 @@ from lava_ep.parameters import NetworkParameters
 from lava_ep.processes import EPNetwork
 from lava_ep.runtime import supervised
 from lava_ep.spec import NetworkSpec, StockLIFNeuronSpec
+from lava_ep.training.running import checked_classes
 from lava_ep.training.session import Counters
 
 CHUNK = 16
@@ -213,15 +215,27 @@ class StockSession:
         labels
             (samples,); needed with learning.
 
-        Yields
+        Returns
+        -------
+        iterator of numpy.ndarray
+            (1, classes) each: mean number of spikes of the output neurons of a class in the free
+            phase.
+
+        Raises
         ------
-        scores
-            (1, classes): mean number of spikes of the output neurons of a class in the free phase.
+        InputError
+            See `RunningNetwork.stream`.
         """
-        if self.learning and labels is None:
-            raise ValueError("learning needs labels")
-        if not len(images):
-            return
+        images = as_pixels(images, self.spec.inputs, self.spec.input_levels, "images")
+        if labels is not None:
+            labels = checked_classes(labels, len(images), self.spec.classes)
+        elif self.learning:
+            raise InputError("learning needs labels")
+        return self._streamed(images, labels)
+
+    def _streamed(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None
+    ) -> Iterator[NDArray[np.float32]]:
         size = min(CHUNK, len(images))
         built = self._build(images[:size], None if labels is None else labels[:size])
         with self._runner(built.network, self._config) as run:
@@ -308,8 +322,7 @@ class StockSession:
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class scores of all images, (samples, classes)."""
-        found = list(self.stream(images))
-        return np.concatenate(found) if found else np.zeros((0, self.spec.classes), np.float32)
+        return np.concatenate(list(self.stream(images)))
 
     def walk(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Iterator[None]:
         """Show one image and pause before the first and after every time step.

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
-import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.data import Dataset, crop_and_flip, load_experiment
+from lava_ep.data import (
+    Dataset,
+    crop_and_flip,
+    is_own_data,
+    load_experiment,
+    stratified_split,
+)
+from lava_ep.data.own.preprocessing import Preprocessing
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import DivergedError, InputError, LavaEPError
 from lava_ep.runtime import ProcessFailure
-from lava_ep.spec import AnyNetworkSpec, ExperimentSpec, override
+from lava_ep.spec import ExperimentSpec, TrainingSpec, override
+from lava_ep.training.calibration import CALIBRATED, fit_temperature
 from lava_ep.training.families import family_of
 from lava_ep.training.family import Activity, AnySession, Parameters
+from lava_ep.training.fit import check_fit
 from lava_ep.training.ranks import Ranks, check_ranks
-from lava_ep.training.run_folder import RunFolder
+from lava_ep.training.run_folder import RunFolder, best_epoch, selection
 
 AUGMENTED_SAMPLES = 4096
 """Training images that are changed at random at a time; which changes they get depends on it."""
@@ -54,6 +64,10 @@ class Trainer:
     during the epoch, with the weights of the moment; the test set is read after it. Several ranks
     share each batch, and the test set, and end with the same bytes as one.
 
+    With ``training.validation_fraction`` some training samples, drawn by class, are not learned
+    from: they select the best epoch. With ``training.patience`` training stops some epochs after
+    the best one. Without a validation part the test accuracy selects, which makes it optimistic.
+
     Parameters
     ----------
     spec
@@ -76,7 +90,17 @@ class Trainer:
     Raises
     ------
     InputError
-        If spec and data, or the backend, do not fit.
+        If spec and data, or the backend, do not fit, or the folder is that of a training on other
+        samples.
+
+    Attributes
+    ----------
+    parameters
+        What has been learned so far.
+    metrics
+        One entry per epoch.
+    best
+        Number of the best epoch and its parameters, where epochs are selected.
     """
 
     def __init__(
@@ -101,8 +125,17 @@ class Trainer:
         self.backend = backend
         self.threads = threads
         self.folder = folder
+        self._x, self._y, self._validation = _parts(spec.training, dataset)
+        if self.batch_size > len(self._x):
+            raise InputError(
+                f"training.batch_size={self.batch_size}: only {len(self._x)} training samples are "
+                "left beside the validation part; lower it, or training.validation_fraction"
+            )
+        if folder is not None and self.ranks.first:
+            _claim(folder, dataset)
         self.parameters: Any = self.family.initial_parameters(spec, dataset)
         self.metrics: list[dict[str, Any]] = []
+        self.best: tuple[int, Any] | None = None
         self.epoch = 0
         self._on_progress = on_progress
         self._on_epoch = on_epoch
@@ -115,7 +148,7 @@ class Trainer:
     @property
     def epoch_batches(self) -> int:
         """Batches in an epoch."""
-        return len(self.dataset.x_train) // self.batch_size
+        return len(self._x) // self.batch_size
 
     def resume(self) -> int:
         """Take up the newest checkpoint of the run folder and return the epochs it covers."""
@@ -129,7 +162,12 @@ class Trainer:
     def _newest(self, folder: RunFolder) -> tuple[int, Any, list[dict[str, Any]]]:
         """Return the epochs that the newest checkpoint covers, its parameters and their metrics."""
         epoch, parameters = folder.latest(self.spec.network) or (0, self.parameters)
-        return epoch, parameters, folder.keep_covered_metrics()
+        metrics = folder.keep_covered_metrics()
+        best = best_epoch(metrics, self.spec.training)
+        kept = folder.checkpoints()
+        if best is not None and best.epoch in kept:
+            self.best = best.epoch, folder.selected(self.spec.network, best.epoch).parameters
+        return epoch, parameters, metrics
 
     def fit(self) -> list[dict[str, Any]]:
         """Train up to the number of epochs in the spec and return the metrics of all epochs.
@@ -205,7 +243,7 @@ class Trainer:
         self, epoch: int, learner: AnySession, tester: AnySession, before: Activity
     ) -> Activity:
         start = time.perf_counter()
-        train_accuracy = self._learn(epoch, learner)
+        train_accuracy, shown = self._learn(epoch, learner)
         trained = time.perf_counter()
         counters: Activity = learner.counters()
         activity = counters - before
@@ -217,12 +255,17 @@ class Trainer:
         self.parameters = learner.parameters()
         check_finite(self.parameters, epoch + 1)
         tester.set_parameters(self.parameters)
-        test_accuracy = self._test(tester)
+        measured: dict[str, float] = {}
+        if self._validation is not None:
+            measured["validation_accuracy"], shown = self._measure(tester, *self._validation)
+        test_accuracy, _ = self._measure(tester, self.dataset.x_test, self.dataset.y_test)
         samples = self.epoch_batches * self.batch_size
         entry = {
             "epoch": epoch + 1,
             "train_accuracy": train_accuracy,
             "test_accuracy": test_accuracy,
+            **measured,
+            "temperature": fit_temperature(*shown, self.ranks.sum),
             "seconds": round(time.perf_counter() - start, 3),
             "train_seconds": round(trained - start, 3),
             **activity.metrics(samples),
@@ -231,9 +274,14 @@ class Trainer:
         self.epoch = epoch + 1
         if self.ranks.size > 1:
             self.ranks.check_equal(parameters_digest(self.parameters))
+        best = best_epoch(self.metrics, self.spec.training)
+        if best is not None and best.epoch == epoch + 1:
+            self.best = best.epoch, self.parameters.for_inference()
         if self.folder is not None and self.ranks.first:
             self.folder.append_metrics(entry)
-            self.folder.write_checkpoint(epoch + 1, self.parameters)
+            self.folder.write_checkpoint(
+                epoch + 1, self.parameters, best=None if best is None else best.epoch
+            )
         if self._on_epoch is not None:
             self._on_epoch(entry)
         return counters
@@ -241,19 +289,22 @@ class Trainer:
     def samples(self, epoch: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return images and labels in the order in which an epoch, counted from 0, shows them."""
         training = self.spec.training
-        order = generator(training.seed, Stream.DATA_ORDER, epoch).permutation(
-            len(self.dataset.x_train)
-        )[: self.epoch_batches * self.batch_size]
-        images = self.dataset.x_train[order]
+        order = generator(training.seed, Stream.DATA_ORDER, epoch).permutation(len(self._x))[
+            : self.epoch_batches * self.batch_size
+        ]
+        images = self._x[order]
         if training.augmentation == "crop-and-flip":
             rng = generator(training.seed, Stream.AUGMENTATION, epoch)
             # In place, as a second copy of all images may not fit into memory.
             for start in range(0, len(images), AUGMENTED_SAMPLES):
                 some = slice(start, start + AUGMENTED_SAMPLES)
                 images[some] = crop_and_flip(images[some], self.dataset.image_shape, rng)
-        return images, self.dataset.y_train[order]
+        return images, self._y[order]
 
-    def _learn(self, epoch: int, learner: AnySession) -> float:
+    def _learn(
+        self, epoch: int, learner: AnySession
+    ) -> tuple[float, tuple[NDArray[Any], NDArray[np.int64]]]:
+        """Return the accuracy during an epoch, and scores and labels of its last samples."""
         size, batches = self.batch_size, self.epoch_batches
         images, labels = self.samples(epoch)
         share = self.ranks.share(size)
@@ -262,7 +313,9 @@ class Trainer:
             labels = shares(labels, size, share)
             size = share.stop - share.start
         correct = 0
+        latest: deque[NDArray[Any]] = deque(maxlen=-(-CALIBRATED // self.batch_size))
         for batch, scores in enumerate(learner.stream(images, labels)):
+            latest.append(np.array(scores))
             shown = labels[batch * size : (batch + 1) * size]
             correct += int(np.count_nonzero(scores.argmax(axis=1) == shown))
             seen = (batch + 1) * size
@@ -277,30 +330,88 @@ class Trainer:
                         accuracy=correct / seen,
                     )
                 )
-        return self._sum(correct) / (batches * self.batch_size)
+        found = np.concatenate(latest)
+        return self._sum(correct) / (batches * self.batch_size), (found, labels[-len(found) :])
 
-    def _test(self, tester: AnySession) -> float:
-        """Return the accuracy on the test set, of which every rank reads its share."""
-        images, labels = self.dataset.x_test, self.dataset.y_test
+    def _measure(
+        self, tester: AnySession, images: NDArray[np.uint8], labels: NDArray[np.int64]
+    ) -> tuple[float, Labelled]:
+        """Return the accuracy on samples of which each rank reads a share; scores of the share."""
         share = self.ranks.share(len(images))
-        predicted = tester.scores(images[share]).argmax(axis=1)
-        correct = np.count_nonzero(predicted == labels[share])
-        return self._sum(correct) / len(images)
+        own = labels[share]
+        # More ranks than samples leave some without any.
+        scores = tester.scores(images[share]) if len(own) else np.zeros((0, 1))
+        correct = np.count_nonzero(scores.argmax(axis=1) == own)
+        return self._sum(int(correct)) / len(images), (scores, own)
 
     def _sum(self, count: int) -> int:
         """Add a number up over all ranks."""
         return int(self.ranks.sum(np.array([count], np.int64))[0])
 
     def _exhausted(self) -> bool:
-        return exhausted(self.metrics, self.spec.training.patience)
+        return exhausted(self.metrics, self.spec.training)
 
 
-def exhausted(metrics: Sequence[Mapping[str, Any]], patience: int | None) -> bool:
-    """Whether the test accuracy has not improved for ``patience`` epochs."""
-    if patience is None or len(metrics) <= patience:
+def exhausted(metrics: Sequence[Mapping[str, Any]], training: TrainingSpec) -> bool:
+    """Whether the accuracy that selects epochs has not improved for ``patience`` epochs."""
+    patience, measure = training.patience, selection(training)
+    if patience is None or measure is None or len(metrics) <= patience:
         return False
-    accuracies = [entry["test_accuracy"] for entry in metrics]
+    accuracies = [entry[measure] for entry in metrics]
     return bool(max(accuracies[-patience:]) <= max(accuracies[:-patience]))
+
+
+Labelled: TypeAlias = tuple[NDArray[Any], NDArray[np.int64]]
+"""Images or scores, and labels."""
+
+
+def _parts(
+    training: TrainingSpec, dataset: Dataset
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], Labelled | None]:
+    """Return images and labels to learn from, and those of the validation part if there is one."""
+    x, y = dataset.x_train, dataset.y_train
+    if not training.validation_fraction:
+        return x, y, None
+    learned, kept = stratified_split(y, training.validation_fraction, training.seed)
+    return x[learned], y[learned], (x[kept], y[kept])
+
+
+def _claim(folder: RunFolder, dataset: Dataset) -> None:
+    """Check that a folder belongs to a training on these samples, and complete it."""
+    check_same_samples(folder, dataset)
+    if folder.preprocessing() is None:
+        folder.write_preprocessing(preprocessing_of(dataset))
+
+
+def preprocessing_of(dataset: Dataset) -> Preprocessing:
+    """Return how samples become the pixels of a data set."""
+    return dataset.preprocessing or Preprocessing.of_pixels(
+        dataset.class_names, dataset.levels, dataset.image_shape
+    )
+
+
+def check_same_samples(folder: RunFolder, dataset: Dataset) -> None:
+    """Check that a data set holds the samples that a run was trained on.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run; one that has no checksum of its samples cannot be checked.
+    dataset : Dataset
+        The samples.
+
+    Raises
+    ------
+    InputError
+        If it holds others.
+    """
+    known = folder.about().get("data_sha256")
+    if known is not None and known != data_digest(dataset):
+        raise InputError(
+            f"{folder.path}: was trained on other samples than {dataset.name} now has (checksum). "
+            "Restore the files, give the same --data-dir, or give the path of the trained file by "
+            "--data; evaluate and predict also take other data"
+        )
 
 
 def shares(samples: NDArray[Any], batch: int, share: slice) -> NDArray[Any]:
@@ -328,60 +439,6 @@ def check_finite(parameters: Parameters, epoch: int) -> None:
 def parameters_digest(parameters: Parameters) -> bytes:
     """Return a checksum of all parameters."""
     return _sha256(parameters.to_arrays().values()).digest()
-
-
-def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
-    """Check that a network can be trained on a data set.
-
-    Raises
-    ------
-    InputError
-        If pixels, their arrangement, levels, channels, classes or the number of samples do not fit,
-        or the parameters do not fit into the memory of this machine.
-    """
-    network, pixels = spec.network, dataset.x_train.shape[1] // dataset.steps
-    if network.inputs != pixels:
-        raise InputError(
-            f"network.inputs={network.inputs}: {dataset.name} has {pixels} pixels; "
-            f"set network.inputs={pixels}"
-        )
-    if network.input_levels != dataset.levels:
-        raise InputError(
-            f"network.input_levels={network.input_levels}: pixels of {dataset.name} go up to "
-            f"{dataset.levels}; set network.input_levels={dataset.levels}"
-        )
-    if network.classes != len(dataset.class_names):
-        raise InputError(
-            f"network.classes={network.classes}: {dataset.name} has {len(dataset.class_names)}"
-        )
-    check_memory(network)
-    family_of(network).check_data(spec, dataset)
-    if dataset.steps > 1 and spec.training.augmentation != "none":
-        raise InputError(
-            f"training.augmentation={spec.training.augmentation}: expected none for recordings"
-        )
-    if spec.training.batch_size > len(dataset.x_train):
-        raise InputError(
-            f"training.batch_size={spec.training.batch_size}: only {len(dataset.x_train)} "
-            "training samples are there"
-        )
-
-
-def check_memory(network: AnyNetworkSpec) -> None:
-    """Check that the machine has the memory that the parameters of a network take.
-
-    Raises
-    ------
-    InputError
-        If it has less.
-    """
-    needed = sum(family_of(network).parameter_bytes(network).values())
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise InputError(
-            f"{network}: parameters take {needed / 2**30:,.0f} GiB of memory, and this machine has "
-            f"{there / 2**30:,.1f}; use fewer neurons"
-        )
 
 
 def describe_run(
@@ -429,17 +486,102 @@ def load_run_data(
     data_dir: Path | None = None,
     limit_test: int | None = None,
 ) -> Dataset:
-    """Load the data set of a run, from where it was for training unless said otherwise."""
+    """Load the samples of a run, or others in the form that its network takes.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run.
+    name : str or None
+        Data set or path. None: the samples that the run was trained on, which their checksum
+        identifies. Other samples are scaled as those of the training were.
+    data_dir : pathlib.Path or None
+        Where the files of the data set lie; None: where they were for training.
+    limit_test : int or None
+        Number of test samples to keep.
+
+    Raises
+    ------
+    InputError
+        If the trained samples are no longer there or have changed, or others are unusable.
+    """
     stored = folder.about().get("data_dir")
     if data_dir is None and stored is not None:
         data_dir = Path(stored)
-    return load_experiment(folder.spec(), name=name, data_dir=data_dir, limit_test=limit_test)
+    spec = folder.spec()
+    if name is None:
+        dataset = load_experiment(spec, data_dir=data_dir)
+        check_same_samples(folder, dataset)
+    else:
+        dataset = _moved(folder, spec, name) or _other(folder, spec, name, data_dir)
+    return _limited(dataset, limit_test)
+
+
+def _moved(folder: RunFolder, spec: ExperimentSpec, name: str) -> Dataset | None:
+    """Return the trained samples if a path leads to them, wherever they lie now."""
+    if not (is_own_data(name) and is_own_data(spec.data.name)):
+        return None
+    try:
+        dataset = load_experiment(spec, name=name)
+    except InputError:
+        return None
+    return dataset if folder.about().get("data_sha256") == data_digest(dataset) else None
+
+
+def _other(folder: RunFolder, spec: ExperimentSpec, name: str, data_dir: Path | None) -> Dataset:
+    """Load other samples than a run was trained on, scaled as those were."""
+    unlimited = override(spec, ["data.limit_train=null", "data.limit_test=null"])
+    if not is_own_data(name):
+        dataset = load_experiment(unlimited, name=name, data_dir=data_dir)
+        known = folder.preprocessing()
+        if known is None or known.low is None:
+            return dataset
+        parts: dict[str, Any] = {
+            f"x_{part}": known.pixels(getattr(dataset, f"x_{part}"), f"{name}, {part} part")
+            for part in ("train", "test")
+        }
+        return dataclasses.replace(
+            dataset, levels=known.levels, image_shape=known.image_shape, **parts
+        )
+    known = folder.preprocessing()
+    if known is None:
+        known = preprocessing_of(load_experiment(spec, data_dir=data_dir))
+    return load_experiment(unlimited, name=name, preprocessing=known)
+
+
+def _limited(dataset: Dataset, limit: int | None) -> Dataset:
+    """Keep the first test samples only."""
+    if limit is None:
+        return dataset
+    if not 1 <= limit <= len(dataset.x_test):
+        raise InputError(
+            f"--limit-test {limit}: expected 1 to {len(dataset.x_test)}, the number of test "
+            f"samples in {dataset.name}"
+        )
+    return dataclasses.replace(
+        dataset, x_test=dataset.x_test[:limit], y_test=dataset.y_test[:limit]
+    )
 
 
 def open_run(
-    path: Path, *, data_dir: Path | None = None, epochs: int | None = None
+    path: Path,
+    *,
+    name: str | None = None,
+    data_dir: Path | None = None,
+    epochs: int | None = None,
 ) -> tuple[RunFolder, ExperimentSpec, Dataset]:
-    """Open a run folder in order to go on, possibly to a larger number of epochs.
+    """Open a run folder in order to resume it, possibly to a larger number of epochs.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The folder.
+    name : str or None
+        Where the user's own data lie now, if not where they were.
+    data_dir : pathlib.Path or None
+        Where the files of the data set lie, if not where they were.
+    epochs : int or None
+        Number of epochs, if not that of the run.
 
     Raises
     ------
@@ -449,12 +591,8 @@ def open_run(
     """
     folder = RunFolder.open(path)
     spec = folder.spec()
-    dataset = load_run_data(folder, data_dir=data_dir)
-    if folder.about().get("data_sha256") != data_digest(dataset):
-        raise InputError(
-            f"{path}: was trained on other samples than {dataset.name} now has; "
-            "resume with the same --data-dir"
-        )
+    dataset = load_run_data(folder, name=name, data_dir=data_dir)
+    check_same_samples(folder, dataset)
     done = max(folder.checkpoints(), default=0)
     if epochs is not None and epochs < done:
         raise InputError(f"epochs={epochs}: {path} has been trained for {done} epochs already")

@@ -98,6 +98,6 @@ def test_a_killed_sweep_resumes_and_repeats_no_finished_trial(tmp_path):
     assert (out / "accuracy-by-epoch.png").stat().st_size > 1000
     best = folder.trial(result["best"]["trial"])
     experiment = best.spec()
-    _, parameters = best.latest_or_fail(experiment.network)
+    _, parameters, _ = best.selected(experiment.network)
     found = evaluate(experiment, parameters, load_run_data(best), backend="fused")
     assert found.accuracy == result["best"]["test_accuracy"] == table.test_accuracy.max()

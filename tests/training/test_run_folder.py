@@ -88,7 +88,7 @@ def test_a_checkpoint_of_another_network_is_refused(folder, spec):
 
 def test_a_missing_checkpoint_is_named(folder, spec):
     with pytest.raises(InputError, match="no checkpoint yet"):
-        folder.latest_or_fail(spec.network)
+        folder.selected(spec.network)
     with pytest.raises(InputError, match=r"nothing\.safetensors.*No such file"):
         read_checkpoint(folder.path / "nothing.safetensors", spec.network)
 

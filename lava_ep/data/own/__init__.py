@@ -1,0 +1,1 @@
+"""Users' own files and folders: reading them, and making pixels and classes of them."""
