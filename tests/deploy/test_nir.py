@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from lava_ep.cli import app
 from lava_ep.deploy import Trained, from_graph, read_nir, to_graph, write_nir
+from lava_ep.deploy.nir_file import CHECKSUM_AT_END
 from lava_ep.errors import InputError
 from lava_ep.parameters import LayerParameters, NetworkParameters, initial_parameters
 from lava_ep.spec import ExperimentSpec, load_preset, override, parse
@@ -295,6 +296,8 @@ DAMAGES = {
         "metadata 'lava_ep' is damaged",
     ),
     "a later format": (described(format=2), "metadata of format 2, expected 1"),
+    "no count": (described(epoch=2.5), r"damaged \(epoch 2.5, expected a whole number"),
+    "a count below 0": (described(batch=-1), r"damaged \(batch -1, expected a whole number"),
     "no experiment": (described(experiment={}), "network=.*Field required"),
     "a wider network": (
         described(experiment=dense(16, 9, 4, kind=BINARY).model_dump(mode="json")),
@@ -312,6 +315,111 @@ def test_damaged_files_are_refused_naming_what_differs(tmp_path, name):
     assert str(error.value).startswith(str(tmp_path / "network.nir"))
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A small network, its file, and the same file as it was before there were checksums."""
+    written = trained(dense(4, 2))
+    path = tmp_path_factory.mktemp("exported") / "network.nir"
+    write_nir(path, written)
+    content = path.read_bytes()
+    return written, content, content[: CHECKSUM_AT_END.search(content).start()]
+
+
+def read_bytes(tmp_path, content):
+    """Read a file, or return what is wrong with it; nothing else may be raised."""
+    path = tmp_path / "network.nir"
+    path.write_bytes(content)
+    try:
+        return read_nir(path)
+    except InputError as error:
+        assert str(error).startswith(str(path))
+        assert "\n" not in str(error)
+        return str(error)
+
+
+def mutations(content, number, seed):
+    """Yield damaged copies: one bit, eight bytes, or 64 bytes in a row."""
+    rng = np.random.default_rng(seed)
+    for index in range(number):
+        damaged = np.frombuffer(content, np.uint8).copy()
+        if index % 3 == 0:
+            damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
+        elif index % 3 == 1:
+            damaged[rng.integers(len(damaged), size=8)] ^= rng.integers(1, 256, 8, np.uint8)
+        else:
+            start = rng.integers(len(damaged) - 64)
+            damaged[start : start + 64] ^= rng.integers(1, 256, 64, np.uint8)
+        yield damaged.tobytes()
+
+
+def test_no_damage_makes_another_network(tmp_path, exported):
+    written, content, body = exported
+    refused = 0
+    for damaged in mutations(content, 300, seed=0):
+        found = read_bytes(tmp_path, damaged)
+        if isinstance(found, str):
+            refused += 1
+            assert "not a whole NIR file" in found
+        else:  # what says that there is a checksum is damaged, and no parameter
+            assert damaged[len(body) :] != content[len(body) :]
+            assert_same(found, written)
+    assert refused > 290
+
+
+def test_files_without_a_checksum_are_read_or_refused(tmp_path, exported):
+    written, _, body = exported
+    assert_same(read_bytes(tmp_path, body), written)
+    found = [read_bytes(tmp_path, damaged) for damaged in mutations(body, 60, seed=1)]
+    assert any(isinstance(message, str) for message in found)
+
+
+@pytest.mark.parametrize(
+    ("mark", "raised"),
+    [
+        (b"TREE", "RuntimeError: Unable to get group info"),
+        (b"SNOD", "RuntimeError: Unable to get group info"),
+        (b"HEAP", "RuntimeError: Link iteration failed"),
+        (b"GCOL", "OSError: "),
+        (b"node\0", "KeyError: "),
+    ],
+)
+def test_whatever_h5py_raises_is_a_damaged_file(tmp_path, exported, mark, raised):
+    """Each block of an HDF5 file begins with a mark; without it, h5py raises all kinds."""
+    _, _, body = exported
+    found, start = [], body.find(mark)
+    while start >= 0:
+        found.append(read_bytes(tmp_path, body[:start] + bytes(len(mark)) + body[start + 4 :]))
+        start = body.find(mark, start + 1)
+    assert all("not a whole NIR file" in str(message) for message in found)
+    assert any(raised in message for message in found)
+
+
+def test_other_readers_do_not_see_the_checksum(tmp_path, exported):
+    written, content, body = exported
+    assert content[len(body) :].startswith(b"\nlava-ep sha256 ")
+    path = tmp_path / "network.nir"
+    path.write_bytes(content)
+    graph = nir.read(path)
+    np.testing.assert_array_equal(
+        graph.nodes["output_synapses"].weight, written.parameters.layers[0].weights
+    )
+
+
+def test_a_graph_may_be_changed_on_purpose(tmp_path, exported):
+    """Who writes a graph anew leaves the checksum out; who changes bytes is told to do that."""
+    written, content, _ = exported
+    path = tmp_path / "network.nir"
+    path.write_bytes(content)
+    graph = nir.read(path)
+    graph.nodes["output_synapses"].bias = graph.nodes["output_synapses"].bias + np.float32(1)
+    nir.write(path, graph)
+    np.testing.assert_array_equal(
+        read_nir(path).parameters.layers[0].bias, written.parameters.layers[0].bias + np.float32(1)
+    )
+    message = read_bytes(tmp_path, content[:3000] + b"!" + content[3001:])
+    assert "by the checksum at its end); copy or export it again" in message
+
+
 def test_files_of_other_kinds_are_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_nir(tmp_path / "missing.nir")
@@ -323,6 +431,8 @@ def test_files_of_other_kinds_are_refused(tmp_path):
     (tmp_path / "half.nir").write_bytes(whole.read_bytes()[:3000])
     with pytest.raises(InputError, match="not a whole NIR file"):
         read_nir(tmp_path / "half.nir")
+    with pytest.raises(InputError, match="not a file"):
+        read_nir(tmp_path)
     nir.write(tmp_path / "node.nir", nir.Linear(np.ones((2, 2))))
     with pytest.raises(InputError, match="not a whole NIR file"):
         read_nir(tmp_path / "node.nir")
