@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.data.download import TIMEOUT, cache_dir
+from lava_ep.data.event_files import is_litter
 from lava_ep.data.events import EventDataset, Recordings, SensorSize
 from lava_ep.data.files import MEND, Files, Layout, folders_named, locate, plain
 from lava_ep.errors import InputError
@@ -259,10 +260,14 @@ def _about(item: Any) -> str:
 def _in_turn(dataset: Any, labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the recordings in an order in which the classes take turns.
 
-    Files come in the order of their paths, as tonic has them as the file system does.
+    Files come in the order of their paths, as tonic has them as the file system does. Those that
+    operating systems leave behind are left out.
     """
     paths = dataset.data if all(isinstance(item, str) for item in dataset.data) else []
     order = sorted(range(len(labels)), key=paths.__getitem__) if paths else range(len(labels))
+    if paths:
+        # tonic takes them by their ending alone.
+        order = [index for index in order if not is_litter(Path(paths[index]).name)]
     seen: dict[int, int] = {}
     turns = []
     for index in order:
@@ -300,6 +305,7 @@ def _recordings(
                 f"{where(index)}: damaged recording: expected one that tonic can read, found: "
                 f"{found}. {MEND}"
             ) from error
-        return events
+        # ASLDVS has a column of events.
+        return events.reshape(-1)
 
     return Recordings(labels, read, size, where)

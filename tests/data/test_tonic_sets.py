@@ -133,6 +133,28 @@ def test_poker_by_the_name_of_its_class(tmp_path):
     assert images.x_train.sum(1).tolist() == [2] * 24
 
 
+def test_columns_of_events_and_notes_of_macos(tmp_path, monkeypatch):
+    """ASLDVS has columns in its files, which tonic takes by their ending, hidden or not."""
+    from scipy.io import savemat
+
+    for letter in "ab":
+        folder = tmp_path / "ASLDVS" / letter
+        folder.mkdir(parents=True)
+        for number in range(2):
+            column = np.array([[1], [2], [239]])
+            savemat(
+                folder / f"{letter}_{number}.mat",
+                {"ts": 10 * column, "x": column, "y": column // 2, "pol": column % 2},
+            )
+        (folder / f"._{letter}_0.mat").write_bytes(bytes(120))
+    monkeypatch.setattr("tonic.datasets.ASLDVS._check_exists", lambda self: True)
+    dataset = load_events("tonic:ASLDVS", data_dir=tmp_path)
+    assert (len(dataset.train), len(dataset.test)) == (2, 2)
+    events, label = dataset.train[1]
+    assert events.tolist() == [(1, 179, 10, True), (2, 178, 20, False), (239, 60, 2390, True)]
+    assert (label, dataset.sensor_size) == (1, (240, 180, 2))
+
+
 def test_poker_from_the_environment(tmp_path, monkeypatch):
     write_poker(tmp_path / "pokerdvs")
     monkeypatch.setenv("LAVA_EP_DATA", str(tmp_path))
