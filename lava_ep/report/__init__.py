@@ -3,6 +3,7 @@
 from lava_ep.report.bmlp import report_bmlp_run
 from lava_ep.report.collect import raster_run, report_run
 from lava_ep.report.content import PhaseRecording, ReportContent, SampleContent
+from lava_ep.report.dispatch import report_any_run
 from lava_ep.report.writer import write_report, write_sample
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "ReportContent",
     "SampleContent",
     "raster_run",
+    "report_any_run",
     "report_bmlp_run",
     "report_run",
     "write_report",

@@ -20,9 +20,9 @@ from lava_ep.report.gallery import Plate
 from lava_ep.report.summary import frequent_mistakes
 from lava_ep.report.text import count, percent, plural
 from lava_ep.report.theme import DARK, LIGHT, Theme
-from lava_ep.report.writer import drawn, replace_report, shown_plates, templates
+from lava_ep.report.writer import check_place, drawn, replace_report, shown_plates, templates
 from lava_ep.spec import BMLPSpec, ExperimentSpec
-from lava_ep.training import RunFolder, evaluate, load_run_data
+from lava_ep.training import RunFolder, check_fit, evaluate, load_run_data
 from lava_ep.training.bmlp_family import bmlp_of
 
 
@@ -176,18 +176,24 @@ def _rows(network: BMLPSpec) -> list[dict[str, str]]:
     return rows
 
 
-def report_bmlp_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
+def report_bmlp_run(
+    run_dir: Path, *, data_dir: Path | None = None, out: Path | None = None
+) -> Path:
     """Test the newest checkpoint of a run and write its report; see `lava_ep.report.report_run`.
 
     Raises
     ------
     InputError
-        If the folder is not one of a run with a checkpoint, or its data is missing.
+        If the folder is not one of a run with a checkpoint, its data is missing or does not fit,
+        or the report cannot be written there.
     """
     folder = RunFolder.open(run_dir)
+    out = out or run_dir
+    check_place(out)
     experiment, about = folder.spec(), folder.about()
-    _, parameters = folder.latest_or_fail(experiment.network)
+    _, parameters, _ = folder.selected(experiment.network)
     dataset = load_run_data(folder, data_dir=data_dir)
+    check_fit(experiment, dataset)
     found = evaluate(experiment, parameters, dataset, backend=str(about["backend"]))
     content = BMLPContent(
         experiment=experiment,
@@ -219,4 +225,4 @@ def report_bmlp_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
             player=None,
         )
     )
-    return replace_report(page, light, run_dir)
+    return replace_report(page, light, out)

@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 from lava_ep.analysis import record_sample
 from lava_ep.data import Dataset
 from lava_ep.errors import InputError
+from lava_ep.files import check_writable
 from lava_ep.parameters import NetworkParameters
 from lava_ep.report.content import PhaseRecording, ReportContent, SampleContent
-from lava_ep.report.writer import check_kind, write_report, write_sample
+from lava_ep.report.writer import check_kind, check_place, write_report, write_sample
 from lava_ep.spec import ExperimentSpec
-from lava_ep.training import RunFolder, evaluate, load_run_data
+from lava_ep.training import RunFolder, check_fit, evaluate, load_run_data
 
 SHOWN_SAMPLE = 0
 """Test sample whose events are drawn."""
 
 
-def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
+def report_run(run_dir: Path, *, data_dir: Path | None = None, out: Path | None = None) -> Path:
     """Test the newest checkpoint of a run, record one sample, and write the report.
 
     Parameters
@@ -29,21 +30,27 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
         Folder of the run.
     data_dir
         Where the data set lies, if not where it was for training.
+    out
+        Folder for the report, if not that of the run.
 
     Returns
     -------
     Path
-        The page, ``report.html`` in the run folder.
+        The page, ``report.html``.
 
     Raises
     ------
     InputError
-        If the folder is not one of a run with a checkpoint, or its data is missing.
+        If the folder is not one of a run with a checkpoint, its data is missing or does not fit,
+        or the report cannot be written there.
     """
     folder = RunFolder.open(run_dir)
+    out = out or run_dir
+    check_place(out)
     spec, about = folder.spec(), folder.about()
-    _, parameters = folder.latest_or_fail(spec.ep_network)
+    _, parameters, _ = folder.selected(spec.ep_network)
     dataset = load_run_data(folder, data_dir=data_dir)
+    check_fit(spec, dataset)
     backend = str(about["backend"])
     evaluation = evaluate(spec, parameters, dataset, backend=backend)
     sample = _record(spec, parameters, dataset, SHOWN_SAMPLE, train=False, backend=backend)
@@ -67,7 +74,7 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None) -> Path:
         input_weights=_input_weights(spec, parameters),
         image_shape=dataset.image_shape,
     )
-    return write_report(content, run_dir)
+    return write_report(content, out)
 
 
 def _input_weights(
@@ -118,16 +125,18 @@ def raster_run(
     Raises
     ------
     InputError
-        If the folder is not one of a run with a checkpoint, its data is missing, or there is no
-        such sample or kind of file.
+        If the folder is not one of a run with a checkpoint, its data is missing or does not fit,
+        there is no such sample or kind of file, or the file cannot be written.
     """
     part = "train" if train else "test"
     out = out or run_dir / f"raster-{'train-' if train else ''}{sample}.html"
     check_kind(out)
     folder = RunFolder.open(run_dir)
+    check_writable(out)
     spec = folder.spec()
-    _, parameters = folder.latest_or_fail(spec.ep_network)
+    _, parameters, _ = folder.selected(spec.ep_network)
     dataset = load_run_data(folder, data_dir=data_dir)
+    check_fit(spec, dataset)
     backend = backend or str(folder.about()["backend"])
     content = SampleContent(
         title=f"{spec.ep_network} on {dataset.name}, {part} sample {sample}",

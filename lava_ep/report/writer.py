@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from lava_ep.analysis.efficiency import CAVEAT
 from lava_ep.errors import InputError
-from lava_ep.files import make_folder, replace_files, replacing
+from lava_ep.files import check_writable, make_folder, replace_files, replacing
 from lava_ep.report import film, text
 from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.description import facts, layer_rows, learning_note
@@ -73,9 +73,25 @@ def write_report(content: ReportContent, run_dir: Path) -> Path:
 def replace_report(page: str, figures: Mapping[str, Drawing], run_dir: Path) -> Path:
     """Write the page and the figures of a report, and return the page."""
     files = {f"{FIGURES}/{name}.png": drawing.data for name, drawing in figures.items()}
-    files[REPORT] = page.encode("utf-8")
+    files[REPORT] = page_bytes(page)
     replace_files(run_dir, files)
     return run_dir / REPORT
+
+
+def page_bytes(page: str) -> bytes:
+    """Return a page as it is stored, whatever bytes the names of files in it have."""
+    return page.encode("utf-8", errors="backslashreplace")
+
+
+def check_place(folder: Path) -> None:
+    """Check that a folder, if it is there, can take a report.
+
+    Raises
+    ------
+    InputError
+        If it cannot.
+    """
+    check_writable(folder / REPORT)
 
 
 def check_kind(path: Path) -> None:
@@ -115,7 +131,7 @@ def write_sample(content: SampleContent, path: Path) -> Path:
     if path.suffix == ".html":
         plates = [plate for plate in SAMPLE_PLATES if plate.applies(content)]
         light, dark = drawn(plates, content, LIGHT), drawn(plates, content, DARK)
-        data = render_sample_page(content, light, dark).encode("utf-8")
+        data = page_bytes(render_sample_page(content, light, dark))
     else:
         data = _encoded(overview, content, LIGHT, path.suffix[1:]).data
     make_folder(path.parent)
