@@ -26,7 +26,7 @@ def idx_bytes(array, *, magic=b"\0\0", code=8):
 def write(path: Path, content: bytes) -> Path:
     """Write `content`, gzipped if the name of `path` says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix.lower() == ".gz" else content)
     return path
 
 

@@ -41,12 +41,14 @@ def opened(path: Path) -> Iterator[Any]:
         If the file is unreadable or damaged, or holds objects.
     """
     try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            yield content
-            return
-        with content:
-            yield content
+        # NumPy leaves a file that it cannot read open.
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                yield content
+                return
+            with content:
+                yield content
     except InputError:
         raise
     # NumPy, zipfile and zlib raise whatever the damage makes them stumble over.

@@ -57,8 +57,10 @@ class _Source:
     decimal_comma: bool = False
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines with their ends."""
-        yield from io.TextIOWrapper(io.BytesIO(self.content), self.encoding, newline="")
+        """Yield the lines with their ends, without the mark by which NumPy begins its first."""
+        lines = io.TextIOWrapper(io.BytesIO(self.content), self.encoding, newline="")
+        yield next(lines, "").removeprefix("# ")
+        yield from lines
 
     def rows(self) -> Iterator[Row]:
         """Yield all lines that are not blank."""
@@ -121,7 +123,8 @@ def read_table(path: Path, *, label: str | None, labelled: bool) -> RawData:
             f"{path}: no features: expected columns of numbers besides the labels, found one "
             "column only. Check that commas, semicolons, tabs or spaces separate the columns."
         )
-    x, texts = _plain_values(source, names, width, place) or _values(source, names, width, place)
+    values = _plain_values(source, names, width, place)
+    x, texts = values or _values(source, names, width, place, labelled)
     column = "" if place is None else _column(names, place)
     return RawData(
         source=str(path),
@@ -272,7 +275,8 @@ def _header(source: _Source) -> tuple[tuple[str, ...], int]:
         kind == "text" and _all_numbers(column, source.decimal_comma)
         for kind, column in zip(kinds, columns, strict=True)
     ]
-    if not any(named) and not (kinds.count("text") == width > 1):
+    all_text = width > 1 and kinds.count("text") == width
+    if not (any(named) or all_text or _counts_columns(cells, columns)):
         return (), width
     numbers = [cell for cell, kind in zip(cells, kinds, strict=True) if kind == "number"]
     if numbers and not _are_names(numbers):
@@ -321,14 +325,26 @@ def _are_names(numbers: Sequence[str]) -> bool:
     return all(int(one) < int(next_) for one, next_ in pairwise(numbers))
 
 
+def _counts_columns(cells: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Return whether a first row numbers the columns, as pandas does, except for the labels."""
+    numbers = [(index, cell) for index, cell in enumerate(cells) if cell.isdecimal()]
+    rest = [index for index, cell in enumerate(cells) if not cell.isdecimal()]
+    if len(numbers) < 3 or len(rest) != 1 or cells[rest[0]] in columns[rest[0]]:
+        return False
+    start = int(numbers[0][1])
+    return start in (0, 1) and [int(cell) for _, cell in numbers] == [
+        *range(start, start + len(numbers))
+    ]
+
+
 def _label_place(path: Path, names: Sequence[str], width: int, label: str | None) -> int:
     """Return the position of the column of the labels."""
     if label is None:
         likely = [name for name in names if name.lower() in LABEL_NAMES]
         if likely and names[-1] not in likely:
             raise InputError(
-                f"{path}: a column is named {likely[0]}, but labels are taken from the last one, "
-                f"{names[-1]}, unless you say which column holds them. Add --label {likely[0]} or "
+                f"{path}: a column is named {likely[0]}, but without --label the last one, "
+                f"{names[-1]}, is expected to hold the labels. Add --label {likely[0]} or "
                 f"--label {names[-1]}."
             )
         return width - 1
@@ -381,7 +397,7 @@ def _plain_values(
 
 
 def _values(
-    source: _Source, names: Sequence[str], width: int, place: int | None
+    source: _Source, names: Sequence[str], width: int, place: int | None, labelled: bool
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Return the features of all rows, and the cells of the column at `place`."""
     rows = source.rows()
@@ -403,7 +419,7 @@ def _values(
                 )
             if place is not None:
                 text = cells.pop(place).strip()
-                if text.lower() in MISSING:
+                if labelled and text.lower() in MISSING:
                     raise InputError(
                         f"{source.path}, line {line}, {_column(names, place)}: no label, found "
                         f"{text!r}: expected one in each row. Name the class, or remove the row."
@@ -420,7 +436,7 @@ def _values(
             )
         parts.append(part)
     if not parts:
-        raise InputError(f"{source.path}: no samples below the names of the columns. Add rows.")
+        raise InputError(f"{source.path}: no samples: expected rows below the names. Add some.")
     return np.concatenate(parts), texts
 
 
