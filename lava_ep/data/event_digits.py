@@ -98,8 +98,12 @@ def camera_events(
             f"log_intensity has shape {light.shape} and times {times.shape}: expected (frames, "
             "height, width) and a rising time for each frame. Give one time a frame."
         )
-    whole = isinstance(threshold, (int, np.integer)) and not isinstance(threshold, bool)
-    if not whole or threshold < 1 or light.dtype.kind not in "iu" or times.dtype.kind not in "iu":
+    if (
+        np.asarray(threshold).dtype.kind not in "iu"
+        or threshold < 1
+        or light.dtype.kind not in "iu"
+        or times.dtype.kind not in "iu"
+    ):
         raise InputError(
             f"threshold={threshold} with {light.dtype} and {times.dtype}: expected integers, the "
             "threshold at least 1. Scale the log intensity and round it."

@@ -685,8 +685,10 @@ def movies(
     train, test = (
         np.stack(
             [
-                _movie(events, recordings.sensor_size, options, steps=steps, repeated=repeated)
-                for events, _ in recordings
+                _movie(
+                    recordings[index][0], after.sensor_size, options, steps=steps, repeated=repeated
+                )
+                for index in range(len(recordings))
             ]
         )
         for recordings in (after.train, after.test)
