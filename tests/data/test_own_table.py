@@ -79,6 +79,12 @@ def test_ways_to_write_the_same_table(read, text):
     check(read(text), [[1, 2.5], [-3, 40]], ["x", "y"], ["a", "b"], "kind")
 
 
+def test_a_row_of_missing_values_is_a_sample(read):
+    for text in ("a\tb\n1\t2\n\t\n3\t4\n", "a,b\n1,2\n,\n3,4\n"):
+        x = read(text, labelled=False).train.x
+        np.testing.assert_array_equal(x, [[1, 2], [math.nan, math.nan], [3, 4]])
+
+
 def test_encodings_and_compression(read):
     text = "größe,kind\n1,ä\n2,ö\n"
     for content in (
@@ -177,7 +183,7 @@ def test_without_labels(read):
     [
         (
             "a,b,k\n1,red,x\n2,blue,y\n",
-            r"line 2, column 2 \(b\): 'red': expected a number\. Remove",
+            r"line 2, column 2 \(b\): 'red': expected a number\. Rem",
         ),
         ("a,b,c,k\n1,2,red,x\n2,2,blue,y\n", r"column 3 \(c\): 'red': expected a number\. .*--lab"),
         ("a,b,k\n1,2,x\n1,2_0,y\n", r"line 3, column 2 \(b\): '2_0': expected a number"),

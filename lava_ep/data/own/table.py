@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -202,15 +204,16 @@ def _with_decimals(source: _Source) -> _Source:
     """Find out whether numbers have decimal commas."""
     comma = point = unclear = None
     for line, cells in source.rows():
-        for cell in cells:
-            text = cell.strip()
-            if "," in text and COMMA_NUMBER.fullmatch(text):
-                if THOUSANDS.fullmatch(text):
-                    unclear = unclear or (line, text)
-                else:
-                    comma = comma or (line, text)
-            elif point is None and "." in text and NUMBER.fullmatch(text):
-                point = line, text
+        row = " ".join(cells)
+        if comma is None and "," in row:
+            texts = [cell.strip() for cell in cells if COMMA_NUMBER.fullmatch(cell.strip())]
+            sure = [text for text in texts if not THOUSANDS.fullmatch(text)]
+            comma = (line, sure[0]) if sure else None
+            unclear = unclear or ((line, texts[0]) if texts else None)
+        if point is None and "." in row:
+            texts = [cell.strip() for cell in cells if "." in cell]
+            points = [text for text in texts if NUMBER.fullmatch(text)]
+            point = (line, points[0]) if points else None
     either = comma or unclear
     if either is None:
         return source
@@ -238,16 +241,15 @@ def _number(text: str, decimal_comma: bool) -> float:
         If the cell holds anything else.
     """
     text = text.strip()
+    number = text.replace(".", "x").replace(",", ".") if decimal_comma else text
+    if NUMBER.fullmatch(number):
+        return float(number)
     lower = text.lower()
     if lower in MISSING:
-        return float("nan")
+        return math.nan
     if lower in TRUTH:
         return TRUTH[lower]
-    if decimal_comma:
-        text = text.replace(".", "x").replace(",", ".")
-    if NUMBER.fullmatch(text) is None:
-        raise ValueError(text)
-    return float(text)
+    raise ValueError(text)
 
 
 def _is_number(text: str, decimal_comma: bool) -> bool:
@@ -365,7 +367,8 @@ def _plain_values(
     """Return the same as `_values`, several times as fast, of a table without any specialities."""
     if source.decimal_comma or b'"' in source.content or source.delimiter is None:
         return None
-    lines = (line for line in source.lines() if line.strip())
+    # Tabs alone are a row of missing values.
+    lines = (line for line in source.lines() if line.strip(" \r\n"))
     if names:
         next(lines)
     first = next(lines, None)
@@ -425,7 +428,7 @@ def _values(
                         f"{text!r}: expected one in each row. Name the class, or remove the row."
                     )
                 texts.append(text)
-            values.append(_row(source, line, cells, names, columns))
+            values.append(_row(source, line, cells, names, columns, labelled))
         part = np.array(values, np.float64)
         if np.isinf(part).any():
             row, column = np.argwhere(np.isinf(part))[0]
@@ -441,37 +444,47 @@ def _values(
 
 
 def _row(
-    source: _Source, line: int, cells: list[str], names: Sequence[str], columns: Sequence[int]
+    source: _Source,
+    line: int,
+    cells: list[str],
+    names: Sequence[str],
+    columns: Sequence[int],
+    labelled: bool,
 ) -> list[float]:
     """Return the numbers of a row."""
-    joined = "".join(cells)
+    text = "\n".join(cells)
+    plain = cells
+    if source.decimal_comma:
+        # A point is a fault then, which must not be read as a decimal mark.
+        plain = text.replace(".", "x").replace(",", ".").split("\n")
     # Python takes 1_000 and digits of other scripts for numbers too.
-    if not source.decimal_comma and "_" not in joined and joined.isascii():
-        try:
-            return list(map(float, cells))
-        except ValueError:
-            pass
+    if "_" not in text and text.isascii() and len(plain) == len(cells):
+        with contextlib.suppress(ValueError):
+            return list(map(float, plain))
+        with contextlib.suppress(ValueError):
+            return [float(cell) if cell else math.nan for cell in plain]
     numbers = []
-    for column, cell in zip(columns, cells, strict=True):
+    for index, cell in enumerate(cells):
         try:
             numbers.append(_number(cell, source.decimal_comma))
         except ValueError:
-            where = f"{source.path}, line {line}, {_column(names, column)}"
+            where = f"{source.path}, line {line}, {_column(names, columns[index])}"
             raise InputError(
-                f"{where}: {cell.strip()!r}: expected a number. {_way_out(cell, names, column)}"
+                f"{where}: {cell.strip()!r}: expected a number. "
+                f"{_way_out(cell, names, columns[index], labelled)}"
             ) from None
     return numbers
 
 
-def _way_out(cell: str, names: Sequence[str], column: int) -> str:
+def _way_out(cell: str, names: Sequence[str], column: int, labelled: bool) -> str:
     """Return what to do about a cell that is no number."""
     if GROUPED.fullmatch(cell.strip()):
         return "Write numbers without thousands separators and with one decimal mark."
-    name = names[column] if names else str(column + 1)
-    return (
-        f"Remove the column, or replace it by a column of 0 and 1 for each value (one-hot). If it "
-        f"holds the labels, say so by --label {name}."
-    )
+    way_out = "Remove the column, or replace it by a column of 0 and 1 for each value (one-hot)."
+    if labelled:
+        name = names[column] if names else column + 1
+        way_out += f" If it holds the labels, say so by --label {name}."
+    return way_out
 
 
 def _column(names: Sequence[str], index: int) -> str:
