@@ -19,6 +19,8 @@ import numba
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
+_NUMBA: Any = numba.config  # which has its settings only when it runs
+
 _MARK = b"_jit import"
 """Stands in every file with kernels."""
 
@@ -77,8 +79,8 @@ def _private(folder: Path) -> bool:
 
 def _own_folders() -> Iterator[Path]:
     """Yield the places for compiled code that belong to the user or to the installation."""
-    if numba.config.CACHE_DIR:
-        yield Path(numba.config.CACHE_DIR)
+    if _NUMBA.CACHE_DIR:
+        yield Path(_NUMBA.CACHE_DIR)
     yield _PACKAGE / "__pycache__"
     with contextlib.suppress(RuntimeError):  # there may be no home directory
         yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lava-ep"
@@ -138,12 +140,12 @@ _setting = threading.RLock()
 def _caching_in(folder: Path) -> Iterator[None]:
     """Have Numba keep what is compiled meanwhile in a folder."""
     with _setting:
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(folder)
+        before = _NUMBA.CACHE_DIR
+        _NUMBA.CACHE_DIR = str(folder)
         try:
             yield
         finally:
-            numba.config.CACHE_DIR = before
+            _NUMBA.CACHE_DIR = before
 
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
