@@ -10,6 +10,22 @@ import numpy.typing as npt
 from lava_ep.errors import InputError
 
 
+def as_array(value: npt.ArrayLike, target: str) -> npt.NDArray[Any]:
+    """Return a list, a number or an array as an array.
+
+    Raises
+    ------
+    InputError
+        If it has rows of different length.
+    """
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InputError(
+            f"{target}: expected an array, got a list with rows of different length ({error})"
+        ) from None
+
+
 def checked_array(
     value: npt.ArrayLike, shape: tuple[int, ...], dtype: npt.DTypeLike, target: str
 ) -> npt.NDArray[Any]:
@@ -39,7 +55,7 @@ def checked_array(
     InputError
         If the shape differs or a value cannot be represented.
     """
-    array = np.asarray(value)
+    array = as_array(value, target)
     dtype = np.dtype(dtype)
     if array.shape != tuple(shape):
         raise InputError(

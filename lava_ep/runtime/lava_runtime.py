@@ -30,6 +30,7 @@ from lava_ep.runtime.channels import ChannelFactory, ExternalPipe, external_pipe
 from lava_ep.runtime.errors import RunStateError
 from lava_ep.runtime.hooks import call_after
 from lava_ep.runtime.network import describe_process
+from lava_ep.runtime.resources import explain
 from lava_ep.runtime.supervision import Supervisor
 
 
@@ -78,29 +79,41 @@ class SupervisedRuntime(Runtime):
             As in Lava; there is one node configuration.
         """
         self._build_watchdog_manager()
+        try:
+            self._build_all_channels()
+        except OSError as error:
+            raise explain(error, self.n_workers, semaphores=True) or error from error
+        for pipe in self.pipes:
+            pipe.attach()
+        self._plan_workers()
+        self.supervisor.start()
+        self._start_host_ports()
+        self.supervisor.wait_until_ready()
+        self._is_initialized = True
+        self._is_started = True
+
+    @property
+    def n_workers(self) -> int:
+        """Number of workers that the network has or will have."""
+        executable = self._executable
+        return len(executable.proc_builders) + len(executable.runtime_service_builders)
+
+    def _build_all_channels(self) -> None:
         self._messaging_infrastructure = ChannelFactory()
         self._build_channels()
         self._build_sync_channels()
         for process, builder in self._executable.proc_builders.items():
             self.pipes += external_pipes(self._messaging_infrastructure, process, builder)
-        for pipe in self.pipes:
-            pipe.attach()
-        self._fork_workers()
-        self._start_host_ports()
-        self.supervisor.watch()
-        self.supervisor.wait_until_ready()
-        self._is_initialized = True
-        self._is_started = True
 
-    def _fork_workers(self) -> None:
+    def _plan_workers(self) -> None:
         for process, builder in self._executable.proc_builders.items():
             model_name = builder.proc_model.__name__
-            self.supervisor.spawn(
+            self.supervisor.add(
                 builder, process.name, model_name, describe_process(process), is_service=False
             )
         for domain, builder in self._executable.runtime_service_builders.items():
             class_name = builder.rs_class.__name__
-            self.supervisor.spawn(
+            self.supervisor.add(
                 builder,
                 domain.name,
                 class_name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,18 @@ from lava.magma.core.process.process import AbstractProcess
 
 from lava_ep.errors import InputError
 from lava_ep.runtime.errors import RunStateError
+from lava_ep.runtime.finding import with_own_search
+
+_compiling = threading.RLock()
+"""Held while Lava compiles, which several threads cannot do at the same time."""
+
+
+def _renew_lock() -> None:
+    global _compiling
+    _compiling = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def describe_process(process: AbstractProcess) -> str:
@@ -30,6 +44,8 @@ def compile_network(
     process: AbstractProcess, run_cfg: Any, compile_config: dict[str, Any]
 ) -> tuple[Any, set[AbstractProcess]]:
     """Compile a network, again if an earlier run has ended.
+
+    Only models in modules that are imported are found, see `lava_ep.runtime.finding`.
 
     Parameters
     ----------
@@ -59,6 +75,13 @@ def compile_network(
             "compile_config: use_watchdog=True starts workers that supervised() does not know; "
             "leave it out, waits are supervised already."
         )
+    with _compiling:
+        return _compile(process, with_own_search(run_cfg), compile_config)
+
+
+def _compile(
+    process: AbstractProcess, run_cfg: Any, compile_config: dict[str, Any]
+) -> tuple[Any, set[AbstractProcess]]:
     processes = set(find_processes(process))
     for member in processes:
         if member.runtime is not None and member.runtime._is_started:

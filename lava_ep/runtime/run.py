@@ -21,11 +21,13 @@ from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
 
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime.bulk import TransferArea
-from lava_ep.runtime.casting import checked_array
+from lava_ep.runtime.casting import as_array, checked_array
+from lava_ep.runtime.ended import EndedRuntime
 from lava_ep.runtime.errors import RunStateError
 from lava_ep.runtime.lava_runtime import SupervisedRuntime
 from lava_ep.runtime.mailbox import Inbox, Outbox
 from lava_ep.runtime.network import compile_network, describe_process, leaf_port
+from lava_ep.runtime.resources import explain
 from lava_ep.runtime.supervision import Supervisor
 
 _STOP_PATIENCE = 1.0  # seconds for a healthy network to end by itself
@@ -67,32 +69,38 @@ class SupervisedRun:
         self._owner = os.getpid()
         self._members: set[AbstractProcess] = set()
         self._live: SupervisedRuntime | None = None
+        self._has_run = False
+        self._had_run_before: set[AbstractProcess] = set()
         self._mailboxes: dict[Any, Inbox | Outbox] = {}
         self.pids: dict[str, int] = {}
 
     def __enter__(self) -> SupervisedRun:
         if self._members:
             raise RunStateError("This run was entered before; call supervised() again.")
-        executable, self._members = compile_network(
-            self._process, self._run_cfg, self._compile_config
-        )
-        area = TransferArea()
-        supervisor = Supervisor(area, self._threads)
-        atexit.register(self.close)
+        workers = 0
         try:
-            self._live = SupervisedRuntime(
-                executable,
-                area,
-                supervisor,
-                self.close,
-                self._process._log_config.level,
+            executable, self._members = compile_network(
+                self._process, self._run_cfg, self._compile_config
             )
+            area = TransferArea()
+            supervisor = Supervisor(area, self._threads)
+            runtime = SupervisedRuntime(
+                executable, area, supervisor, self.close, self._process._log_config.level
+            )
+            self._live, workers = runtime, runtime.n_workers
+            atexit.register(self.close)
             for member in self._members:
-                member.runtime = self._live
-            self._live.initialize()
-        except BaseException:
+                if isinstance(member.runtime, EndedRuntime):
+                    self._had_run_before.add(member)
+                member.runtime = runtime
+            runtime.initialize()
+        except BaseException as error:
             self._end(gracefully=False)
-            raise
+            explanation = explain(error, workers, semaphores=False)
+            if explanation is None:
+                raise
+            raise explanation from error
+        self._has_run = True
         for worker in supervisor.workers:
             name = worker.name if worker.name not in self.pids else worker.description
             self.pids[name] = worker.pid
@@ -226,10 +234,12 @@ class SupervisedRun:
             if found["kind"] == "array":
                 return checked_array(value, tuple(found["shape"]), found["dtype"], target)
             if found["kind"] == "scalar":
-                return checked_array(np.reshape(value, -1), (1,), found["dtype"], target)
-            if type(value).__name__ != found["type"] or np.shape(value) not in ((), leaf.shape):
+                flat = as_array(value, target).reshape(-1)
+                return checked_array(flat, (1,), found["dtype"], target)
+            shape = getattr(value, "shape", ())
+            if type(value).__name__ != found["type"] or shape not in ((), leaf.shape):
                 raise InputError(
-                    f"{target}: got {type(value).__name__} of shape {np.shape(value)}, expected "
+                    f"{target}: got {type(value).__name__} of shape {shape}, expected "
                     f"{found['type']} of shape {leaf.shape}."
                 )
             return value
@@ -313,7 +323,8 @@ class SupervisedRun:
             runtime.join()
             self._mailboxes.clear()
             for member in self._members:
-                member.runtime = None
+                had_run = self._has_run or member in self._had_run_before
+                member.runtime = EndedRuntime() if had_run else None
             return supervisor.failure
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -330,6 +341,8 @@ def supervised(
 
     Entering the context builds the network in forked workers, leaving it ends them all. A model
     that raises, a worker that dies and Ctrl-C end whatever call the host is in with an exception.
+    The values of Vars end with the run: read them within the block. Only ProcessModels in modules
+    that are imported already are found; files beside a Process are not executed.
 
     Parameters
     ----------

@@ -62,6 +62,40 @@ class Worker:
         return WorkerDied(self.description, self.name, self.model_name, self.pid, code, cause)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A worker that is yet to be forked."""
+
+    builder: Any
+    name: str
+    model_name: str
+    description: str
+    is_service: bool
+
+
+_forking = threading.Lock()
+"""Held while a worker is forked, so that runs in several threads do not inherit half of it."""
+
+
+def _require_pipes(number: int) -> None:
+    """Raise OSError if one pipe and ``number`` further ones cannot be opened."""
+    pipes: list[tuple[int, int]] = []
+    try:
+        for _ in range(number + 1):
+            pipes.append(os.pipe())
+    finally:
+        for end in [end for pipe in pipes for end in pipe]:
+            os.close(end)
+
+
+def _renew_lock() -> None:
+    global _forking
+    _forking = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
 @dataclass
 class Supervisor:
     """Starts the workers of one network, watches them and ends them.
@@ -86,34 +120,77 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
-        self._watcher: threading.Thread | None = None
+        self._planned: list[_Plan] = []
+        self._thread: threading.Thread | None = None
+        self._forked = threading.Event()
+        self._watched = threading.Event()
+        self._reaped = threading.Event()
+        self._obstacle: BaseException | None = None
         self._wake_receiver, self._wake_sender = os.pipe()
 
-    def spawn(
+    def add(
         self, builder: Any, name: str, model_name: str, description: str, is_service: bool
     ) -> None:
-        """Fork a worker that builds and runs what ``builder`` describes."""
-        receiver, sender = multiprocessing.Pipe(duplex=False)
-        process = multiprocessing.get_context("fork").Process(
-            target=work,
-            args=(builder, sender, self.area, os.getpid(), self.threads),
-            name=description,
-        )
-        # A Ctrl-C between the fork and the worker's own settings must not reach the worker.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            process.start()
-            sender.close()
-            self.workers.append(
-                Worker(name, model_name, description, is_service, process, receiver)
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        """Plan a worker that builds and runs what ``builder`` describes."""
+        self._planned.append(_Plan(builder, name, model_name, description, is_service))
 
-    def watch(self) -> None:
-        """Begin to watch; call once, after the last `spawn`, as threads do not survive forks."""
-        self._watcher = threading.Thread(target=self._watch, name="lava-supervisor", daemon=True)
-        self._watcher.start()
+    def start(self) -> None:
+        """Fork the planned workers and begin to watch them.
+
+        The thread that watches also forks: to the kernel it is the workers' parent, and they must
+        not outlive it, whereas the thread that calls this may end long before the run does.
+        """
+        thread = threading.Thread(target=self._fork_and_watch, name="lava-supervisor", daemon=True)
+        self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError:  # there is no such thread; after Ctrl-C there is
+            self._thread = None
+            raise
+        self._forked.wait()
+        if self._obstacle is not None:
+            raise self._obstacle
+
+    def _fork_and_watch(self) -> None:
+        # Ctrl-C is the host's, and workers inherit this until they have their own settings.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with selectors.DefaultSelector() as selector:
+                for plan in self._planned:
+                    if self._ended:
+                        break
+                    self.workers.append(self._fork(plan))
+                self._forked.set()
+                self._watch(selector)
+        except BaseException as error:
+            self._obstacle = error
+            self._fail(LavaEPError(f"The thread that watches the workers failed: {error!r}"))
+            self.notify()
+        finally:
+            self._forked.set()
+            self._watched.set()
+            self._reaped.wait()
+
+    def _fork(self, plan: _Plan) -> Worker:
+        # Workers of other runs must not inherit the sender: its end is how deaths are noticed.
+        with _forking:
+            _require_pipes(2)  # multiprocessing leaves one open if it cannot have the other
+            receiver, sender = multiprocessing.Pipe(duplex=False)
+            process = multiprocessing.get_context("fork").Process(
+                target=work,
+                args=(plan.builder, sender, self.area, os.getpid(), self.threads),
+                name=plan.description,
+            )
+            try:
+                process.start()
+            except BaseException:
+                receiver.close()
+                raise
+            finally:
+                sender.close()
+        return Worker(
+            plan.name, plan.model_name, plan.description, plan.is_service, process, receiver
+        )
 
     def notify(self) -> None:
         """Have those who wait look at their conditions again."""
@@ -194,10 +271,8 @@ class Supervisor:
             self._stopping = self._ended = True
             self._changed.notify_all()
         os.write(self._wake_sender, b"\0")  # closing it would not do: workers inherit it
-        if self._watcher is not None:
-            self._watcher.join()
-        os.close(self._wake_sender)
-        os.close(self._wake_receiver)
+        if self._thread is not None:
+            self._watched.wait()
         for stop, patience in ((signal.SIGTERM, _TERMINATE_GRACE), (signal.SIGKILL, None)):
             alive = [worker for worker in self.workers if worker.process.is_alive()]
             for worker in alive:
@@ -210,36 +285,40 @@ class Supervisor:
             worker.process.join()
             worker.process.close()
             worker.reports.close()
+        self._reaped.set()
+        if self._thread is not None:
+            self._thread.join()
+        os.close(self._wake_sender)
+        os.close(self._wake_receiver)
 
-    def _watch(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_receiver, selectors.EVENT_READ)
-            for worker in self.workers:
-                selector.register(worker.reports, selectors.EVENT_READ, worker)
-            late: list[tuple[float, LavaEPError]] = []
-            while True:
-                timeout = max(0.0, late[0][0] - time.monotonic()) if late else None
-                events = selector.select(timeout)
-                for key, _ in events:
-                    if key.data is None:
-                        if late:  # the end came before a better explanation
-                            self._fail(late[0][1])
-                        return
-                    failure = self._read_report(key.data)
-                    if key.data.gone:
-                        selector.unregister(key.fileobj)
-                    if failure is None:
-                        continue
-                    # Lava tells the other workers to stop when a model fails, so an orderly end may
-                    # overtake the report of its cause.
-                    orderly = isinstance(failure, WorkerDied) and failure.exit_code == 0
-                    if key.data.is_service or orderly:
-                        late.append((time.monotonic() + _CAUSE_GRACE, failure))
-                    else:
-                        self._fail(failure)
-                if late and time.monotonic() >= late[0][0]:
-                    self._fail(late.pop(0)[1])
-                self.notify()
+    def _watch(self, selector: selectors.BaseSelector) -> None:
+        selector.register(self._wake_receiver, selectors.EVENT_READ)
+        for worker in self.workers:
+            selector.register(worker.reports, selectors.EVENT_READ, worker)
+        late: list[tuple[float, LavaEPError]] = []
+        while True:
+            timeout = max(0.0, late[0][0] - time.monotonic()) if late else None
+            events = selector.select(timeout)
+            for key, _ in events:
+                if key.data is None:
+                    if late:  # the end came before a better explanation
+                        self._fail(late[0][1])
+                    return
+                failure = self._read_report(key.data)
+                if key.data.gone:
+                    selector.unregister(key.fileobj)
+                if failure is None:
+                    continue
+                # Lava tells the other workers to stop when a model fails, so an orderly end may
+                # overtake the report of its cause.
+                orderly = isinstance(failure, WorkerDied) and failure.exit_code == 0
+                if key.data.is_service or orderly:
+                    late.append((time.monotonic() + _CAUSE_GRACE, failure))
+                else:
+                    self._fail(failure)
+            if late and time.monotonic() >= late[0][0]:
+                self._fail(late.pop(0)[1])
+            self.notify()
 
     def _fail(self, failure: LavaEPError) -> None:
         with self._changed:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from lava.magma.compiler.builders.py_builder import PyProcessBuilder
-from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.compiler.utils import PortInitializer, VarInitializer
 from lava.magma.core.model.py.model import (
     AbstractPyProcessModel,
@@ -22,7 +21,8 @@ from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
 from lava.magma.runtime.mgmt_token_enums import enum_equal, enum_to_np
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.runtime.casting import checked_array
+from lava_ep.runtime.casting import as_array, checked_array
+from lava_ep.runtime.finding import choose_model
 
 Message = Any
 """An array; for a sparse port, a pair (data, indices)."""
@@ -279,7 +279,12 @@ class ProcessTester:
         if name not in self._sparse:
             port.messages.append(checked_array(message, port.shape, port.d_type, target).copy())
             return
-        data, indices = (np.asarray(part).reshape(-1) for part in message)
+        if not isinstance(message, tuple | list) or len(message) != 2:
+            raise InputError(
+                f"{target}: expected a pair (data, indices), as the port is sparse, got "
+                f"{type(message).__name__}."
+            )
+        data, indices = (as_array(part, target).reshape(-1) for part in message)
         size = int(np.prod(port.shape))
         if data.size != indices.size or data.size > size:
             raise InputError(
@@ -309,9 +314,7 @@ def _initializer(port: Any, model: Any) -> PortInitializer:
 
 def select_model(process: AbstractProcess, run_cfg: RunConfig | None) -> Any:
     """Return the ProcessModel that a RunConfig selects, by default one for floating point."""
-    run_cfg = run_cfg or Loihi2SimCfg(select_tag="floating_pt")
-    models = ProcGroupDiGraphs._find_proc_models(process)
-    return ProcGroupDiGraphs._select_proc_models(process, models, run_cfg)
+    return choose_model(process, run_cfg or Loihi2SimCfg(select_tag="floating_pt"))
 
 
 def _chosen(names: Sequence[str] | None, existing: list[str], kind: str, owner: str) -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import multiprocessing.util
 import os
 import signal
 import sys
+import threading
 import traceback
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService
@@ -24,7 +27,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def follow_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when the host dies, however it dies (Linux only)."""
+    """Have the kernel kill this process when the host dies, however it dies (Linux only).
+
+    To the kernel the parent is the thread that forked; the supervisor's lives as long as the run.
+    """
     if not sys.platform.startswith("linux"):
         return
     libc = ctypes.CDLL(None, use_errno=True)
@@ -51,10 +57,44 @@ def _forget_pauses(service: LoihiPyRuntimeService) -> None:
     call_after(service, "_handle_pause", forget)
 
 
+def _text_of(error: BaseException) -> str:
+    """Return the text of an exception, whatever its class makes of it."""
+    try:
+        return "".join([str(error)])
+    except BaseException as second:  # the class is the user's, and may do anything
+        return f"(its text cannot be had: {type(second).__name__} in __str__)"
+
+
+def _traceback_of(error: BaseException) -> str:
+    """Return the traceback of an exception as text."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException:  # as above
+        calls = "".join(traceback.format_tb(error.__traceback__))
+        return f"Traceback (most recent call last):\n{calls}{type(error).__name__}"
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process as an interpreter would, but whichever thread of the host it was forked in.
+
+    An interpreter that was forked in a thread of a pool fails at its end, as it would wait for that
+    very thread.
+    """
+    with contextlib.suppress(Exception):
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+        multiprocessing.util._exit_function()  # type: ignore[attr-defined]
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
+
+
 def work(
     builder: Any, reports: Connection, area: TransferArea, parent_pid: int, threads: int | None
-) -> None:
-    """Build a ProcessModel or a runtime service and run it until it is told to stop.
+) -> NoReturn:
+    """Build a ProcessModel or a runtime service, run it until it is told to stop, and end.
 
     Whatever goes wrong is told to the host as a traceback instead of being printed here.
 
@@ -72,6 +112,7 @@ def work(
     threads : int or None
         Threads that numerical libraries may use here, None for as many as they like.
     """
+    code = 0
     try:
         _reset_signals()
         follow_parent(parent_pid)
@@ -86,5 +127,7 @@ def work(
         reports.send((READY,))
         actor.start()
     except BaseException as error:
-        reports.send((FAILED, traceback.format_exc(), type(error).__name__, str(error)))
-        sys.exit(1)
+        code = 1
+        with contextlib.suppress(OSError):  # there may be nobody left to tell
+            reports.send((FAILED, _traceback_of(error), type(error).__name__, _text_of(error)))
+    _leave(code)

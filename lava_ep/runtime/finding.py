@@ -1,0 +1,140 @@
+"""Which ProcessModels a Process has, without importing files that nobody asked for.
+
+To find models, Lava executes every ``.py`` file beside a Process. Here, only modules that are
+imported already are looked at, except for Processes of Lava itself, whose models lie beside them.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
+from lava.magma.core.model.model import AbstractProcessModel
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_configs import RunConfig
+
+from lava_ep.errors import InputError
+
+Model = type[AbstractProcessModel]
+
+
+def find_models(process: AbstractProcess) -> list[Model]:
+    """Return the ProcessModels of a Process, in the order in which RunConfigs choose from them.
+
+    These are the models in the module of the Process, then those in modules beside it that are
+    imported already; if there are none, those in any imported module.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    kind = type(process)
+    if kind.__module__.partition(".")[0] == "lava":
+        lavas: list[Model] = ProcGroupDiGraphs._find_proc_models(process)
+        return lavas
+    found: dict[Model, None] = {}
+    module = sys.modules.get(kind.__module__)
+    if module is not None:
+        for place in (module, *_beside(module)):
+            found.update(dict.fromkeys(_models_in(process, place)))
+    if not found:
+        found.update((model, None) for model in _all_models() if _implements(model, kind))
+    if not found:
+        raise InputError(
+            f"No ProcessModel found for Process '{process.name}' ({kind.__module__}."
+            f"{kind.__qualname__}): import the module that defines it first"
+            f"{_candidates(kind, module)}. Unlike Lava's own run(), lava-ep does not import files "
+            "that lie beside a Process."
+        )
+    return list(found)
+
+
+def _models_in(process: AbstractProcess, module: ModuleType) -> list[Model]:
+    found: list[Model] = ProcGroupDiGraphs._find_proc_models_in_module(process, module)
+    return found
+
+
+def _file_of(module: object) -> Path | None:
+    """Return the file of a module, without waking those that load lazily."""
+    file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+    return Path(file) if isinstance(file, str) else None
+
+
+def _beside(module: ModuleType) -> Iterator[ModuleType]:
+    """Yield the imported modules in which Lava, too, would look for models."""
+    own = _file_of(module)
+    if own is None:
+        return
+    for other in list(sys.modules.values()):
+        file = _file_of(other)
+        if file is not None and other is not module and own.parent in list(file.parents)[:2]:
+            yield other
+
+
+def _implements(model: Model, kind: type[AbstractProcess]) -> bool:
+    return getattr(model, "implements_process", None) is kind
+
+
+def _all_models() -> Iterator[Model]:
+    """Yield all classes of ProcessModels that there are."""
+    waiting: list[Model] = [AbstractProcessModel]
+    seen: set[Model] = set()
+    while waiting:
+        for model in type.__subclasses__(waiting.pop()):
+            if model not in seen:
+                seen.add(model)
+                waiting.append(model)
+                yield model
+
+
+def _candidates(kind: type[AbstractProcess], module: ModuleType | None) -> str:
+    """Name the files beside a Process that mention it and are not imported."""
+    own = _file_of(module)
+    if own is None:
+        return ""
+    imported = {_file_of(other) for other in list(sys.modules.values())}
+    names = [
+        path.name
+        for path in sorted(own.parent.glob("*.py"))
+        if path not in imported
+        and kind.__name__ in path.read_text(encoding="utf-8", errors="replace")
+    ]
+    return f" ({', '.join(names)}?)" if names else ""
+
+
+def choose_model(process: AbstractProcess, run_cfg: RunConfig) -> Model:
+    """Return the ProcessModel that a RunConfig selects for a Process."""
+    chosen: Model = ProcGroupDiGraphs._select_proc_models(process, find_models(process), run_cfg)
+    return chosen
+
+
+class _Choices(dict[Any, Any]):
+    """Answers Lava's compiler, which asks here for exceptions before it searches by itself."""
+
+    def __init__(self, run_cfg: RunConfig) -> None:
+        super().__init__()
+        self._run_cfg = run_cfg
+        self._exceptions: Any = getattr(run_cfg, "exception_proc_model_map", None) or {}
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, AbstractProcess) or key in self._exceptions
+
+    def __getitem__(self, key: Any) -> Any:
+        if key in self._exceptions:
+            return self._exceptions[key]
+        if type(key) in self._exceptions:
+            return self._exceptions[type(key)]
+        return choose_model(key, self._run_cfg)
+
+
+def with_own_search(run_cfg: RunConfig) -> RunConfig:
+    """Return a RunConfig that chooses as another one does, among the models found here."""
+    found = copy.copy(run_cfg)
+    found.exception_proc_model_map = _Choices(run_cfg)
+    return found
