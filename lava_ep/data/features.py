@@ -96,8 +96,8 @@ def _read(path: Path) -> list[NDArray[np.generic]]:
         if missing:
             raise InputError(
                 f"{path}: no array {' and '.join(missing)}: expected {', '.join(ARRAYS)}, "
-                f"found {', '.join(found) or 'none'}. Add what is missing; of a file without a "
-                f"test part, --data {path} takes part of the training samples for testing."
+                f"found {', '.join(found) or 'none'}. Add the missing arrays; if the file has "
+                f"no test part, use --data {path}, which sets training samples aside for testing."
             )
         arrays = [content[array] for array in ARRAYS]
     for array_name, array in zip(ARRAYS, arrays, strict=True):

@@ -34,8 +34,8 @@ class Layout:
     names : tuple of tuple of str
         For each file its name, followed by the names that will do instead.
     spelling : callable or None
-        Reduces the name of a file to what all its spellings have in common; without it, the names
-        have to be found as they are.
+        Reduces a file name to a form that all its spellings share; without it, only the names
+        themselves will do.
     """
 
     description: str
@@ -86,7 +86,7 @@ def locate(
     expected : str
         The files that are searched and their places, for error messages.
     way_out : str
-        What to do about files that are not in `data_dir`, for the error message.
+        Advice about files that are not in `data_dir`, for the error message.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def checked_labels(
     where : str
         The file that holds them, for the error message.
     way_out : str
-        What to do about other labels, for the error message.
+        Advice about other labels, for the error message.
 
     Returns
     -------

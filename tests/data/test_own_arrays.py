@@ -116,7 +116,7 @@ NAN[2, 1] = np.nan
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x_train": X}, r"no array y_train: expected .* found x_train\. Add what is missing"),
+        ({"x_train": X}, r"no array y_train: expected .* found x_train\. Add the missing"),
         (
             {"x_train": X, "y_train": Y, "x_test": X},
             r"no array y_test: .* Add the labels of x_test",

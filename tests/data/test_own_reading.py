@@ -76,6 +76,7 @@ def touch(path):
         (["a.csv"], "a.csv", "csv"),
         (["a.TSV.gz"], "a.TSV.gz", "csv"),
         (["a.txt"], "a.txt", "csv"),
+        (["iris.data"], "iris.data", "csv"),
         (["a.Jpg"], "a.Jpg", "pictures"),
         (["own/a/1.png", "own/b/1.png", "own/.x.bin"], "own", "pictures"),
         (["own/train/a/1.png", "own/test/a/1.png"], "own", "pictures"),

@@ -201,7 +201,7 @@ def test_without_labels(read):
         ("a,b,k\n1,2,x\n1,2,NaN\n", r"line 3, column 3 \(k\): no label, found 'NaN'"),
         ("a,a,k\n1,2,x\n1,2,y\n", r"line 1: several columns are named 'a'"),
         (",a,k\n0,2,x\n1,2,y\n", r"line 1: column 1 has no name: .*index=False"),
-        ("5.1x,3.5,a\n5,3,a\n4,3,b\n", r"line 1: '5\.1x' in column 1 is no number as in the other"),
+        ("5.1x,3.5,a\n5,3,a\n4,3,b\n", r"line 1: '5\.1x' in column 1 is not a number as in the"),
         ("a,k\n1,0.5\n2,0.7\n", r"column 2 \(k\): 0\.5: expected classes"),
         ("class,a\n1,5\n2,6\n", r"a column is named class, but .* Add --label class or --label a"),
         ("k\n1\n2\n", r"no features: expected columns of numbers besides the labels"),

@@ -89,7 +89,7 @@ def test_what_is_no_file_of_features_is_refused(tmp_path, monkeypatch):
     for name, message in (
         (
             "lacking",
-            "no array y_train and x_test and y_test: .* --data .*lacking.npz takes part of",
+            "no array y_train and x_test and y_test: .* --data .*lacking.npz, which sets training",
         ),
         ("objects", "expected a NumPy file of plain arrays"),
         ("text", "expected a NumPy file of plain arrays"),

@@ -113,7 +113,7 @@ def read_npz(path: Path, *, labelled: bool) -> RawData:
         if full_scale(train.x) != full_scale(test.x):
             raise InputError(
                 f"{path}: {names['x_test']} is {test.x.dtype}: expected {train.x.dtype} as in "
-                f"{names['x_train']}, since values of other types are scaled otherwise. Convert "
+                f"{names['x_train']}, since each type is scaled differently. Convert "
                 "one of them."
             )
     return RawData(
@@ -356,7 +356,7 @@ def _labelled_pairs(path: Path, names: Mapping[str, str]) -> list[tuple[str, str
             "numpy.savez(FILE, x_train=..., y_train=...)."
         )
     if missing:
-        way_out = "Add what is missing."
+        way_out = "Add the missing arrays."
         if missing == ["y_test"]:
             way_out = (
                 f"Add the labels of {names['x_test']}, or remove it: then part of "

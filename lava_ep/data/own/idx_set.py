@@ -32,7 +32,7 @@ def holds_sets(folder: Path, prefix: str | None = None) -> bool:
     folder : pathlib.Path
         Where to look.
     prefix : str or None
-        How the names of the files have to begin; None: anyhow.
+        Prefix of the file names; None: any.
     """
     sets = _sets(folder)
     return bool(sets) if prefix is None else _plain_prefix(prefix) in sets
@@ -48,7 +48,7 @@ def read_idx_set(path: Path) -> RawData:
     Parameters
     ----------
     path : pathlib.Path
-        The folder; if it holds several sets, followed by what their names begin with, such as
+        The folder; if it holds several sets, followed by the prefix of their names, such as
         ``gzip/emnist-letters``.
 
     Raises
@@ -107,7 +107,7 @@ def read_idx_images(path: Path) -> RawData:
 
 
 def _plain_prefix(prefix: str) -> str:
-    """Return what the names of a set's files begin with as `plain_name` spells it."""
+    """Return the prefix of a set's file names as `plain_name` spells it."""
     return plain_name(prefix).strip("-")
 
 
@@ -154,7 +154,7 @@ def _read_part(
             "labels": f"{start}{name}-labels-idx1-ubyte",
         }
         found = ", ".join(sorted(file.name for file in files.values())) or "none of this set"
-        way_out = "Add what is missing."
+        way_out = "Add the missing files."
         if part == "test":
             way_out = "Add it, or take the other test file away: then training samples are used."
         raise InputError(

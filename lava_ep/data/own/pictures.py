@@ -270,11 +270,11 @@ def _read_picture(path: Path, image_size: tuple[int, int] | None) -> NDArray[np.
                     f"{path}: picture of {height} x {width} pixels: expected at most {MOST_PIXELS} "
                     "pixels. Make it smaller."
                 )
-            # Photographs of telephones hold a second picture, such as a map of brightness (MPO).
+            # Photographs taken by phones hold a second picture, such as a gain map (MPO).
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                 raise InputError(
                     f"{path}: several pictures in one file (animation or pages): expected one. "
-                    "Save each in a file of its own."
+                    "Save each in a separate file."
                 )
             pixels = _flat(path, ImageOps.exif_transpose(image), image.format)
     except InputError:

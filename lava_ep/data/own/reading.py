@@ -18,7 +18,7 @@ from lava_ep.errors import InputError
 Kind: TypeAlias = Literal["npz", "npy", "csv", "pictures", "idx", "recordings"]
 """Kinds of files and folders: ``csv`` for all tables, ``idx`` for the format of MNIST."""
 
-TABLES = (".csv", ".tsv", ".txt")
+TABLES = (".csv", ".tsv", ".txt", ".data")
 
 RECORDINGS = (".bin", ".aedat4", ".dat")
 """Endings of event recordings."""
@@ -49,7 +49,7 @@ FOREIGN = {
     ".tgz": "Unpack it and give the folder",
     ".zip": "Unpack it and give the folder",
 }
-"""Endings of files that are not read, and what to do instead."""
+"""Endings of files that are not read, and the way out for each."""
 
 EXPECTED = (
     f"{', '.join(TABLES)}, .npz, .npy, a picture, an IDX file, or a folder of class folders of "
@@ -65,7 +65,7 @@ def is_own(name: str, known: Iterable[str]) -> bool:
     name : str
         The value.
     known : iterable of str
-        Names of data sets, such as ``mnist``; of ``tonic:NAME`` only what comes before the colon
+        Names of data sets, such as ``mnist``; of ``tonic:NAME`` only the part before the colon
         matters.
 
     Returns
@@ -86,7 +86,7 @@ def is_own(name: str, known: Iterable[str]) -> bool:
 
 
 def kind_of(path: Path) -> Kind:
-    """Find out what a file or folder holds.
+    """Determine the kind of a file or folder.
 
     Parameters
     ----------
@@ -142,9 +142,9 @@ def read_samples(
     Parameters
     ----------
     path : pathlib.Path
-        A table (``.csv``, ``.tsv``, ``.txt``), arrays (``.npz``), a folder of class folders of
-        pictures, or a folder of IDX files. Without labels also ``.npy``, a picture, a folder of
-        pictures, or a file of IDX images.
+        A table (``.csv``, ``.tsv``, ``.txt``, ``.data``), arrays (``.npz``), a folder of class
+        folders of pictures, or a folder of IDX files. Without labels also ``.npy``, a picture, a
+        folder of pictures, or a file of IDX images.
     label : str or None
         Name of the column of a table that holds the labels, or its number, counted from 1; None:
         the last column.
@@ -219,7 +219,7 @@ def _kind_of_name(name: str) -> Kind | None:
 
 
 def _has_idx_header(path: Path) -> bool:
-    """Return whether a file without a telling name begins as IDX images of bytes do."""
+    """Return whether a file without an ending begins as IDX images of bytes do."""
     if path.suffix:
         return False
     with path.open("rb") as file:

@@ -22,7 +22,7 @@ from lava_ep.data.own.samples import RawData, RawPart
 from lava_ep.errors import InputError
 
 DELIMITERS = ("\t", ";", ",")
-"""What may stand between two cells; spaces in any number may too, where none of these does."""
+"""Cell separators; any number of spaces separates cells where none of these does."""
 
 MISSING = frozenset(("", "?", "na", "n/a", "nan", "null"))
 """Cells without a value, in lower case."""
@@ -110,7 +110,7 @@ def read_table(path: Path, *, label: str | None, labelled: bool) -> RawData:
     Raises
     ------
     InputError
-        If the table is unreadable, or a cell is not what it should be, naming the place.
+        If the table is unreadable, or a cell is unusable, naming the place.
     """
     content = read_bytes(path)
     source = _with_delimiter(_Source(path, content, _encoding(path, content)))
@@ -173,7 +173,7 @@ def _encoding(path: Path, content: bytes) -> str:
 
 
 def _with_delimiter(source: _Source) -> _Source:
-    """Find out what separates the cells of a table."""
+    """Find the separator of the cells of a table."""
     best, delimiter = (0.0, 0.0), ""
     for candidate in DELIMITERS:
         try:
@@ -265,7 +265,7 @@ def _header(source: _Source) -> tuple[tuple[str, ...], int]:
     if not seen:
         raise InputError(f"{source.path}: empty table: expected a row per sample. Fill it.")
     (line, first), *others = seen
-    cells = [cell.strip() for cell in first]
+    cells = [" ".join(cell.split()) for cell in first]
     width = len(cells)
     # A delimiter after the last cell of each row.
     if width > 1 and not cells[-1]:
@@ -284,9 +284,9 @@ def _header(source: _Source) -> tuple[tuple[str, ...], int]:
     if numbers and not _are_names(numbers):
         index = named.index(True)
         raise InputError(
-            f"{source.path}, line {line}: {cells[index]!r} in {_column((), index)} is no number as "
-            f"in the other lines, and {numbers[0]} no name of a column: expected names in all "
-            "columns or numbers. Correct the line."
+            f"{source.path}, line {line}: {cells[index]!r} in {_column((), index)} is not a number "
+            f"as in the other lines, and {numbers[0]} is not a column name: expected names in all "
+            "columns, or numbers in all that have numbers below. Correct the line."
         )
     if "" in cells:
         raise InputError(
@@ -477,7 +477,7 @@ def _row(
 
 
 def _way_out(cell: str, names: Sequence[str], column: int, labelled: bool) -> str:
-    """Return what to do about a cell that is no number."""
+    """Return advice about a cell that is not a number."""
     if GROUPED.fullmatch(cell.strip()):
         return "Write numbers without thousands separators and with one decimal mark."
     way_out = "Remove the column, or replace it by a column of 0 and 1 for each value (one-hot)."
