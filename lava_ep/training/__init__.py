@@ -1,15 +1,17 @@
 """Training: sessions with a running network, run folders, and the trainer."""
 
 from lava_ep.training.bmlp_session import BMLPCounters, BMLPSession
+from lava_ep.training.calibration import fit_temperature, probabilities
 from lava_ep.training.evaluation import Evaluation, evaluate
 from lava_ep.training.families import FAMILIES, family_of
 from lava_ep.training.family import Activity, AnySession, Costs, Family, Parameters
-from lava_ep.training.fit import adapted, check_fit, check_samples
+from lava_ep.training.fit import adapted, check_fit, check_samples, load_fitting
 from lava_ep.training.ranks import MPIRanks, Ranks, check_ranks, open_ranks
-from lava_ep.training.run_folder import RESUME, RunFolder, read_checkpoint
+from lava_ep.training.run_folder import RESUME, RunFolder, best_epoch, read_checkpoint, selection
 from lava_ep.training.session import Counters, NetworkSession, per_sample
 from lava_ep.training.sessions import Session, check_execution, open_session
 from lava_ep.training.stock_session import StockSession
+from lava_ep.training.trained import TrainedNetwork, load_run, predict_file
 from lava_ep.training.trainer import (
     Progress,
     Trainer,
@@ -41,8 +43,10 @@ __all__ = [
     "RunFolder",
     "Session",
     "StockSession",
+    "TrainedNetwork",
     "Trainer",
     "adapted",
+    "best_epoch",
     "check_execution",
     "check_fit",
     "check_ranks",
@@ -53,11 +57,17 @@ __all__ = [
     "evaluate",
     "exhausted",
     "family_of",
+    "fit_temperature",
+    "load_fitting",
+    "load_run",
     "load_run_data",
     "open_ranks",
     "open_run",
     "open_session",
     "per_sample",
+    "predict_file",
     "preprocessing_of",
+    "probabilities",
     "read_checkpoint",
+    "selection",
 ]

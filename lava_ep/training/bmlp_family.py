@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,12 +131,6 @@ class BMLPFamily(Family[BMLPSpec, BMLPParameters]):
                 "Gates of full precision are an estimate; --json has its source",
             ],
         )
-
-    def write_report(self, run_dir: Path, *, data_dir: Path | None) -> Path:
-        """See `lava_ep.report.report_bmlp_run`."""
-        from lava_ep.report import report_bmlp_run
-
-        return report_bmlp_run(run_dir, data_dir=data_dir)
 
 
 def _costs(count: GateCount) -> str:

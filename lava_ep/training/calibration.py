@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-CALIBRATED = 4096
+CALIBRATED = 1024
 """Samples that a temperature is fitted to at most."""
 
 DECADES = (-4, 6)

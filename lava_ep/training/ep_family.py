@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,12 +139,6 @@ class EPFamily(Family[NetworkSpec, NetworkParameters]):
                 "sources",
             ],
         )
-
-    def write_report(self, run_dir: Path, *, data_dir: Path | None) -> Path:
-        """See `lava_ep.report.report_run`."""
-        from lava_ep.report import report_run
-
-        return report_run(run_dir, data_dir=data_dir)
 
 
 def _flips(network: NetworkSpec) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,15 @@ class Evaluation:
         samples made it.
     shown
         Samples shown, including those that filled up the last batch.
+    scores
+        Class scores, (samples, classes).
     """
 
     predictions: NDArray[np.int64]
     labels: NDArray[np.int64]
     counters: Any
     shown: int
+    scores: NDArray[Any] = field(repr=False)
 
     @property
     def accuracy(self) -> float:
@@ -70,4 +73,4 @@ def evaluate(
         scores = session.scores(dataset.x_test)
         counters = session.counters()
     shown = -(-len(dataset.x_test) // batch) * batch
-    return Evaluation(scores.argmax(axis=1), dataset.y_test, counters, shown)
+    return Evaluation(scores.argmax(axis=1), dataset.y_test, counters, shown, scores)

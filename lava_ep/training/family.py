@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -189,7 +188,3 @@ class Family(ABC, Generic[Network, Learned]):
         entry
             Line of ``metrics.jsonl`` of the epoch, if there is one.
         """
-
-    @abstractmethod
-    def write_report(self, run_dir: Path, *, data_dir: Path | None) -> Path:
-        """Write ``report.html`` into the folder of a run and return it."""

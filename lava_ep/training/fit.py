@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
-from lava_ep.data import Dataset
+from lava_ep.data import Dataset, load_experiment
 from lava_ep.errors import InputError
 from lava_ep.spec import AnyNetworkSpec, ExperimentSpec, NetworkSpec, override
 from lava_ep.training.families import family_of
+from lava_ep.training.run_folder import selection
 
 
 def check_fit(spec: ExperimentSpec, dataset: Dataset) -> None:
@@ -112,6 +114,57 @@ def adapted(
     found = override(spec, assignments)
     told = ", ".join(f"{key} {_plain(old)} → {_plain(new)}" for key, (old, new) in changes.items())
     return found, f"adapted to {dataset.name}: {told}"
+
+
+def load_fitting(
+    spec: ExperimentSpec,
+    *,
+    data_dir: Path | None = None,
+    preset: str | None = None,
+    kept: Collection[str] = (),
+) -> tuple[ExperimentSpec, Dataset, list[str]]:
+    """Load the data set of an experiment, to which a preset is adapted.
+
+    Parameters
+    ----------
+    spec : ExperimentSpec
+        The experiment.
+    data_dir : pathlib.Path or None
+        Where the files of the data set lie.
+    preset : str or None
+        Preset that the experiment is, with other data perhaps; None: it is to fit as it is.
+    kept : collection of str
+        Fields that the user has set.
+
+    Returns
+    -------
+    ExperimentSpec
+        The experiment, adapted if need be.
+    Dataset
+        The samples.
+    list of str
+        Lines that say what was decided for the user.
+
+    Raises
+    ------
+    InputError
+        If the samples are unusable, or do not fit.
+    """
+    dataset = load_experiment(spec, data_dir=data_dir)
+    lines = list(dataset.notes)
+    if preset is not None:
+        try:
+            spec, line = adapted(spec, dataset, kept=kept)
+        except InputError as error:
+            raise InputError(f"preset {preset} does not fit {dataset.name}: {error}") from None
+        lines += [] if line is None else [line]
+    check_fit(spec, dataset)
+    if spec.training.patience is not None and selection(spec.training) == "test_accuracy":
+        lines.append(
+            "the best epoch is selected by the test accuracy, which makes it optimistic; "
+            "--set training.validation_fraction=0.1 selects by training samples instead"
+        )
+    return spec, dataset, lines
 
 
 def check_memory(network: AnyNetworkSpec) -> None:

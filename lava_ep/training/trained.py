@@ -11,7 +11,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ep.data import Preprocessing, recording_row
+from lava_ep.data import (
+    Preprocessing,
+    find_unlabelled,
+    is_recordings,
+    read_for,
+    recording_row,
+)
 from lava_ep.data.event_files import read_events
 from lava_ep.errors import InputError
 from lava_ep.models import find_backend
@@ -91,7 +97,11 @@ class TrainedNetwork:
         InputError
             If shape, type or values are not those of the training.
         """
-        return self._scores(self._pixels(X))
+        return self._scores(self._pixels(X, "X"))
+
+    def scores_of(self, X: ArrayLike, where: str) -> NDArray[Any]:
+        """Return class scores as `scores` does, with errors that name where the samples are."""
+        return self._scores(self._pixels(X, where))
 
     def predict(self, X: ArrayLike | Iterable[Recording]) -> NDArray[Any]:
         """Return the label of the class with the largest score, of the first among equals.
@@ -145,20 +155,20 @@ class TrainedNetwork:
         """Return the probabilities that scores mean."""
         return probabilities(scores, self.temperature or 1.0)
 
-    def _pixels(self, X: Any) -> NDArray[np.uint8]:
+    def _pixels(self, X: Any, where: str) -> NDArray[np.uint8]:
         intake = self.preprocessing.recordings
         if intake is None or (isinstance(X, np.ndarray) and X.dtype.names is None and X.ndim > 1):
-            return self.preprocessing.pixels(X)
+            return self.preprocessing.pixels(X, where)
         recordings: Sequence[Recording] = (
             [X] if isinstance(X, str | os.PathLike) or _are_events(X) else list(X)
         )
         if not recordings:
-            raise InputError("X: no recordings: expected at least one")
+            raise InputError(f"{where}: no recordings: expected at least one")
         rows = []
         for number, recording in enumerate(recordings):
-            where = f"X[{number}]"
+            name = f"{where}[{number}]"
             if isinstance(recording, str | os.PathLike):
-                where = str(recording)
+                name = str(recording)
                 events = read_events(recording, intake.sensor_size)
             else:
                 events = recording
@@ -168,7 +178,7 @@ class TrainedNetwork:
                     intake.sensor_size,
                     intake.events,
                     self.experiment.network.encoding,
-                    where=where,
+                    where=name,
                 )
             )
         return np.stack(rows)
@@ -247,6 +257,44 @@ def load_run(
         threads,
         None if temperature is None else float(temperature),
     )
+
+
+def predict_file(network: TrainedNetwork, path: Path) -> tuple[list[str], NDArray[Any]]:
+    """Return the scores of the samples in a file or folder.
+
+    Parameters
+    ----------
+    network : TrainedNetwork
+        The network.
+    path : pathlib.Path
+        A table, arrays, pictures, IDX images or event recordings, as for training; labels in it are
+        ignored.
+
+    Returns
+    -------
+    list of str
+        The file of each sample, or its number counted from 0.
+    numpy.ndarray, shape (samples, classes)
+        Their scores.
+
+    Raises
+    ------
+    InputError
+        If the samples are unusable, or not like those of the training.
+    """
+    recorded = network.preprocessing.recordings is not None
+    if is_recordings(path) != recorded:
+        expected = "event recordings" if recorded else "features or pictures"
+        raise InputError(f"{path}: expected {expected}, as the network was trained with")
+    if recorded:
+        files = find_unlabelled(path)
+        return [str(file) for file in files], network.scores(files)
+    raw = read_for(path, network.preprocessing, labelled=False)
+    part = raw.train or raw.test
+    if part is None:
+        raise InputError(f"{path}: no samples")
+    names = list(part.names) or [str(number) for number in range(len(part))]
+    return names, network.scores_of(part.x, str(path))
 
 
 def _are_events(X: Any) -> bool:

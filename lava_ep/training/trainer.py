@@ -510,7 +510,14 @@ def load_run_data(
         data_dir = Path(stored)
     spec = folder.spec()
     if name is None:
-        dataset = load_experiment(spec, data_dir=data_dir)
+        try:
+            dataset = load_experiment(spec, data_dir=data_dir)
+        except InputError as error:
+            option = "--data PATH" if is_own_data(spec.data.name) else "--data-dir DIR"
+            raise InputError(
+                f"{folder.path}: the samples of the training cannot be read: {error}\n"
+                f"If they lie elsewhere now, say where by {option}."
+            ) from None
         check_same_samples(folder, dataset)
     else:
         dataset = _moved(folder, spec, name) or _other(folder, spec, name, data_dir)
