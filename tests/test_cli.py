@@ -276,18 +276,19 @@ def test_presets_and_info_speak_json():
     assert "message-passing" in invoke("info").output
 
 
-def test_presets_say_what_kind_of_network_they_are(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    lines = {line.split()[0]: line for line in invoke("presets").output.splitlines()[1:]}
-    assert set(lines) == set(json.loads(invoke("presets", "--json").stdout))
-    assert " binary, binary " in lines["laydevant-conv"]
-    assert " 784-256c5-512c5-700 " in lines["laydevant-conv"]
-    assert " graded, binary " in lines["laydevant-real-fc"]
-    assert " graded, real " in lines["ep-1h"]
-    assert " graded, real, untied, continual " in lines["cvf-1h"]
-    assert " 40 + 15, random-sign, β=0.2 " in lines["cvf-1h"]
-    monkeypatch.setenv("COLUMNS", "80")
-    assert "laydevant-real-fc-2h" in invoke("presets").output
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("laydevant-conv", ["binary, binary", "784-256c5-512c5-700"]),
+        ("laydevant-real-fc", ["graded, binary"]),
+        ("ep-1h", ["graded, real"]),
+        ("cvf-1h", ["graded, real, untied, continual", "40 + 15, random-sign, β=0.2"]),
+    ],
+)
+def test_presets_say_what_kind_of_network_they_are(name, shown):
+    lines = [line.rstrip() for line in invoke("presets", name).output.splitlines()]
+    for text in shown:
+        assert any(line.endswith(f"  {text}") for line in lines)
 
 
 @pytest.mark.parametrize("binary", [False, True])

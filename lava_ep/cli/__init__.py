@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from lava_ep.cli import about, conformance, deployment, runs, studies, sweeping, training
-from lava_ep.cli.common import guarded
+from lava_ep.cli.common import complain, guarded
+from lava_ep.cli.streams import UnwritableStreamError, finish_streams, prepare_streams
 
 app = typer.Typer(
     name="lava-ep",
     help="Equilibrium propagation as event-driven computation on Lava.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for function in (
@@ -55,6 +59,37 @@ for name, (purpose, commands) in GROUPS.items():
     app.add_typer(group, name=name)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"lava-ep {version('lava-ep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Equilibrium propagation as event-driven computation on Lava."""
+
+
 def main() -> None:
-    """Run the command line: exit codes 0 done, 1 failure, 2 bad input, 130 interrupted."""
-    app()
+    """Run the command line: exit codes 0 done, 1 failure, 2 bad input, 130 interrupted.
+
+    A closed pipe ends it with 141, as it ends other programs.
+    """
+    prepare_streams()
+    # Figures are drawn to files only, whatever a notebook has its own processes draw with.
+    os.environ["MPLBACKEND"] = "agg"
+    try:
+        try:
+            app()
+        finally:
+            finish_streams()
+    except UnwritableStreamError as error:
+        complain(str(error))
+        sys.exit(1)

@@ -3,85 +3,253 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from lava_ep.cli.common import AsJson
+from lava_ep.cli.catalogue import GROUPS, Entry, Group, entries
+from lava_ep.cli.common import DEFAULT_PRESET, AsJson, complete_presets, console
 from lava_ep.models import BACKENDS
-from lava_ep.spec import load_preset, preset_names
+from lava_ep.spec import ExperimentSpec, load_preset, preset_names
+
+MIB = 2**20
 
 
-def presets(as_json: AsJson = False) -> None:
-    """List the experiments that come with the package."""
-    from lava_ep.training import family_of
-
-    experiments = {name: load_preset(name) for name in preset_names()}
+def presets(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Show all about this one.", autocompletion=complete_presets),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the experiments that come with the package, or show one of them."""
+    if name is not None:
+        experiment = load_preset(name)
+        group, entry = next(found for found in entries() if found[1].name == name)
+        if as_json:
+            print(json.dumps(_details(group, entry, experiment)))
+        else:
+            _show_details(group, entry, experiment)
+        return
     if as_json:
+        experiments = {name: load_preset(name) for name in preset_names()}
         print(json.dumps({name: e.model_dump(mode="json") for name, e in experiments.items()}))
         return
+    display = console(soft_wrap=False)
+    _print_rows(display, [HEADINGS])
+    for group in GROUPS:
+        display.print(f"\n{group.title}")
+        if group.paper:
+            display.print(group.paper)
+        _print_rows(display, [_row(entry) for entry in group.entries])
+    display.print(f"\n{LEGEND}")
+
+
+WIDE = 120
+"""Columns of a terminal that has room for notes."""
+
+HEADINGS = ("PRESET", "TRAINED ON", "PUBLISHED", "HERE", "NOTE")
+
+LEGEND = (
+    "Test accuracies. ~ of a similar network, or derived; * quoted from memory, not confirmed; "
+    "+ after a part of the training; ours: settings that are not those of the paper.\n"
+    "lava-ep presets NAME shows everything about one, lava-ep train --preset NAME trains it; "
+    f"{DEFAULT_PRESET} is the default."
+)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    """Return the cells of a preset in the list, under `HEADINGS`."""
+    note = "; ".join(filter(None, (entry.partial, entry.note)))
+    return entry.name, entry.about, _published(entry), _reached(entry), note
+
+
+def _print_rows(display: Console, rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of the list of presets, in the same columns each time, 80 wide without notes."""
     # Names stay whole where the terminal is narrow: they are what `train` is told.
-    names = (Column(name, no_wrap=True) for name in ("preset", "data"))
-    folded = (
-        Column(name, overflow="fold", min_width=9)
-        for name in ("network", "neurons, weights", "T + K, nudging or groups")
+    columns = [Column(no_wrap=True, width=width) for width in (29, 25, 16, 7)]
+    if display.width >= WIDE:
+        columns.append(Column(overflow="fold"))
+    table = Table(*columns, box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for row in rows:
+        table.add_row(*row[: len(columns)])
+    display.print(table)
+
+
+def _published(entry: Entry) -> str:
+    if not entry.published:
+        return ""
+    return f"{'~' * entry.similar}{entry.published}{'*' * (not entry.confirmed)}"
+
+
+def _reached(entry: Entry) -> str:
+    return entry.reached + "+" * bool(entry.partial)
+
+
+def _details(group: Group, entry: Entry, experiment: ExperimentSpec) -> dict[str, Any]:
+    """Return all about a preset as plain data."""
+    from lava_ep.training import family_of
+
+    key, memory = family_of(experiment.network).memory(experiment)
+    return {
+        "name": entry.name,
+        "group": group.title,
+        "paper": group.paper or None,
+        "about": entry.about,
+        "published": entry.published or None,
+        "published_confirmed": entry.confirmed if entry.published else None,
+        "published_of_similar_network": entry.similar if entry.published else None,
+        "reached": entry.reached or None,
+        "reached_partial": entry.partial or None,
+        "sources": list(entry.sources),
+        "note": entry.note or None,
+        key: memory,
+        "command": f"lava-ep train --preset {entry.name}",
+        "spec": experiment.model_dump(mode="json"),
+    }
+
+
+def _show_details(group: Group, entry: Entry, experiment: ExperimentSpec) -> None:
+    """Print all about a preset as text."""
+    from lava_ep.training import family_of
+
+    family, training = family_of(experiment.network), experiment.training
+    neurons, steps = family.describe(experiment)
+    key, memory = family.memory(experiment)
+    published = entry.published
+    if published and entry.similar:
+        published += ", of a similar network, or derived"
+    if published and not entry.confirmed:
+        published += ", quoted from memory, not confirmed"
+    reached = entry.reached
+    if reached:
+        reached += f", {entry.partial}" * bool(entry.partial) + f" ({', '.join(entry.sources)})"
+    size = ", ".join(f"{part} {count / MIB:,.1f}" for part, count in memory.items())
+    facts = {
+        "subject": group.title,
+        "paper": group.paper,
+        "published": published,
+        "reached here": reached,
+        "note": entry.note,
+        "data": experiment.data.name,
+        "network": str(experiment.network),
+        "neurons, weights": neurons,
+        "T + K, nudging" if key == "engine_bytes" or "+" in steps else "groups": steps,
+        "batch, epochs": f"{training.batch_size}, {training.epochs}",
+        "memory": f"{sum(memory.values()) / MIB:,.1f} MiB: {size}",
+        "command": f"lava-ep train --preset {entry.name}",
+    }
+    display = console(soft_wrap=False)
+    display.print(entry.name)
+    _print_facts(display, {name: text for name, text in facts.items() if text})
+    display.print("\nFields, to be changed by --set KEY=VALUE (others: docs/fields.md):")
+    for path, value in _flat(experiment.model_dump(mode="json", exclude_unset=True)):
+        display.print(f"  {path}={json.dumps(value, ensure_ascii=False)}", soft_wrap=True)
+
+
+def _flat(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of nested data with its path as ``--set`` takes it."""
+    parts: Any = ()
+    if isinstance(data, Mapping):
+        parts = data.items()
+    elif isinstance(data, list) and any(isinstance(part, Mapping) for part in data):
+        parts = enumerate(data)
+    if not parts:
+        yield path, data
+    for name, part in parts:
+        yield from _flat(part, f"{path}.{name}" if path else str(name))
+
+
+def _print_facts(display: Console, facts: Mapping[str, str]) -> None:
+    """Print names beside values, which are folded at the width of the terminal."""
+    table = Table(
+        Column(no_wrap=True),
+        Column(overflow="fold"),
+        show_header=False,
+        box=None,
+        padding=(0, 2, 0, 0),
     )
-    table = Table(*names, *folded, "batch", "epochs", box=None)
-    for name, experiment in experiments.items():
-        training = experiment.training
-        table.add_row(
-            name,
-            experiment.data.name,
-            str(experiment.network),
-            *family_of(experiment.network).describe(experiment),
-            str(training.batch_size),
-            str(training.epochs),
-        )
-    Console().print(table)
+    for name, text in facts.items():
+        table.add_row(name, text)
+    display.print(table)
 
 
-def info(as_json: AsJson = False) -> None:
-    """Show versions, backends, data sets, the machine, and the memory that presets take."""
+def info(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also describe backends, data sets, and memory.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show versions, the machine, backends, and where data come from."""
     import os
     import platform
 
+    import psutil
+
     from lava_ep.data import DATASETS
-    from lava_ep.training import family_of
     from lava_ep.training.trainer import package_versions
 
-    memory: dict[str, dict[str, dict[str, int]]] = {"engine_bytes": {}, "parameter_bytes": {}}
-    for name, experiment in ((name, load_preset(name)) for name in preset_names()):
-        key, parts = family_of(experiment.network).memory(experiment)
-        memory[key][name] = parts
-    facts: dict[str, Any] = {
-        "versions": package_versions(),
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "backends": {name: backend.description for name, backend in BACKENDS.items()},
-        "datasets": dict(DATASETS),
-        "presets": preset_names(),
-        **memory,
-        "data_dir": os.environ.get("LAVA_EP_DATA"),
-    }
+    versions = package_versions()
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    data_dir = os.environ.get("LAVA_EP_DATA")
     if as_json:
+        facts: dict[str, Any] = {
+            "versions": versions,
+            "python": platform.python_version(),
+            "machine": machine,
+            "backends": {name: backend.description for name, backend in BACKENDS.items()},
+            "datasets": dict(DATASETS),
+            "presets": preset_names(),
+            **_memory(),
+            "data_dir": data_dir,
+        }
         print(json.dumps(facts))
         return
-    table = Table(show_header=False, box=None)
-    for title, key in (
-        ("memory of the fused engine", "engine_bytes"),
-        ("memory of parameters", "parameter_bytes"),
-    ):
-        facts[title] = {
-            name: f"{sum(parts.values()) / 2**20:,.1f} MiB: "
-            + ", ".join(f"{part} {size / 2**20:,.1f}" for part, size in parts.items())
-            for name, parts in facts.pop(key).items()
+    others = (f"{name} {number}" for name, number in versions.items() if name != "lava-ep")
+    lines = {
+        "lava-ep": versions["lava-ep"],
+        "Python": platform.python_version(),
+        "packages": ", ".join(others),
+        "machine": f"{machine}, {psutil.virtual_memory().total / 2**30:,.0f} GiB of memory",
+        "backends": ", ".join(BACKENDS),
+        "data sets": ", ".join(DATASETS),
+        "data folder": data_dir or "none (LAVA_EP_DATA is not set): files are downloaded",
+        "presets": f"{len(preset_names())} (lava-ep presets)",
+    }
+    display = console(soft_wrap=False)
+    if not everything:
+        lines["more"] = "lava-ep info --all"
+        _print_facts(display, lines)
+        return
+    described = {name: backend.description for name, backend in BACKENDS.items()}
+    sections = [("backends", described), ("data sets", dict(DATASETS))]
+    titles = {
+        "engine_bytes": "memory of the fused engine, MiB",
+        "parameter_bytes": "memory of the parameters, MiB",
+    }
+    for key, sizes in _memory().items():
+        texts = {
+            name: f"{sum(parts.values()) / MIB:,.1f}: "
+            + ", ".join(f"{part} {size / MIB:,.1f}" for part, size in parts.items())
+            for name, parts in sizes.items()
         }
-    for key, value in facts.items():
-        if isinstance(value, Mapping):
-            value = "\n".join(f"{name}  {text}" for name, text in value.items())
-        elif isinstance(value, list):
-            value = ", ".join(value)
-        table.add_row(key, str(value))
-    Console().print(table)
+        sections.append((titles[key], texts))
+    _print_facts(display, {key: lines[key] for key in lines if key not in dict(sections)})
+    for title, found in sections:
+        display.print(f"\n{title}")
+        _print_facts(display, {f"  {name}": text for name, text in found.items()})
+
+
+def _memory() -> dict[str, dict[str, dict[str, int]]]:
+    """Return the bytes that presets take, of the fused engine or of the parameters."""
+    from lava_ep.training import family_of
+
+    memory: dict[str, dict[str, dict[str, int]]] = {"engine_bytes": {}, "parameter_bytes": {}}
+    for name in preset_names():
+        experiment = load_preset(name)
+        key, parts = family_of(experiment.network).memory(experiment)
+        memory[key][name] = parts
+    return memory

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,21 +16,49 @@ import typer
 from rich.console import Console
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.models import find_backend
+from lava_ep.files import PlaceError
+from lava_ep.models import BACKENDS, find_backend
 from lava_ep.spec import (
     ExperimentSpec,
     load_preset,
     load_spec,
     override,
+    preset_names,
 )
 
 DEFAULT_PRESET = "binary-digits"
 
+
+def complete_presets(incomplete: str) -> list[str]:
+    """Return the presets that a shell may complete a word to."""
+    return [name for name in preset_names() if name.startswith(incomplete)]
+
+
+def complete_backends(incomplete: str) -> list[str]:
+    """Return the backends that a shell may complete a word to."""
+    return [name for name in BACKENDS if name.startswith(incomplete)]
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Return the data sets that a shell may complete a word to."""
+    from lava_ep.data import DATASETS
+
+    # Of `features:NAME` only the first part is the same for everybody.
+    names = (name.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for name in DATASETS)
+    return [name for name in names if name.startswith(incomplete)]
+
+
 Preset = Annotated[
     str | None,
-    typer.Option(help=f"Experiment that comes with the package (default: {DEFAULT_PRESET})."),
+    typer.Option(
+        help=f"Experiment that comes with the package (default: {DEFAULT_PRESET}).",
+        autocompletion=complete_presets,
+    ),
 ]
-DataName = Annotated[str | None, typer.Option(help="Data set, if not the one in the spec.")]
+DataName = Annotated[
+    str | None,
+    typer.Option(help="Data set, if not the one in the spec.", autocompletion=complete_data),
+]
 Epochs = Annotated[int | None, typer.Option(help="Number of epochs.")]
 
 Threads = Annotated[
@@ -46,6 +77,7 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change any field of the spec."),
 ]
+OpenPage = Annotated[bool, typer.Option("--open", help="Open the report in the browser.")]
 StudyFolder = Annotated[Path, typer.Option("--out", help="Folder to make.")]
 
 
@@ -60,20 +92,31 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
                     raise InputError(f"--{option.replace('_', '-')}: expected a value, not ''")
             function(*args, **kwargs)
         except LavaEPError as error:
-            _complain(str(error))
+            complain(str(error))
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
         except MemoryError as error:
-            _complain(f"not enough memory here ({error}); use fewer neurons or a smaller batch")
+            complain(f"not enough memory here ({error}); use fewer neurons or a smaller batch")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            _complain("interrupted")
+            complain("interrupted")
             raise typer.Exit(130) from None
 
     return command
 
 
-def _complain(message: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"lava-ep: {message}")
+def console(*, stderr: bool = False, quiet: bool = False, soft_wrap: bool = True) -> Console:
+    """Return a console that prints text as it is: brackets and colons of names mean nothing.
+
+    Without ``soft_wrap`` lines are broken at the width of the terminal, as tables need it.
+    """
+    return Console(
+        stderr=stderr, quiet=quiet, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False
+    )
+
+
+def complain(message: str) -> None:
+    """Print an error."""
+    console(stderr=True).print(f"lava-ep: {message}")
 
 
 def print_result(result: Mapping[str, Any], started: float, out: Path) -> None:
@@ -117,12 +160,32 @@ def make_experiment(
     return override(experiment, [*options, *(assignments or [])])
 
 
-def write_report(run_dir: Path, data_dir: Path | None) -> Path:
-    """Write the report of a run and return the page."""
-    from lava_ep.training import RunFolder, family_of
+def write_report(run_dir: Path, data_dir: Path | None, out: Path | None = None) -> Path:
+    """Write the report of a run, into another folder if one is given, and return the page."""
+    from lava_ep.report import report_any_run
 
-    family = family_of(RunFolder.open(run_dir).spec().network)
-    return family.write_report(run_dir, data_dir=data_dir).resolve()
+    return report_any_run(run_dir, data_dir=data_dir, out=out).resolve()
+
+
+@contextmanager
+def elsewhere(out: Path | None, option: str) -> Iterator[None]:
+    """Name the option that writes to another place if none was given and the usual one fails."""
+    try:
+        yield
+    except PlaceError as error:
+        raise PlaceError(f"{error} with {option}" if out is None else str(error)) from None
+
+
+def open_page(page: Path, display: Console) -> None:
+    """Show a page in the browser, or say why there is none."""
+    import webbrowser
+
+    # Without a screen a browser for terminals would start, and take this one.
+    screen = sys.platform == "darwin" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    if not (screen and webbrowser.open(page.as_uri())):
+        display.print("No browser can be opened here; open the page yourself.")
 
 
 def finish(result: Mapping[str, Any], as_json: bool, display: Console) -> None:
@@ -130,9 +193,8 @@ def finish(result: Mapping[str, Any], as_json: bool, display: Console) -> None:
     if as_json:
         print(json.dumps(result), flush=True)
         return
-    display.print(f"Run folder: {result['run_dir']}", highlight=False, soft_wrap=True)
+    display.print(f"Run folder: {result['run_dir']}", soft_wrap=True)
     display.print(
         f"Test accuracy {result['test_accuracy']:.4f} after {result['epochs']} epochs, "
-        f"{result['seconds']:.1f} s",
-        highlight=False,
+        f"{result['seconds']:.1f} s"
     )

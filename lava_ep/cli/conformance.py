@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
-from lava_ep.cli.common import AsJson
+from lava_ep.cli.common import AsJson, console
 from lava_ep.errors import InputError
 from lava_ep.files import check_new
 
@@ -47,7 +46,7 @@ def check(
             )
         )
     else:
-        display = Console(highlight=False, soft_wrap=True, markup=False)
+        display = console()
         for name, found in verdicts.items():
             columns = [Column(title, no_wrap=True) for title in ("case", "Process", "verdict")]
             table = Table(*columns, Column(overflow="fold"), box=None, title=name)
@@ -56,7 +55,7 @@ def check(
                 table.add_row(
                     verdict.case.name, verdict.case.subject, verdict.outcome.value, str(about)
                 )
-            display.print(table)
+            display.print(table, soft_wrap=False)
             display.print(f"{name}: {conformance.summary(found)}")
     verdict_list = [verdict for found in verdicts.values() for verdict in found]
     for verdict in verdict_list:
@@ -75,5 +74,5 @@ def record(
     check_new(out)
     entries = conformance.record_all()
     conformance.write_kit(out, entries)
-    display = Console(highlight=False, soft_wrap=True, markup=False)
+    display = console()
     display.print(f"{len(entries)} cases: {out.resolve()}")

@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from lava_ep.cli.common import AsJson, Assignments, RunDir, SpecFile, make_experiment
+from lava_ep.cli.common import (
+    AsJson,
+    Assignments,
+    RunDir,
+    SpecFile,
+    complete_presets,
+    console,
+    make_experiment,
+)
 from lava_ep.errors import InputError
-from lava_ep.files import replacing
+from lava_ep.files import check_writable, replacing
 from lava_ep.spec import override
 
 
@@ -23,7 +30,10 @@ def report(
         Path | None, typer.Argument(help="Folder of a run, or none for --preset or --spec.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Experiment that comes with the package.")
+        str | None,
+        typer.Option(
+            help="Experiment that comes with the package.", autocompletion=complete_presets
+        ),
     ] = None,
     spec: SpecFile = None,
     inference: Annotated[
@@ -59,6 +69,8 @@ def report(
         raise InputError(f"--figure {figure}: expected a name that ends in .png, .svg or .pdf")
     if figure is not None and not figure.parent.is_dir():
         raise InputError(f"--figure {figure}: there is no folder {figure.parent}")
+    if figure is not None:
+        check_writable(figure)
     placed = deploy.place(experiment.ep_network, learning=not inference, limits=limits)
     found = deploy.report_on(placed, systems)
     if figure is not None:
@@ -67,9 +79,9 @@ def report(
     if as_json:
         print(json.dumps(found.to_json()), flush=True)
     else:
-        found.print(Console(highlight=False, markup=False))
+        found.print(console(soft_wrap=False))
         if figure is not None:
-            Console(soft_wrap=True, highlight=False).print(f"Figure: {figure.resolve()}")
+            console().print(f"Figure: {figure.resolve()}")
     if found.home is None:
         raise typer.Exit(1)
 
@@ -85,13 +97,14 @@ def export_nir(
     from lava_ep import deploy
 
     out = out or run_dir / "network.nir"
+    check_writable(out)
     trained = deploy.Trained.of_run(run_dir)
     graph = deploy.write_nir(out, trained)
     counts = {"nodes": len(graph.nodes), "edges": len(graph.edges)}
     if as_json:
         print(json.dumps({"nir": str(out), "epochs": trained.epoch, **counts}), flush=True)
         return
-    Console(soft_wrap=True, highlight=False).print(
+    console().print(
         f"{trained.experiment.network} after {trained.epoch} epochs: {counts['nodes']} nodes, "
         f"{counts['edges']} edges in {out.resolve()}"
     )
@@ -114,6 +127,4 @@ def import_nir(
     if as_json:
         print(json.dumps({"run_dir": str(out), "epochs": trained.epoch}), flush=True)
         return
-    Console(soft_wrap=True, highlight=False).print(
-        f"{trained.experiment.network} after {trained.epoch} epochs\nRun folder: {out}"
-    )
+    console().print(f"{trained.experiment.network} after {trained.epoch} epochs\nRun folder: {out}")

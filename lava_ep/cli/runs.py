@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lava_ep.cli.common import (
     AsJson,
     DataDir,
+    OpenPage,
     RunDir,
     Threads,
     check_execution,
+    complete_backends,
+    complete_data,
+    console,
+    elsewhere,
     finish,
+    open_page,
     write_report,
 )
 from lava_ep.models import COMPARABLE, find_backend
@@ -25,10 +30,16 @@ from lava_ep.models import COMPARABLE, find_backend
 def evaluate(
     run_dir: RunDir,
     backend: Annotated[
-        str | None, typer.Option(help="Backend, if not the one it was trained on.")
+        str | None,
+        typer.Option(
+            help="Backend, if not the one it was trained on.", autocompletion=complete_backends
+        ),
     ] = None,
     threads: Threads = None,
-    data: Annotated[str | None, typer.Option(help="Data set, if not the trained one.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Data set, if not the trained one.", autocompletion=complete_data),
+    ] = None,
     data_dir: DataDir = None,
     limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
     as_json: AsJson = False,
@@ -57,7 +68,7 @@ def evaluate(
         "run_dir": str(run_dir),
         **costs.content,
     }
-    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    display = console(stderr=as_json)
     finish(result, as_json, display)
     if not as_json:
         for line in costs.lines:
@@ -86,7 +97,7 @@ def compare(
     found = compare_backends(
         experiment, parameters, dataset, backends.split(","), samples=samples, threads=threads
     )
-    display = Console(highlight=False, soft_wrap=True, markup=False)
+    display = console()
     if found.difference is not None:
         display.print(f"different: {found.difference}")
         raise typer.Exit(1)
@@ -116,7 +127,7 @@ def convert(
     experiment = folder.spec()
     _, parameters = folder.latest_or_fail(experiment.ep_network)
     found = fixed_point.convert(experiment.ep_network, parameters)
-    display = Console(stderr=as_json, highlight=False, soft_wrap=True, markup=False)
+    display = console(stderr=as_json)
     display.print(str(found))
     result = found.to_json() | {"run_dir": str(run_dir)}
     if predict:
@@ -142,7 +153,10 @@ def raster(
         ),
     ] = None,
     backend: Annotated[
-        str | None, typer.Option(help="Backend, if not the one it was trained on.")
+        str | None,
+        typer.Option(
+            help="Backend, if not the one it was trained on.", autocompletion=complete_backends
+        ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -152,15 +166,16 @@ def raster(
 
     if backend is not None:
         find_backend(backend)
-    path, shown = raster_run(
-        run_dir, sample, train=train, out=out, backend=backend, data_dir=data_dir
-    )
+    with elsewhere(out, "--out FILE"):
+        path, shown = raster_run(
+            run_dir, sample, train=train, out=out, backend=backend, data_dir=data_dir
+        )
     recording, names = shown.recording, shown.class_names
     free, nudged = (
         sum(events_within(recording, layer, phase) for layer in range(len(recording.events)))
         for phase in ("free", "nudged")
     )
-    display = Console(highlight=False, soft_wrap=True, markup=False)
+    display = console()
     display.print(
         f"{shown.title}: true class {names[recording.label]}, prediction "
         f"{names[recording.prediction]}, {free:,} {shown.event}s free and {nudged:,} nudged"
@@ -168,6 +183,19 @@ def raster(
     display.print(f"Raster: {path.resolve()}")
 
 
-def report(run_dir: RunDir, data_dir: DataDir = None) -> None:
+def report(
+    run_dir: RunDir,
+    data_dir: DataDir = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for report.html and figures/ (default: RUN_DIR)."),
+    ] = None,
+    open_wanted: OpenPage = False,
+) -> None:
     """Write report.html and the figures of a run."""
-    Console().print(f"Report: {write_report(run_dir, data_dir)}", soft_wrap=True)
+    with elsewhere(out, "--out DIR"):
+        page = write_report(run_dir, data_dir, out)
+    display = console()
+    display.print(f"Report: {page}")
+    if open_wanted:
+        open_page(page, display)

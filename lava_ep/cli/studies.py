@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from lava_ep.cli.common import (
     AsJson,
@@ -26,6 +26,9 @@ from lava_ep.cli.common import (
     StudyFolder,
     Threads,
     check_execution,
+    complete_backends,
+    complete_presets,
+    console,
     make_experiment,
     numbers,
     print_result,
@@ -40,7 +43,10 @@ def gdu(
     out: StudyFolder,
     preset: Annotated[
         str | None,
-        typer.Option(help="Experiment that comes with the package (default: gdu-toy)."),
+        typer.Option(
+            help="Experiment that comes with the package (default: gdu-toy).",
+            autocompletion=complete_presets,
+        ),
     ] = None,
     spec: SpecFile = None,
     run: Annotated[
@@ -82,17 +88,19 @@ def gdu(
     training.check_fit(experiment, dataset)
     if not 1 <= samples <= len(dataset.x_train):
         raise InputError(f"--samples {samples}: expected 1 to {len(dataset.x_train)}")
-    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
-    with display.status("settling") as status:
+    display = console(stderr=as_json)
+    with display.status(Text("settling")) as status:
         found = analysis.study_gdu(
             experiment.ep_network,
             parameters,
             dataset.x_train[:samples],
             dataset.y_train[:samples],
-            on_setting=lambda s: status.update(f"{s.rule.value}, β = {s.beta:g}, η = {s.eta:g}"),
+            on_setting=lambda s: status.update(
+                Text(f"{s.rule.value}, β = {s.beta:g}, η = {s.eta:g}")
+            ),
             **sweeps,
         )
-        status.update("drawing")
+        status.update(Text("drawing"))
         figures.write_study(out, found.to_json(), figures.gdu_figures(found))
     if as_json:
         print_result(found.summary(), started, out)
@@ -112,7 +120,10 @@ def angle(
     out: StudyFolder,
     preset: Annotated[
         str | None,
-        typer.Option(help="Experiment that comes with the package (default: cvf-digits)."),
+        typer.Option(
+            help="Experiment that comes with the package (default: cvf-digits).",
+            autocompletion=complete_presets,
+        ),
     ] = None,
     spec: SpecFile = None,
     data_dir: DataDir = None,
@@ -122,7 +133,11 @@ def angle(
     seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1",
     epochs: Epochs = None,
     backend: Annotated[
-        str, typer.Option(help=f"How to execute the network: {', '.join(BACKENDS)}.")
+        str,
+        typer.Option(
+            help=f"How to execute the network: {', '.join(BACKENDS)}.",
+            autocompletion=complete_backends,
+        ),
     ] = "fused",
     threads: Threads = None,
     assignments: Assignments = None,
@@ -138,7 +153,7 @@ def angle(
     check_new(out)
     preset = preset or (None if spec else "cvf-digits")
     experiment = make_experiment(preset, spec, {"training.epochs": epochs}, assignments)
-    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    display = console(stderr=as_json)
     found = study_angles(
         experiment,
         load_experiment(experiment, data_dir=data_dir),
@@ -165,7 +180,10 @@ def uncertainty(
     ],
     preset: Annotated[
         str | None,
-        typer.Option(help="Experiment that comes with the package (default: drn-digits)."),
+        typer.Option(
+            help="Experiment that comes with the package (default: drn-digits).",
+            autocompletion=complete_presets,
+        ),
     ] = None,
     spec: SpecFile = None,
     data: Annotated[
@@ -191,7 +209,11 @@ def uncertainty(
         int | None, typer.Option(help="Use at most the first N test samples of each set.")
     ] = None,
     backend: Annotated[
-        str, typer.Option(help=f"How to execute the network: {', '.join(BACKENDS)}.")
+        str,
+        typer.Option(
+            help=f"How to execute the network: {', '.join(BACKENDS)}.",
+            autocompletion=complete_backends,
+        ),
     ] = "fused",
     threads: Threads = None,
     assignments: Assignments = None,
@@ -215,8 +237,8 @@ def uncertainty(
     preset = preset or (None if spec else "drn-digits")
     experiment = make_experiment(preset, spec, given, assignments)
     names = data.split(",") if data else [experiment.data.name]
-    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    display = console(stderr=as_json)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=display, transient=True) as bar:
         task = bar.add_task("trainings", total=None)
 

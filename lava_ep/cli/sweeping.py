@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from lava_ep.cli.common import (
     AsJson,
@@ -22,6 +21,8 @@ from lava_ep.cli.common import (
     Epochs,
     Preset,
     SpecFile,
+    complete_backends,
+    console,
     make_experiment,
 )
 from lava_ep.errors import InputError, LavaEPError
@@ -68,7 +69,10 @@ def sweep(
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option(help=f"How to execute the networks: {', '.join(BACKENDS)} (default: fused)."),
+        typer.Option(
+            help=f"How to execute the networks: {', '.join(BACKENDS)} (default: fused).",
+            autocompletion=complete_backends,
+        ),
     ] = None,
     address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster (default: this machine alone).")
@@ -135,7 +139,7 @@ def sweep(
             data_dir=data_dir,
             command=shlex.join(["lava-ep", *sys.argv[1:]]),
         )
-    display = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    display = console(stderr=as_json)
     points = folder.points()
     display.print(f"{len(points)} trials of {', '.join(folder.sweep().keys)}: {out}")
     with locked(folder.path):

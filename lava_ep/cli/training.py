@@ -28,15 +28,19 @@ from lava_ep.cli.common import (
     DataDir,
     DataName,
     Epochs,
+    OpenPage,
     Preset,
     SpecFile,
     Threads,
     check_execution,
+    complete_backends,
+    console,
     finish,
     make_experiment,
+    open_page,
     write_report,
 )
-from lava_ep.errors import InputError
+from lava_ep.errors import InputError, LavaEPError
 from lava_ep.files import locked
 from lava_ep.models import BACKENDS, default_backend
 from lava_ep.spec import ExperimentSpec
@@ -62,7 +66,8 @@ def train(
         str | None,
         typer.Option(
             help=f"How to execute the network: {', '.join(BACKENDS)} "
-            "(default: the first that can, or that of the run to resume)."
+            "(default: the first that can, or that of the run to resume).",
+            autocompletion=complete_backends,
         ),
     ] = None,
     threads: Threads = None,
@@ -76,6 +81,7 @@ def train(
     report_wanted: Annotated[
         bool, typer.Option("--report/--no-report", help="Write report.html at the end.")
     ] = True,
+    open_wanted: OpenPage = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a network and keep everything about it in a run folder."""
@@ -90,6 +96,8 @@ def train(
         "training.batch_size": batch,
         "training.seed": seed,
     }
+    if open_wanted and not report_wanted:
+        raise InputError("--open: there is no report to open with --no-report")
 
     def prepare() -> tuple[list[tuple[RunFolder, ExperimentSpec, Dataset]], str, Path]:
         """Read and check everything, and make the folder."""
@@ -148,15 +156,27 @@ def train(
 
     with training.open_ranks() as ranks, ExitStack() as lock:
         runs, used, run_dir = ranks.from_first(prepare)
-        display = Console(stderr=as_json, quiet=not ranks.first)
+        display = console(stderr=as_json, quiet=not ranks.first, soft_wrap=False)
         results = [_train(*run, used, threads, resume, display, ranks) for run in runs]
     if not ranks.first:
         return
     result = _result(results[0], runs[0][1], used, run_dir)
     result["seconds"] = round(time.perf_counter() - started, 3)
-    if report_wanted:
-        display.print(f"Report: {write_report(run_dir, data_dir)}", soft_wrap=True)
-    finish(result, as_json, display)
+    page = None
+    try:
+        if report_wanted:
+            page = write_report(run_dir, data_dir)
+            display.print(f"Report: {page}", soft_wrap=True)
+    except InputError as error:
+        raise LavaEPError(
+            f"the run is complete, but its report cannot be written: {error}\n"
+            f"lava-ep report {shlex.quote(str(run_dir))} --out DIR writes it to another folder"
+        ) from None
+    finally:
+        # Whatever happens to the report, hours of training end with their result.
+        finish(result, as_json, display)
+    if open_wanted and page is not None:
+        open_page(page, display)
 
 
 def _train(
@@ -173,10 +193,13 @@ def _train(
     from lava_ep.training import Trainer, family_of
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("accuracy {task.fields[accuracy]:.3f}, {task.fields[speed]:,.0f} samples/s"),
+        TextColumn(
+            "accuracy {task.fields[accuracy]:.3f}, {task.fields[speed]:,.0f} samples/s",
+            markup=False,
+        ),
         TimeRemainingColumn(),
     )
     frozen = ", input layer frozen" if experiment.network.layers[0].frozen else ""
@@ -184,7 +207,7 @@ def _train(
     display.print(
         f"{experiment.network}{frozen} on {dataset.name}, {backend}, "
         f"seed {experiment.training.seed}" + (f", {ranks.size} ranks" if ranks.size > 1 else ""),
-        highlight=False,
+        soft_wrap=True,
     )
     with Progress(*columns, console=display, transient=True) as bar:
         task = bar.add_task("starting", total=None, accuracy=0.0, speed=0.0)
@@ -209,7 +232,6 @@ def _train(
                 f"test {entry['test_accuracy']:.4f}  "
                 f"{family.epoch_line(experiment.network, entry)}  "
                 f"{entry['seconds']:.1f} s",
-                highlight=False,
                 soft_wrap=True,
             )
 
@@ -225,7 +247,7 @@ def _train(
         )
         if resume:
             done = trainer.resume()
-            display.print(f"resuming after epoch {done}", highlight=False)
+            display.print(f"resuming after epoch {done}")
         return trainer.fit()
 
 
