@@ -48,6 +48,10 @@ RANDOM_SIGN = PhaseSchedule(4, 3, 0.8, Nudging.RANDOM_SIGN)
 CONTINUAL = PhaseSchedule(4, 3, 0.8, Nudging.RANDOM_SIGN, updates=Updates.CONTINUAL)
 
 
+_NEWER = ("fixed_point", "noise", "noises")
+"""Arguments that the kit holds only where a case sets them, so that kits stay the same."""
+
+
 def cases() -> Iterator[Case]:
     """Yield all cases, their arguments with the defaults of the Process."""
     for case in _all():
@@ -61,7 +65,7 @@ def _complete(case: Case) -> Case:
         parameter.name: to_plain(parameter.default)
         for parameter in parameters
         if parameter.default is not parameter.empty
-        and parameter.name not in ("name", *case.initial)
+        and parameter.name not in ("name", *_NEWER, *case.initial)
     }
     return replace(case, arguments={**defaults, **case.arguments})
 

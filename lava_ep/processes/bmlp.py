@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from lava_ep.bmlp_parameters import BMLPLayerParameters, BMLPParameters
 from lava_ep.dynamics.bmlp import LayerRule
 from lava_ep.errors import InputError
+from lava_ep.processes.arguments import EPProcess, as_count, as_numbers, further
 from lava_ep.spec import BMLPSpec
 
 LAYER_PARAMETERS = ("hidden", "classifier", "right")
@@ -22,7 +21,7 @@ LAYER_COUNTERS = ("flips", "updates", "reinforced", "errors")
 """Vars of a layer that count, see `BMLPLayer`."""
 
 
-class Binarizer(AbstractProcess):
+class Binarizer(EPProcess):
     """Turn pixels into bits.
 
     Parameters
@@ -45,18 +44,21 @@ class Binarizer(AbstractProcess):
     def __init__(
         self,
         *,
-        thresholds: NDArray[np.uint8],
+        thresholds: ArrayLike,
         batch: int,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(thresholds=thresholds, batch=batch, name=name, **kwargs)
+        thresholds, batch = as_numbers(thresholds, "thresholds"), as_count(batch, "batch")
+        super().__init__(
+            thresholds=thresholds, batch=batch, name=name, **further(Binarizer, self, kwargs)
+        )
         self.pixels_in = InPort(shape=(batch, len(thresholds)))
         self.s_out = OutPort(shape=(batch, thresholds.size))
         self.thresholds = Var(shape=thresholds.shape, init=thresholds)
 
 
-class Labels(AbstractProcess):
+class Labels(EPProcess):
     """Pass labels on to any number of layers.
 
     Parameters
@@ -73,12 +75,13 @@ class Labels(AbstractProcess):
     """
 
     def __init__(self, *, batch: int, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(batch=batch, name=name, **kwargs)
+        batch = as_count(batch, "batch")
+        super().__init__(batch=batch, name=name, **further(Labels, self, kwargs))
         self.label_in = InPort(shape=(batch,))
         self.label_out = OutPort(shape=(batch,))
 
 
-class BMLPLayer(AbstractProcess):
+class BMLPLayer(EPProcess):
     """Binary neurons with the binary synapses into them, and a classifier that tells their errors.
 
     In every time step it takes a batch, passes its activations on, and learns from what it
@@ -120,7 +123,7 @@ class BMLPLayer(AbstractProcess):
     Raises
     ------
     InputError
-        If the parameters do not fit together.
+        If an argument is unknown, or the parameters do not fit together.
     """
 
     def __init__(
@@ -137,6 +140,7 @@ class BMLPLayer(AbstractProcess):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        batch = as_count(batch, "batch")
         super().__init__(
             parameters=parameters,
             rule=rule,
@@ -147,7 +151,7 @@ class BMLPLayer(AbstractProcess):
             first_batch=first_batch,
             epoch_batches=epoch_batches,
             name=name,
-            **kwargs,
+            **further(BMLPLayer, self, kwargs),
         )
         neurons, inputs = parameters.hidden.shape
         classes, outputs = parameters.classifier.shape
@@ -169,7 +173,7 @@ class BMLPLayer(AbstractProcess):
             setattr(self, counter, Var(shape=(1,), init=0))
 
 
-class BMLPNetwork(AbstractProcess):
+class BMLPNetwork(EPProcess):
     """A multi-layer perceptron of bits whose layers learn from local binary errors.
 
     One time step takes a batch through all layers.
@@ -208,7 +212,8 @@ class BMLPNetwork(AbstractProcess):
     Raises
     ------
     InputError
-        If ``batch`` or ``threads`` is below 1 or the parameters do not fit the spec.
+        If an argument is unknown, ``batch`` or ``threads`` is below 1, or the parameters do not fit
+        the spec.
     """
 
     def __init__(
@@ -224,6 +229,7 @@ class BMLPNetwork(AbstractProcess):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        batch = as_count(batch, "batch")
         super().__init__(
             spec=spec,
             parameters=parameters,
@@ -233,12 +239,10 @@ class BMLPNetwork(AbstractProcess):
             epoch_batches=epoch_batches,
             threads=threads,
             name=name,
-            **kwargs,
+            **further(BMLPNetwork, self, kwargs),
         )
-        if batch < 1:
-            raise InputError(f"batch={batch}: expected at least 1")
-        if threads is not None and threads < 1:
-            raise InputError(f"threads={threads}: expected at least 1")
+        if threads is not None:
+            as_count(threads, "threads")
         BMLPParameters.from_arrays(parameters.to_arrays(), spec, source="parameters")
         self.pixels_in = InPort(shape=(batch, spec.inputs))
         self.label_in = InPort(shape=(batch,))

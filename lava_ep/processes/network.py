@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
 from lava_ep.dynamics import Nudging
 from lava_ep.dynamics.resistive import check_nudging
 from lava_ep.errors import DivergedError, InputError
 from lava_ep.parameters import NetworkParameters, initial_parameters
+from lava_ep.processes.arguments import EPProcess, as_count, further
 from lava_ep.spec import NetworkSpec
 
 
-class EPNetwork(AbstractProcess):
+class EPNetwork(EPProcess):
     """A layered network that settles, is nudged, and learns from the difference.
 
     Parameters
@@ -57,8 +57,9 @@ class EPNetwork(AbstractProcess):
     Raises
     ------
     InputError
-        If ``batch`` or ``threads`` is below 1, the parameters do not fit the spec, or the output of
-        a resistive network has too little conductance to be nudged.
+        If an argument is unknown, ``batch`` or ``threads`` is below 1, the
+        parameters do not fit the spec, or the output of a resistive network has too little
+        conductance to be nudged.
 
     Notes
     -----
@@ -84,6 +85,7 @@ class EPNetwork(AbstractProcess):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        batch = as_count(batch, "batch")
         if parameters is None:
             parameters = initial_parameters(spec, seed=seed)
         super().__init__(
@@ -96,12 +98,10 @@ class EPNetwork(AbstractProcess):
             epoch_batches=epoch_batches,
             threads=threads,
             name=name,
-            **kwargs,
+            **further(EPNetwork, self, kwargs),
         )
-        if batch < 1:
-            raise InputError(f"batch={batch}: expected at least 1")
-        if threads is not None and threads < 1:
-            raise InputError(f"threads={threads}: expected at least 1")
+        if threads is not None:
+            as_count(threads, "threads")
         sizes = spec.sizes
         shapes = [layer.weights.shape for layer in parameters.layers]
         if shapes != [connection.weight_shape for connection in spec.connections]:

@@ -8,10 +8,11 @@ import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from lava_ep.dynamics import Activation, PhaseSchedule
+from lava_ep.dynamics import Activation, Noise, PhaseSchedule
 from lava_ep.errors import InputError
+from lava_ep.processes.arguments import EPProcess, as_bias, as_pair, check_noise, further
 
 
 def check_biases(bias: NDArray[np.float32] | float, shape: tuple[int, int]) -> None:
@@ -42,7 +43,7 @@ def add_ports_and_vars(
     process.events = Var(shape=(2,), init=0)
 
 
-class BinaryNeuron(AbstractProcess):
+class BinaryNeuron(EPProcess):
     r"""A layer of neurons with binary activation that send an event when it changes.
 
     .. math::
@@ -70,6 +71,12 @@ class BinaryNeuron(AbstractProcess):
         Learning rate of the biases; 0 keeps them fixed.
     first_batch
         Number of batches learned from before this run; it selects the random sign of beta.
+    noise
+        Measurement noise of the activations that the biases learn from, or ``None``; give the
+        synapses the same, see ``noises`` there. With models of tag ``floating_pt`` only.
+    fixed_point
+        Widths of the integers, a `lava_ep.models.fixed_point.NeuronFormat`; needed by models of
+        tag ``fixed_pt`` and ignored by others.
 
     Attributes
     ----------
@@ -89,7 +96,7 @@ class BinaryNeuron(AbstractProcess):
     Raises
     ------
     InputError
-        If ``shape`` and ``bias`` do not fit, or a constant is out of range.
+        If an argument is unknown, ``shape`` and ``bias`` do not fit, or a constant is out of range.
     """
 
     def __init__(
@@ -97,16 +104,19 @@ class BinaryNeuron(AbstractProcess):
         *,
         shape: tuple[int, int],
         schedule: PhaseSchedule,
-        bias: NDArray[np.float32] | float = 0.0,
+        bias: ArrayLike = 0.0,
         learning: bool = True,
         filter_rate: float = 0.5,
         threshold: float = 0.5,
         initial_state: float = 1.0,
         bias_rate: float = 0.0,
         first_batch: int = 0,
+        noise: Noise | None = None,
+        fixed_point: object | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        shape, bias = as_pair(shape), as_bias(bias)
         super().__init__(
             shape=shape,
             schedule=schedule,
@@ -117,8 +127,10 @@ class BinaryNeuron(AbstractProcess):
             bias_rate=bias_rate,
             first_batch=first_batch,
             biases=int(np.size(bias)) if np.ndim(bias) else shape[1],
+            noise=check_noise(noise),
+            fixed_point=fixed_point,
             name=name,
-            **kwargs,
+            **further(BinaryNeuron, self, kwargs),
         )
         check_biases(bias, shape)
         for value, what in ((filter_rate, "filter_rate"), (threshold, "threshold")):
@@ -129,7 +141,7 @@ class BinaryNeuron(AbstractProcess):
         add_ports_and_vars(self, shape, bias, initial_state)
 
 
-class GradedNeuron(AbstractProcess):
+class GradedNeuron(EPProcess):
     r"""A layer of neurons with full-precision states that send their changes as graded events.
 
     In discrete time :math:`s \leftarrow \rho(I + \mathrm{bias}) + \beta (y - s)`, filtered if told
@@ -163,6 +175,9 @@ class GradedNeuron(AbstractProcess):
         Learning rate of the biases; 0 keeps them fixed.
     first_batch
         Number of batches learned from before this run; it selects the random sign of beta.
+    noise
+        Measurement noise of the activations that the biases learn from, or ``None``; give the
+        synapses the same, see ``noises`` there. With models of tag ``floating_pt`` only.
 
     Attributes
     ----------
@@ -182,7 +197,7 @@ class GradedNeuron(AbstractProcess):
     Raises
     ------
     InputError
-        If ``shape`` and ``bias`` do not fit, or a constant is out of range.
+        If an argument is unknown, ``shape`` and ``bias`` do not fit, or a constant is out of range.
     """
 
     def __init__(
@@ -190,7 +205,7 @@ class GradedNeuron(AbstractProcess):
         *,
         shape: tuple[int, int],
         schedule: PhaseSchedule,
-        bias: NDArray[np.float32] | float = 0.0,
+        bias: ArrayLike = 0.0,
         learning: bool = True,
         activation: Activation | str = Activation.SHIFTED_SIGMOID,
         filter_rate: float = 1.0,
@@ -200,9 +215,11 @@ class GradedNeuron(AbstractProcess):
         initial_state: float = 0.0,
         bias_rate: float = 0.0,
         first_batch: int = 0,
+        noise: Noise | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        shape, bias = as_pair(shape), as_bias(bias)
         super().__init__(
             shape=shape,
             schedule=schedule,
@@ -216,8 +233,9 @@ class GradedNeuron(AbstractProcess):
             bias_rate=bias_rate,
             first_batch=first_batch,
             biases=int(np.size(bias)) if np.ndim(bias) else shape[1],
+            noise=check_noise(noise),
             name=name,
-            **kwargs,
+            **further(GradedNeuron, self, kwargs),
         )
         check_biases(bias, shape)
         if activation not in tuple(Activation):

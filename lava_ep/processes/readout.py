@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
 from lava_ep.dynamics import PhaseSchedule
 from lava_ep.errors import InputError
+from lava_ep.processes.arguments import EPProcess, as_count, as_pair, further
 
 
 def _check_groups(neurons: int, classes: int) -> None:
@@ -18,7 +18,7 @@ def _check_groups(neurons: int, classes: int) -> None:
         raise InputError(f"{neurons} output neurons: expected a multiple of {classes} classes")
 
 
-class Target(AbstractProcess):
+class Target(EPProcess):
     """Turn labels into the target that output neurons are nudged towards.
 
     Parameters
@@ -38,19 +38,20 @@ class Target(AbstractProcess):
     Raises
     ------
     InputError
-        If n is not a multiple of ``classes``.
+        If an argument is unknown, or n is not a multiple of ``classes``.
     """
 
     def __init__(
         self, *, shape: tuple[int, int], classes: int, name: str | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(shape=shape, classes=classes, name=name, **kwargs)
+        shape, classes = as_pair(shape), as_count(classes, "classes")
+        super().__init__(shape=shape, classes=classes, name=name, **further(Target, self, kwargs))
         _check_groups(shape[1], classes)
         self.label_in = InPort(shape=shape[:1])
         self.target_out = OutPort(shape=shape)
 
 
-class Readout(AbstractProcess):
+class Readout(EPProcess):
     """Read the class scores at the end of every free phase and stream them to the host.
 
     The score of a class is the mean pre-activation of its output neurons.
@@ -80,7 +81,7 @@ class Readout(AbstractProcess):
     Raises
     ------
     InputError
-        If n is not a multiple of ``classes``.
+        If an argument is unknown, or n is not a multiple of ``classes``.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Readout(AbstractProcess):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        shape, classes = as_pair(shape), as_count(classes, "classes")
         super().__init__(
             shape=shape,
             classes=classes,
@@ -102,7 +104,7 @@ class Readout(AbstractProcess):
             learning=learning,
             stream=stream,
             name=name,
-            **kwargs,
+            **further(Readout, self, kwargs),
         )
         _check_groups(shape[1], classes)
         self.state_in = InPort(shape=shape)

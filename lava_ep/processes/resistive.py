@@ -6,16 +6,25 @@ from typing import Any
 
 import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from lava_ep.dynamics import SGD, Dense, PhaseSchedule
+from lava_ep.dynamics import SGD, Dense, Noise, PhaseSchedule
 from lava_ep.errors import InputError
+from lava_ep.processes.arguments import (
+    EPProcess,
+    as_bias,
+    as_count,
+    as_numbers,
+    as_pair,
+    check_noise,
+    check_noises,
+    further,
+)
 from lava_ep.processes.neuron import add_ports_and_vars
 
 
-class ResistiveNeuron(AbstractProcess):
+class ResistiveNeuron(EPProcess):
     r"""A layer of nodes of a circuit, each at the voltage where the energy is lowest.
 
     .. math:: v_k \leftarrow \mathrm{clamp}\!\left(
@@ -47,6 +56,9 @@ class ResistiveNeuron(AbstractProcess):
         Learning rate of the biases; 0 keeps them fixed.
     first_batch
         Number of batches learned from before this run; it selects the random sign of beta.
+    noise
+        Measurement noise of the activations that the biases learn from, or ``None``; give the
+        synapses the same, see ``noises`` there. With models of tag ``floating_pt`` only.
 
     Attributes
     ----------
@@ -68,8 +80,9 @@ class ResistiveNeuron(AbstractProcess):
     Raises
     ------
     InputError
-        If ``shape`` and ``bias`` do not fit, ``layer`` is below 1, a phase has an odd number of
-        time steps, updates are continual, or half of the nodes is no whole number.
+        If an argument is unknown, ``shape`` and ``bias`` do not fit, ``layer`` is below 1, a phase
+        has an odd number of time steps, updates are continual, or half of the nodes is no whole
+        number.
     """
 
     def __init__(
@@ -78,14 +91,16 @@ class ResistiveNeuron(AbstractProcess):
         shape: tuple[int, int],
         schedule: PhaseSchedule,
         layer: int = 1,
-        bias: NDArray[np.float32] | float = 0.0,
+        bias: ArrayLike = 0.0,
         learning: bool = True,
         diodes: bool = True,
         bias_rate: float = 0.0,
         first_batch: int = 0,
+        noise: Noise | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        shape, bias = as_pair(shape), as_bias(bias)
         super().__init__(
             shape=shape,
             schedule=schedule,
@@ -95,8 +110,9 @@ class ResistiveNeuron(AbstractProcess):
             bias_rate=bias_rate,
             first_batch=first_batch,
             biases=shape[1],
+            noise=check_noise(noise),
             name=name,
-            **kwargs,
+            **further(ResistiveNeuron, self, kwargs),
         )
         if np.ndim(bias) and np.shape(bias) != shape[1:]:
             raise InputError(f"bias has shape {np.shape(bias)}: expected {shape[1:]} or a number")
@@ -111,7 +127,7 @@ class ResistiveNeuron(AbstractProcess):
         self.g_in = InPort(shape=shape[1:])
 
 
-class ConductanceSynapse(AbstractProcess):
+class ConductanceSynapse(EPProcess):
     r"""Conductances :math:`g_{jk} \ge 0` between two layers of nodes.
 
     Currents :math:`I_k = \sum_j g_{jk} v_j` to the targets and :math:`I_j = \sum_k g_{jk} v_k` to
@@ -143,6 +159,9 @@ class ConductanceSynapse(AbstractProcess):
         that there are n_pre / 2 of them. ``None`` if the sources are nodes.
     first_batch
         Number of batches learned from before this run.
+    noises
+        Measurement noise of the activations of sources and targets that the synapses learn from,
+        each ``None`` for none. With models of tag ``floating_pt`` only.
 
     Attributes
     ----------
@@ -162,15 +181,15 @@ class ConductanceSynapse(AbstractProcess):
     Raises
     ------
     InputError
-        If ``weights`` is not a matrix of numbers of 0 or more, ``batch`` or ``levels`` is below 1,
-        ``input_voltage`` is not positive or does not go with an odd number of sources, or updates
-        are continual.
+        If an argument is unknown, ``weights`` is not a matrix of numbers of 0 or more, ``batch`` or
+        ``levels`` is below 1, ``input_voltage`` is not positive or does not go with an odd number
+        of sources, or updates are continual.
     """
 
     def __init__(
         self,
         *,
-        weights: NDArray[np.float32],
+        weights: ArrayLike,
         batch: int,
         schedule: PhaseSchedule,
         learning_rule: SGD | None = None,
@@ -178,10 +197,11 @@ class ConductanceSynapse(AbstractProcess):
         levels: int = 1,
         input_voltage: float | None = None,
         first_batch: int = 0,
+        noises: tuple[Noise | None, Noise | None] = (None, None),
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = np.asarray(weights)
+        weights, batch = as_numbers(weights, "weights"), as_count(batch, "batch")
         super().__init__(
             connection=Dense(*weights.shape[::-1]) if weights.ndim == 2 else None,
             batch=batch,
@@ -191,8 +211,9 @@ class ConductanceSynapse(AbstractProcess):
             levels=levels,
             input_voltage=input_voltage,
             first_batch=first_batch,
+            noises=check_noises(noises),
             name=name,
-            **kwargs,
+            **further(ConductanceSynapse, self, kwargs),
         )
         if weights.ndim != 2:
             raise InputError(f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix")

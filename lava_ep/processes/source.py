@@ -6,16 +6,21 @@ from typing import Any
 
 import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from lava_ep.dynamics import Code, Encoding, PhaseSchedule
 from lava_ep.errors import InputError
+from lava_ep.processes.arguments import EPProcess, as_count, as_numbers, as_pair, further
 
 
-class ImageSource(AbstractProcess):
+class ImageSource(EPProcess):
     """Show stored images to a network, one batch after another and then from the start again.
+
+    Each pass shows every image, in order. Where their number is not a multiple of the batch, the
+    last batch of a pass is filled up with the first images, which are then shown twice in it; none
+    is left out. The scores of a pass are therefore those of all images, followed by ``filled_up``
+    repeated ones.
 
     An image is clamped: by default its pixel values are sent once, as graded events, when a sample
     is loaded, and stay valid until the next one. Other encodings spread it over time.
@@ -23,8 +28,7 @@ class ImageSource(AbstractProcess):
     Parameters
     ----------
     images
-        (samples, pixels) of non-negative integers, or (samples, steps x pixels) of recordings; the
-        number of samples is a multiple of ``batch``.
+        (samples, pixels) of non-negative integers, or (samples, steps x pixels) of recordings.
     labels
         (samples,) integers.
     batch
@@ -44,18 +48,22 @@ class ImageSource(AbstractProcess):
         Labels of the batch on show, (batch,) int32, every step.
     events : Var
         Number of pixel events since the start, (2,): free phases, nudged phases.
+    batches_per_pass, filled_up : int
+        Number of batches in which every image is shown, and of places in the last of them that the
+        first images fill up.
 
     Raises
     ------
     InputError
-        If the shapes do not fit, or images or labels are not made of integers.
+        If an argument is unknown, the shapes do not fit, or images or labels are not made of
+        integers.
     """
 
     def __init__(
         self,
         *,
-        images: NDArray[np.integer[Any]],
-        labels: NDArray[np.integer[Any]],
+        images: ArrayLike,
+        labels: ArrayLike,
         batch: int,
         schedule: PhaseSchedule,
         learning: bool = True,
@@ -64,6 +72,8 @@ class ImageSource(AbstractProcess):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        images, labels = as_numbers(images, "images"), as_numbers(labels, "labels")
+        batch = as_count(batch, "batch")
         super().__init__(
             images=images,
             labels=labels,
@@ -73,7 +83,7 @@ class ImageSource(AbstractProcess):
             encoding=encoding,
             first_batch=first_batch,
             name=name,
-            **kwargs,
+            **further(ImageSource, self, kwargs),
         )
         if images.ndim != 2 or labels.shape != images.shape[:1]:
             raise InputError(
@@ -86,12 +96,8 @@ class ImageSource(AbstractProcess):
                     f"{what} of type {values.dtype}: expected integers (the network divides pixels "
                     "by its input_levels)"
                 )
-        if batch < 1 or len(images) == 0 or len(images) % batch:
-            raise InputError(
-                f"{len(images)} images for batch {batch}: expected a positive multiple of the batch"
-            )
         if images.size == 0:
-            raise InputError(f"images {images.shape}: expected at least one pixel")
+            raise InputError(f"images {images.shape}: expected at least one image and one pixel")
         if images.min() < 0:
             raise InputError(f"images hold {images.min()}: expected no negative pixels")
         frames = encoding.frames_a_sample
@@ -103,6 +109,8 @@ class ImageSource(AbstractProcess):
         self.s_out = OutPort(shape=(batch, images.shape[1] // frames))
         self.label_out = OutPort(shape=(batch,))
         self.events = Var(shape=(2,), init=0)
+        self.batches_per_pass = -(-len(images) // batch)
+        self.filled_up = self.batches_per_pass * batch - len(images)
 
 
 class EventSource(ImageSource):
@@ -117,8 +125,7 @@ class EventSource(ImageSource):
     ----------
     recordings
         (samples, steps, pixels): numbers of events in each time step, as
-        `lava_ep.data.integrated_events` or `lava_ep.data.binned_events` make them of a recording;
-        the number of samples is a multiple of ``batch``.
+        `lava_ep.data.integrated_events` or `lava_ep.data.binned_events` make them of a recording.
     labels, batch, schedule, learning, first_batch
         See `ImageSource`.
     levels
@@ -131,20 +138,20 @@ class EventSource(ImageSource):
     ----------
     s_out : OutPort
         Events, (batch, pixels) int32, every step.
-    label_out, events
+    label_out, events, batches_per_pass, filled_up
         As in `ImageSource`.
 
     Raises
     ------
     InputError
-        If the recordings do not have three axes, or as `ImageSource` does.
+        If an argument is unknown, the recordings do not have three axes, or as `ImageSource` does.
     """
 
     def __init__(
         self,
         *,
-        recordings: NDArray[np.integer[Any]],
-        labels: NDArray[np.integer[Any]],
+        recordings: ArrayLike,
+        labels: ArrayLike,
         batch: int,
         schedule: PhaseSchedule,
         learning: bool = True,
@@ -154,10 +161,15 @@ class EventSource(ImageSource):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        recordings = as_numbers(recordings, "recordings")
+        if recordings.ndim != 3:
+            raise InputError(
+                f"recordings of shape {recordings.shape}: expected (samples, steps, pixels)"
+            )
         code = Code.REPEATED_EVENTS if repeated else Code.EVENTS
-        steps = max(recordings.shape[1], 1) if recordings.ndim == 3 else 1
+        steps = max(recordings.shape[1], 1)
         super().__init__(
-            images=recordings.reshape(len(recordings), -1),
+            images=recordings.reshape(len(recordings), np.prod(recordings.shape[1:], dtype=int)),
             labels=labels,
             batch=batch,
             schedule=schedule,
@@ -165,15 +177,11 @@ class EventSource(ImageSource):
             encoding=Encoding(code, levels, steps),
             first_batch=first_batch,
             name=name,
-            **kwargs,
+            **further(EventSource, self, kwargs),
         )
-        if recordings.ndim != 3:
-            raise InputError(
-                f"recordings of shape {recordings.shape}: expected (samples, steps, pixels)"
-            )
 
 
-class ImageInjector(AbstractProcess):
+class ImageInjector(EPProcess):
     """Show images that the host sends while the network runs.
 
     The host puts one batch into ``image_in`` and ``label_in`` for every sample (see
@@ -197,6 +205,11 @@ class ImageInjector(AbstractProcess):
         pixels) of recordings.
     s_out, label_out, events
         As in `ImageSource`.
+
+    Raises
+    ------
+    InputError
+        If an argument is unknown, or ``shape`` is not that of a batch.
     """
 
     def __init__(
@@ -211,6 +224,7 @@ class ImageInjector(AbstractProcess):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        shape = as_pair(shape)
         super().__init__(
             shape=shape,
             schedule=schedule,
@@ -218,7 +232,7 @@ class ImageInjector(AbstractProcess):
             encoding=encoding,
             first_batch=first_batch,
             name=name,
-            **kwargs,
+            **further(ImageInjector, self, kwargs),
         )
         self.image_in = InPort(shape=(shape[0], shape[1] * encoding.frames_a_sample))
         self.label_in = InPort(shape=shape[:1])

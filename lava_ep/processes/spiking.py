@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from lava_ep.dynamics import LIF, PhaseSchedule, StepSize
+from lava_ep.dynamics import LIF, Noise, PhaseSchedule, StepSize
 from lava_ep.errors import InputError
+from lava_ep.processes.arguments import EPProcess, as_bias, as_pair, check_noise, further
 from lava_ep.processes.neuron import add_ports_and_vars, check_biases
 
 
-class SigmaDeltaNeuron(AbstractProcess):
+class SigmaDeltaNeuron(EPProcess):
     r"""A layer of neurons with full-precision states that send signed unit spikes.
 
     .. math::
@@ -45,6 +45,12 @@ class SigmaDeltaNeuron(AbstractProcess):
         Learning rate of the biases; 0 keeps them fixed.
     first_batch
         Number of batches learned from before this run; it selects the random sign of beta.
+    noise
+        Measurement noise of the activations that the biases learn from, or ``None``; give the
+        synapses the same, see ``noises`` there. With models of tag ``floating_pt`` only.
+    fixed_point
+        Widths of the integers, a `lava_ep.models.fixed_point.NeuronFormat`; needed by models of
+        tag ``fixed_pt`` and ignored by others.
 
     Attributes
     ----------
@@ -64,7 +70,7 @@ class SigmaDeltaNeuron(AbstractProcess):
     Raises
     ------
     InputError
-        If ``shape`` and ``bias`` do not fit, or a constant is out of range.
+        If an argument is unknown, ``shape`` and ``bias`` do not fit, or a constant is out of range.
     """
 
     def __init__(
@@ -72,15 +78,18 @@ class SigmaDeltaNeuron(AbstractProcess):
         *,
         shape: tuple[int, int],
         schedule: PhaseSchedule,
-        bias: NDArray[np.float32] | float = 0.0,
+        bias: ArrayLike = 0.0,
         learning: bool = True,
         filter_rate: float = 0.5,
         step_size: StepSize = StepSize(),  # noqa: B008 - frozen
         bias_rate: float = 0.0,
         first_batch: int = 0,
+        noise: Noise | None = None,
+        fixed_point: object | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        shape, bias = as_pair(shape), as_bias(bias)
         super().__init__(
             shape=shape,
             schedule=schedule,
@@ -90,8 +99,10 @@ class SigmaDeltaNeuron(AbstractProcess):
             bias_rate=bias_rate,
             first_batch=first_batch,
             biases=int(np.size(bias)) if np.ndim(bias) else shape[1],
+            noise=check_noise(noise),
+            fixed_point=fixed_point,
             name=name,
-            **kwargs,
+            **further(SigmaDeltaNeuron, self, kwargs),
         )
         if not 0 < filter_rate <= 1:
             raise InputError(f"filter_rate={filter_rate}: expected a value in (0, 1]")
@@ -99,7 +110,7 @@ class SigmaDeltaNeuron(AbstractProcess):
         add_ports_and_vars(self, shape, bias)
 
 
-class LIFNeuron(AbstractProcess):
+class LIFNeuron(EPProcess):
     r"""A layer of leaky integrate-and-fire neurons that learn from traces of their spikes.
 
     .. math::
@@ -129,6 +140,12 @@ class LIFNeuron(AbstractProcess):
         Learning rate of the biases; 0 keeps them fixed.
     first_batch
         Number of batches learned from before this run; it selects the random sign of beta.
+    noise
+        Measurement noise of the activations that the biases learn from, or ``None``; give the
+        synapses the same, see ``noises`` there. With models of tag ``floating_pt`` only.
+    fixed_point
+        Widths of the integers, a `lava_ep.models.fixed_point.NeuronFormat`; needed by models of
+        tag ``fixed_pt`` and ignored by others.
 
     Attributes
     ----------
@@ -148,7 +165,7 @@ class LIFNeuron(AbstractProcess):
     Raises
     ------
     InputError
-        If ``shape`` and ``bias`` do not fit.
+        If an argument is unknown, ``shape`` and ``bias`` do not fit.
     """
 
     def __init__(
@@ -156,14 +173,17 @@ class LIFNeuron(AbstractProcess):
         *,
         shape: tuple[int, int],
         schedule: PhaseSchedule,
-        bias: NDArray[np.float32] | float = 0.0,
+        bias: ArrayLike = 0.0,
         learning: bool = True,
         neuron: LIF = LIF(),  # noqa: B008 - frozen
         bias_rate: float = 0.0,
         first_batch: int = 0,
+        noise: Noise | None = None,
+        fixed_point: object | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        shape, bias = as_pair(shape), as_bias(bias)
         super().__init__(
             shape=shape,
             schedule=schedule,
@@ -172,8 +192,10 @@ class LIFNeuron(AbstractProcess):
             bias_rate=bias_rate,
             first_batch=first_batch,
             biases=int(np.size(bias)) if np.ndim(bias) else shape[1],
+            noise=check_noise(noise),
+            fixed_point=fixed_point,
             name=name,
-            **kwargs,
+            **further(LIFNeuron, self, kwargs),
         )
         if np.ndim(bias) and np.shape(bias) != shape[1:]:
             raise InputError(f"bias has shape {np.shape(bias)}: expected {shape[1:]} or a number")

@@ -8,7 +8,7 @@ import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lava_ep.dynamics import (
     BOP,
@@ -16,17 +16,19 @@ from lava_ep.dynamics import (
     Connection,
     Convolution,
     Dense,
+    Noise,
     PhaseSchedule,
     Reading,
     SpikeTrace,
 )
 from lava_ep.errors import InputError
+from lava_ep.processes.arguments import EPProcess, as_count, as_numbers, check_noises, further
 
 Normalization = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Means and standard deviations of pixels, one for each channel."""
 
 
-class BinarySynapse(AbstractProcess):
+class BinarySynapse(EPProcess):
     r"""Dense binary synapses :math:`W = \alpha\,\mathrm{sign}(W)`, used in both directions.
 
     Forward :math:`I_\mathrm{post} = W a_\mathrm{pre}`, backward
@@ -64,6 +66,12 @@ class BinarySynapse(AbstractProcess):
         Initial BOP momenta, (n_post, n_pre), or 0.
     first_batch
         Number of batches learned from before this run.
+    noises
+        Measurement noise of the activations of sources and targets that the synapses learn from,
+        each ``None`` for none. With models of tag ``floating_pt`` only.
+    fixed_point
+        Widths of the integers, a `lava_ep.models.fixed_point.SynapseFormat`; needed by models of
+        tag ``fixed_pt`` and ignored by others.
 
     Attributes
     ----------
@@ -82,14 +90,14 @@ class BinarySynapse(AbstractProcess):
     Raises
     ------
     InputError
-        If ``weights`` is not a matrix of signs, ``momentum`` does not fit it, ``batch`` or
-        ``levels`` is below 1, or ``alpha_rate`` is not 0 with continual updates.
+        If an argument is unknown, ``weights`` is not a matrix of signs, ``momentum`` does not fit
+        it, ``batch`` or ``levels`` is below 1, or ``alpha_rate`` is not 0 with continual updates.
     """
 
     def __init__(
         self,
         *,
-        weights: NDArray[np.int8],
+        weights: ArrayLike,
         batch: int,
         schedule: PhaseSchedule,
         learning_rule: BOP | None = None,
@@ -100,12 +108,16 @@ class BinarySynapse(AbstractProcess):
         graded: bool = False,
         normalization: Normalization | None = None,
         readings: tuple[Reading, Reading] = (None, None),
-        momentum: NDArray[np.float32] | float = 0.0,
+        momentum: ArrayLike = 0.0,
         first_batch: int = 0,
+        noises: tuple[Noise | None, Noise | None] = (None, None),
+        fixed_point: object | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = np.asarray(weights)
+        weights, batch = as_numbers(weights, "weights"), as_count(batch, "batch")
+        momentum = as_numbers(momentum, "momentum")
+        readings, normalization = _as_pair(readings), _as_normalization(normalization)
         super().__init__(
             connection=Dense(*weights.shape[::-1]) if weights.ndim == 2 else None,
             batch=batch,
@@ -119,8 +131,10 @@ class BinarySynapse(AbstractProcess):
             readings=readings,
             first_batch=first_batch,
             binary=True,
+            noises=check_noises(noises),
+            fixed_point=fixed_point,
             name=name,
-            **kwargs,
+            **further(BinarySynapse, self, kwargs),
         )
         if weights.ndim != 2:
             raise InputError(
@@ -135,7 +149,7 @@ class BinarySynapse(AbstractProcess):
         self.flips = Var(shape=(1,), init=0)
 
 
-class RealSynapse(AbstractProcess):
+class RealSynapse(EPProcess):
     r"""Dense synapses with real weights, used in both directions.
 
     Forward :math:`I_\mathrm{post} = W a_\mathrm{pre}`, backward
@@ -168,6 +182,12 @@ class RealSynapse(AbstractProcess):
         ``None`` for changes that add up.
     first_batch
         Number of batches learned from before this run.
+    noises
+        Measurement noise of the activations of sources and targets that the synapses learn from,
+        each ``None`` for none. With models of tag ``floating_pt`` only.
+    fixed_point
+        Widths of the integers, a `lava_ep.models.fixed_point.SynapseFormat`; needed by models of
+        tag ``fixed_pt`` and ignored by others.
 
     Attributes
     ----------
@@ -184,27 +204,31 @@ class RealSynapse(AbstractProcess):
     Raises
     ------
     InputError
-        If ``weights`` is not a matrix of finite numbers, ``feedback`` does not fit it, or ``batch``
-        or ``levels`` is below 1.
+        If an argument is unknown, ``weights`` is not a matrix of finite numbers, ``feedback`` does
+        not fit it, or ``batch`` or ``levels`` is below 1.
     """
 
     def __init__(
         self,
         *,
-        weights: NDArray[np.float32],
+        weights: ArrayLike,
         batch: int,
         schedule: PhaseSchedule,
         learning_rule: SGD | None = None,
         learning: bool = True,
-        feedback: NDArray[np.float32] | None = None,
+        feedback: ArrayLike | None = None,
         levels: int = 1,
         normalization: Normalization | None = None,
         readings: tuple[Reading, Reading] = (None, None),
         first_batch: int = 0,
+        noises: tuple[Noise | None, Noise | None] = (None, None),
+        fixed_point: object | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = np.asarray(weights)
+        weights, batch = as_numbers(weights, "weights"), as_count(batch, "batch")
+        feedback = None if feedback is None else as_numbers(feedback, "feedback")
+        readings, normalization = _as_pair(readings), _as_normalization(normalization)
         super().__init__(
             connection=Dense(*weights.shape[::-1]) if weights.ndim == 2 else None,
             batch=batch,
@@ -217,8 +241,10 @@ class RealSynapse(AbstractProcess):
             untied=feedback is not None,
             first_batch=first_batch,
             binary=False,
+            noises=check_noises(noises),
+            fixed_point=fixed_point,
             name=name,
-            **kwargs,
+            **further(RealSynapse, self, kwargs),
         )
         if weights.ndim != 2:
             raise InputError(f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix")
@@ -230,7 +256,7 @@ class RealSynapse(AbstractProcess):
             self.feedback = Var(shape=weights.shape, init=feedback)
 
 
-class ConvSynapse(AbstractProcess):
+class ConvSynapse(EPProcess):
     r"""Convolutional synapses with pooling, used in both directions; real or binary.
 
     Forward a convolution and pooling, backward from each target through the place it was pooled
@@ -271,6 +297,12 @@ class ConvSynapse(AbstractProcess):
         Initial BOP momenta of binary weights, of their shape, or 0.
     first_batch
         Number of batches learned from before this run.
+    noises
+        Measurement noise of the activations of sources and targets that the synapses learn from,
+        each ``None`` for none. With models of tag ``floating_pt`` only.
+    fixed_point
+        Widths of the integers, a `lava_ep.models.fixed_point.SynapseFormat`; needed by models of
+        tag ``fixed_pt`` and ignored by others.
 
     Attributes
     ----------
@@ -292,31 +324,37 @@ class ConvSynapse(AbstractProcess):
     Raises
     ------
     InputError
-        If weights, feedback or momenta do not fit the connection or are not what they should be, or
-        ``batch`` or ``levels`` is below 1.
+        If an argument is unknown, weights, feedback or momenta do not fit the connection or are not
+        what they should be, or ``batch`` or ``levels`` is below 1.
     """
 
     def __init__(
         self,
         *,
         connection: Convolution,
-        weights: NDArray[np.int8] | NDArray[np.float32],
+        weights: ArrayLike,
         batch: int,
         schedule: PhaseSchedule,
         learning_rule: BOP | SGD | None = None,
         learning: bool = True,
         alpha: float | None = None,
         alpha_rate: float = 0.0,
-        feedback: NDArray[np.float32] | None = None,
+        feedback: ArrayLike | None = None,
         levels: int = 1,
         normalization: Normalization | None = None,
         readings: tuple[Reading, Reading] = (None, None),
-        momentum: NDArray[np.float32] | float = 0.0,
+        momentum: ArrayLike = 0.0,
         first_batch: int = 0,
+        noises: tuple[Noise | None, Noise | None] = (None, None),
+        fixed_point: object | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
         binary = alpha is not None
+        weights, batch = as_numbers(weights, "weights"), as_count(batch, "batch")
+        momentum = as_numbers(momentum, "momentum")
+        feedback = None if feedback is None else as_numbers(feedback, "feedback")
+        readings, normalization = _as_pair(readings), _as_normalization(normalization)
         super().__init__(
             connection=connection,
             batch=batch,
@@ -330,8 +368,10 @@ class ConvSynapse(AbstractProcess):
             untied=feedback is not None,
             first_batch=first_batch,
             binary=binary,
+            noises=check_noises(noises),
+            fixed_point=fixed_point,
             name=name,
-            **kwargs,
+            **further(ConvSynapse, self, kwargs),
         )
         if weights.shape != connection.weight_shape:
             raise InputError(
@@ -357,6 +397,25 @@ class ConvSynapse(AbstractProcess):
             self.flips = Var(shape=(1,), init=0)
         if feedback is not None:
             self.feedback = Var(shape=weights.shape, init=feedback)
+
+
+def _as_pair(readings: Any) -> tuple[Reading, Reading]:
+    pair = tuple(readings) if isinstance(readings, tuple | list) else ()
+    if len(pair) != 2:
+        raise InputError(f"readings={readings!r}: expected a pair (of sources, of targets)")
+    return pair[0], pair[1]
+
+
+def _as_normalization(normalization: Any) -> Normalization | None:
+    if normalization is None:
+        return None
+    pair = tuple(normalization) if isinstance(normalization, tuple | list) else ()
+    if len(pair) != 2:
+        raise InputError(
+            f"normalization={normalization!r}: expected a pair (means, standard deviations)"
+        )
+    means, deviations = (as_numbers(part, "normalization").astype(np.float64) for part in pair)
+    return means, deviations
 
 
 def _add_ports(process: AbstractProcess, connection: Connection, batch: int) -> None:
@@ -385,7 +444,7 @@ def _check_common(
         raise InputError(f"alpha_rate={alpha_rate}: expected 0 between neurons with spike traces")
 
 
-def _check_signs(weights: NDArray[Any], momentum: NDArray[np.float32] | float) -> None:
+def _check_signs(weights: NDArray[Any], momentum: NDArray[Any]) -> None:
     if not np.isin(weights, (-1, 1)).all():
         raise InputError(f"weights of shape {weights.shape}: expected only -1 and +1")
     if np.ndim(momentum) and np.shape(momentum) != weights.shape:
@@ -394,7 +453,7 @@ def _check_signs(weights: NDArray[Any], momentum: NDArray[np.float32] | float) -
         )
 
 
-def _check_real(weights: NDArray[Any], feedback: NDArray[np.float32] | None) -> None:
+def _check_real(weights: NDArray[Any], feedback: NDArray[Any] | None) -> None:
     if not np.isfinite(weights).all():
         raise InputError(f"weights of shape {weights.shape}: expected finite numbers")
     if feedback is not None and np.shape(feedback) != weights.shape:

@@ -294,9 +294,16 @@ REFUSED = {
     ),
     "labels": (source, {"labels": LABELS[:5]}, r"\(6, 3\) and labels \(5,\): expected"),
     "flat images": (source, {"images": IMAGES.ravel()}, r"images \(18,\)"),
-    "half batch": (source, {"batch": 4}, "6 images for batch 4: expected a positive multiple"),
-    "empty batch": (source, {"batch": 0}, "6 images for batch 0"),
-    "no images": (source, {"images": IMAGES[:0], "labels": LABELS[:0]}, "0 images for batch 2"),
+    "empty batch": (source, {"batch": 0}, "batch=0: expected at least 1"),
+    "half a sample": (source, {"batch": 0.5}, "batch=0.5: expected a whole number"),
+    "no images": (
+        source,
+        {"images": IMAGES[:0], "labels": LABELS[:0]},
+        r"images \(0, 3\): expected at least one image and one pixel",
+    ),
+    "ragged images": (source, {"images": [[1, 2], [3]]}, "images: .* lists of different length"),
+    "images of text": (source, {"images": [["a"]]}, "images of type <U1: expected numbers"),
+    "ragged recordings": (recordings, {"recordings": [[[1]], [[1, 2]]]}, "recordings: .* lists"),
     "fractions": (source, {"images": IMAGES / 255}, "images of type float64: expected integers"),
     "float labels": (source, {"labels": LABELS / 1.0}, "labels of type float64"),
     "negative": (source, {"images": -IMAGES.astype(int)}, "images hold -1"),
@@ -304,7 +311,7 @@ REFUSED = {
     "no steps": (
         recordings,
         {"recordings": RECORDINGS[:, :0]},
-        r"\(6, 0\): expected at least one pixel",
+        r"\(6, 0\): expected at least one image and one pixel",
     ),
     "odd recordings": (
         source,
@@ -344,7 +351,7 @@ REFUSED = {
     "levels of conductances": (conductances, {"levels": 0}, "levels=0: expected at least 1"),
     "half a sweep of conductances": (conductances, {"schedule": SCHEDULE}, "expected even numbers"),
     "target": (Target, {"shape": (2, 5), "classes": 2}, "5 output neurons: .* 2 classes"),
-    "no classes": (Target, {"shape": (2, 5), "classes": 0}, "multiple of 0 classes"),
+    "no classes": (Target, {"shape": (2, 5), "classes": 0}, "classes=0: expected at least 1"),
     "readout": (
         Readout,
         {"shape": (2, 5), "classes": 2, "schedule": SCHEDULE},

@@ -39,10 +39,10 @@ def format_of(proc_params: Mapping[str, Any], kind: str) -> Any:
     """
     if has_noise(proc_params):
         raise InputError(
-            "noise of measurements: expected none in fixed point, where rules see integers; use a "
+            "measurement noise: expected none in fixed point, where rules see integers; use a "
             "model of tag floating_pt"
         )
-    found = proc_params.get("fixed_point")
+    found = proc_params["fixed_point"]
     if found is None:
         raise InputError(
             f"fixed_point is missing: expected a {kind}, such as "

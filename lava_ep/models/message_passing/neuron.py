@@ -19,8 +19,8 @@ from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 
 
 def noise_of(proc_params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the noise that a Process of neurons may have been given, as an option of its part."""
-    return {"noise": proc_params.get("noise")}
+    """Return the measurement noise of a Process of neurons as an option of its part."""
+    return {"noise": proc_params["noise"]}
 
 
 class NeuronModel(PartModel):

@@ -27,7 +27,8 @@ class _DeclaresVars(type(ScheduledModel)):  # type: ignore[misc]
 
 def has_noise(proc_params: Mapping[str, Any]) -> bool:
     """Whether a Process was given noise of measurements, see `lava_ep.dynamics.Noise`."""
-    return any(proc_params.get(name) is not None for name in ("noise", "noises"))
+    noises = (proc_params.get("noise"), *(proc_params.get("noises") or ()))
+    return any(noise is not None for noise in noises)
 
 
 class PartModel(ScheduledModel, metaclass=_DeclaresVars):

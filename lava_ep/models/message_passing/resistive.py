@@ -55,7 +55,7 @@ class PyConductanceSynapseModelFloat(SynapseModel):
         if voltage is not None:
             shape = batch, connection.n_pre
             pre = MirroredReceiver(shape, weights.dtype, proc_params["levels"], voltage)
-        noises = proc_params.get("noises", (None, None))
+        noises = proc_params["noises"]
         return ConductancePart(weights, batch=batch, pre=pre, noises=noises)
 
     def step(self) -> None:

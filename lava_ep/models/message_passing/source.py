@@ -65,9 +65,12 @@ class StoredImages(ClampedImages):
         self._next = 0
 
     def next_batch(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the next stored batch."""
-        chosen = slice(self._next, self._next + self._size)
-        self._next = (self._next + self._size) % len(self._images)
+        """Return the next stored batch; the last one of a pass is filled up from the start."""
+        end = self._next + self._size
+        chosen: slice | NDArray[np.intp] = slice(self._next, end)
+        if end > len(self._images):
+            chosen = np.arange(self._next, end) % len(self._images)
+        self._next = end if end < len(self._images) else 0
         return self._images[chosen].astype(np.int32), self._all_labels[chosen].astype(np.int32)
 
 

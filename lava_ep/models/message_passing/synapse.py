@@ -52,7 +52,7 @@ class SynapseModel(PartModel):
             normalization=normalization,
         )
         post = receiver((batch, connection.n_post), weights.dtype, target)
-        noises = proc_params.get("noises", (None, None))
+        noises = proc_params["noises"]
         return SynapsePart(weights, batch=batch, pre=pre, post=post, noises=noises)
 
     def step(self) -> None:
