@@ -893,6 +893,11 @@ class DataSpec(_Spec):
     image_size: (
         tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] | None
     ) = Field(None, description="height and width that your own pictures are resized to")
+    sensor_size: tuple[Side, Side] | None = Field(
+        None,
+        description="width and height of the camera of your own recordings; none: the smallest "
+        "that all of them fit",
+    )
     pixels_per_feature: int | None = Field(
         None, ge=1, le=1024, description="pixels per column of a table; none: 64 or more in all"
     )

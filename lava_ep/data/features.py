@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from lava_ep.data.dataset import Dataset
 from lava_ep.data.files import Files, Layout, locate
 from lava_ep.data.own.arrays import opened, refuse_not_finite
+from lava_ep.data.own.preprocessing import Preprocessing
 from lava_ep.errors import InputError
 
 PREFIX = "features:"
@@ -72,19 +74,23 @@ def load_features(name: str, data_dir: Path | None) -> Dataset:
     )
     (path,) = files.paths
     x_train, y_train, x_test, y_test = _read(path)
+    classes = tuple(range(int(y_train.max()) + 1))
+    preprocessing = Preprocessing(
+        classes=classes, levels=LEVELS, features=x_train.shape[1], image_shape=(1, x_train.shape[1])
+    )
     if x_train.dtype != np.uint8:
-        low, high = x_train.min(axis=0), x_train.max(axis=0)
-        x_train, x_test = (_spread(x, low, high) for x in (x_train, x_test))
-    classes = int(y_train.max()) + 1
+        low, high = (x.astype(np.float64) for x in (x_train.min(axis=0), x_train.max(axis=0)))
+        preprocessing = replace(preprocessing, low=low, high=high)
     return Dataset(
         name=name,
-        x_train=np.ascontiguousarray(x_train),
+        x_train=preprocessing.pixels(x_train, f"{path}: x_train"),
         y_train=y_train.astype(np.int64),
-        x_test=np.ascontiguousarray(x_test),
+        x_test=preprocessing.pixels(x_test, f"{path}: x_test"),
         y_test=y_test.astype(np.int64),
         levels=LEVELS,
-        image_shape=(1, x_train.shape[1]),
-        class_names=tuple(str(number) for number in range(classes)),
+        image_shape=preprocessing.image_shape,
+        class_names=tuple(str(number) for number in classes),
+        preprocessing=preprocessing,
     )
 
 
@@ -123,15 +129,3 @@ def _read(path: Path) -> list[NDArray[np.generic]]:
             f"within 0 to {MOST_CLASSES - 1}, counted from 0."
         )
     return arrays
-
-
-def _spread(
-    x: NDArray[np.generic], low: NDArray[np.generic], high: NDArray[np.generic]
-) -> NDArray[np.uint8]:
-    """Map the values between two limits to 0 … 255; a feature without a range becomes 0."""
-    # Halves, as a span may be larger than the largest number.
-    halves, least, most = (values.astype(np.float64) / 2 for values in (x, low, high))
-    span = most - least
-    shares = (np.clip(halves, least, most) - least) / np.where(span > 0, span, 1)
-    spread: NDArray[np.uint8] = np.rint(LEVELS * shares).astype(np.uint8)
-    return spread

@@ -238,6 +238,7 @@ def own_options(experiment: ExperimentSpec) -> OwnOptions:
         label=data.label,
         test_fraction=data.test_fraction,
         image_size=data.image_size,
+        sensor_size=data.sensor_size,
         pixels_per_feature=data.pixels_per_feature,
         seed=experiment.training.seed,
     )

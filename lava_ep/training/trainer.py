@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from lava_ep.data import (
     Dataset,
+    PreprocessingWarning,
     crop_and_flip,
     is_own_data,
     load_experiment,
@@ -529,7 +531,10 @@ def _moved(folder: RunFolder, spec: ExperimentSpec, name: str) -> Dataset | None
     if not (is_own_data(name) and is_own_data(spec.data.name)):
         return None
     try:
-        dataset = load_experiment(spec, name=name)
+        with warnings.catch_warnings():
+            # Of samples that may turn out to be others, scaled in another way.
+            warnings.simplefilter("ignore", PreprocessingWarning)
+            dataset = load_experiment(spec, name=name)
     except InputError:
         return None
     return dataset if folder.about().get("data_sha256") == data_digest(dataset) else None

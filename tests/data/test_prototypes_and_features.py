@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lava_ep.data import load_dataset, nearest_prototype, prototypes
+from lava_ep.data import PreprocessingWarning, load_dataset, nearest_prototype, prototypes
 from lava_ep.errors import InputError
 
 
@@ -49,7 +49,8 @@ def test_features_are_read_and_spread_over_the_levels(tmp_path):
     real["x_test"] = np.array([[-1e3, 0, 1e3], [0, 0, 0]])
     np.savez(tmp_path / "real.npz", **real)
     np.savez(tmp_path / "whole.npz", **whole)
-    found = load_dataset("features:real", data_dir=tmp_path)
+    with pytest.warns(PreprocessingWarning, match="x_test: .* lie outside the range"):
+        found = load_dataset("features:real", data_dir=tmp_path)
     assert found.x_train.dtype == np.uint8
     assert found.x_train.min(axis=0).tolist() == [0, 0, 0]
     assert found.x_train.max(axis=0).tolist() == [255, 255, 255]

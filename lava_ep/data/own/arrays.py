@@ -21,6 +21,7 @@ WANTED = "x_train, y_train and, if there is a test part, x_test, y_test; or x, y
 
 SAMPLES = ("x", "x_test", "x_train")
 LABELS = ("y", "y_test", "y_train")
+TEST = ("x_test", "y_test")
 
 PLANES = (1, 3, 4)
 """Numbers of channels that images commonly have."""
@@ -75,7 +76,7 @@ def read_npz(path: Path, *, labelled: bool) -> RawData:
     ----------
     path : pathlib.Path
         The file. It has ``x_train`` and ``y_train`` and may have ``x_test`` and ``y_test``, or it
-        has ``x`` and ``y``.
+        has ``x`` and ``y``; to test a trained network, ``x_test`` and ``y_test`` will do.
     labelled : bool
         False: there is one array of samples, ``x``, ``x_test`` or ``x_train``, or one array of any
         name; labels are ignored.
@@ -103,6 +104,10 @@ def read_npz(path: Path, *, labelled: bool) -> RawData:
         y = checked_labels(y, f"{path}: {names[y_name]}", len(x))
         parts.append(RawPart(x, y))
         shapes.append(shape or x.shape[1:])
+    if pairs == [TEST]:
+        return RawData(
+            str(path), None, parts[0], image_shape=shape, full_scale=full_scale(parts[0].x)
+        )
     train, test = parts[0], parts[1] if len(parts) > 1 else None
     if test is not None:
         if shapes[0] != shapes[1]:
@@ -336,7 +341,7 @@ def _only_samples(path: Path, names: Mapping[str, str]) -> str:
 
 def _labelled_pairs(path: Path, names: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the names, in lower case, of the arrays of each part: samples and labels."""
-    parts = [("x_train", "y_train"), ("x_test", "y_test")]
+    parts = [("x_train", "y_train"), TEST]
     whole = [name for name in ("x", "y") if name in names]
     split = [name for pair in parts for name in pair if name in names]
     found = ", ".join(names.values())
@@ -347,8 +352,10 @@ def _labelled_pairs(path: Path, names: Mapping[str, str]) -> list[tuple[str, str
         )
     if whole:
         parts = [("x", "y")]
-    elif split and not {"x_test", "y_test"} & names.keys():
+    elif split and not set(TEST) & names.keys():
         parts = parts[:1]
+    elif split == [*TEST]:
+        parts = [TEST]
     missing = [name for pair in parts for name in pair if name not in names]
     if not whole and not split:
         raise InputError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lava_ep.data.dataset import Dataset
 from lava_ep.data.events import EventDataset
-from lava_ep.data.own.preprocessing import Preprocessing
+from lava_ep.data.own.preprocessing import LEVELS, Preprocessing
 from lava_ep.data.own.reading import kind_of, read_samples
 from lava_ep.data.own.recordings import find_recordings, load_recordings
 from lava_ep.data.own.samples import RawData, RawPart
@@ -32,6 +32,8 @@ class OwnOptions:
         Share of the samples that become the test part where the file has none.
     image_size : tuple of int or None
         Height and width that pictures are resized to.
+    sensor_size : tuple of int or None
+        Width and height of the camera; None: the smallest that all recordings fit.
     pixels_per_feature : int or None
         See `Preprocessing.fit`.
     seed : int
@@ -41,6 +43,7 @@ class OwnOptions:
     label: str | None = None
     test_fraction: float = 0.2
     image_size: tuple[int, int] | None = None
+    sensor_size: tuple[int, int] | None = None
     pixels_per_feature: int | None = None
     seed: int = 0
 
@@ -70,12 +73,13 @@ def load_own(path: Path, options: OwnOptions) -> Dataset:
         raw = dataclasses.replace(
             raw, train=_chosen(raw.train, train), test=_chosen(raw.train, test)
         )
+    raw, line = _brightened(raw, path)
     preprocessing = Preprocessing.fit(
         raw,
         pixels_per_feature=options.pixels_per_feature,
         resized=options.image_size is not None,
     )
-    return _dataset(raw, preprocessing, notes)
+    return _dataset(raw, preprocessing, [*notes, *line])
 
 
 def load_own_with(path: Path, preprocessing: Preprocessing, options: OwnOptions) -> Dataset:
@@ -176,14 +180,19 @@ def own_recordings(path: Path, options: OwnOptions) -> tuple[EventDataset, tuple
     found = find_recordings(path)
     notes: tuple[str, ...] = ()
     if found.test:
-        dataset = load_recordings(found)
+        dataset = load_recordings(found, sensor_size=options.sensor_size)
     else:
         labels = np.array(found.train_labels)
         train, test = stratified_split(labels, options.test_fraction, options.seed)
         notes = (split_note(len(train), len(test), options.seed),)
-        dataset = load_recordings(found, train=train, test=test)
+        dataset = load_recordings(found, train=train, test=test, sensor_size=options.sensor_size)
     width, height, polarities = dataset.sensor_size
-    return dataset, (*notes, f"sensor: {width} x {height} pixels, {polarities} polarities")
+    line = f"sensor: {width} x {height} pixels, {polarities} polarities"
+    if options.sensor_size is None:
+        line += f", as all recordings fit (--set data.sensor_size=[{width},{height}] sets others)"
+    if (factor := dataset.options().downsample or 1) > 1:
+        line += f"; squares of {factor} x {factor} pixels become one"
+    return dataset, (*notes, line)
 
 
 def own_recordings_with(path: Path, preprocessing: Preprocessing) -> EventDataset:
@@ -213,6 +222,18 @@ def own_recordings_with(path: Path, preprocessing: Preprocessing) -> EventDatase
 def is_recordings(path: Path) -> bool:
     """Return whether a user's folder holds event recordings."""
     return kind_of(path) == "recordings"
+
+
+def _brightened(raw: RawData, path: Path) -> tuple[RawData, list[str]]:
+    """Have bytes that stay in the dark scaled by their range: 16 may mean white, not 255."""
+    part = raw.train
+    if raw.full_scale != LEVELS or part is None or kind_of(path) == "pictures":
+        return raw, []
+    largest = int(part.x.max())
+    if largest > LEVELS // 2:
+        return raw, []
+    line = f"values go up to {largest} only and are scaled to their range, instead of 0 to {LEVELS}"
+    return dataclasses.replace(raw, full_scale=None), [line]
 
 
 def split_note(train: int, test: int, seed: int) -> str:

@@ -130,7 +130,10 @@ class Preprocessing:
         """
         part = raw.train
         if part is None or part.y is None:
-            raise InputError(f"{raw.source}: no labelled training samples to learn from")
+            raise InputError(
+                f"{raw.source}: no labelled training samples to learn from; a test part alone "
+                "serves `lava-ep evaluate --data`"
+            )
         classes = class_labels(part.y)
         if len(classes) < 2:
             raise InputError(
