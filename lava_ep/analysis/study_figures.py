@@ -10,6 +10,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from lava_ep import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes

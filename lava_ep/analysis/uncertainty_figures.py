@@ -7,6 +7,8 @@ from functools import partial
 from itertools import cycle
 from typing import Any
 
+from lava_ep import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lava_ep.analysis.study_figures import Draw
 from lava_ep.analysis.uncertainty import DataResult, Threshold, Training, UncertaintyStudy
+from lava_ep.report.text import printable
 from lava_ep.report.theme import Theme, new_figure
 
 _MARKERS = "oDs^vP"
@@ -100,7 +103,7 @@ def critical_sigma(study: UncertaintyStudy, theme: Theme) -> Figure:
     axes.yaxis.set_major_formatter(_plain())
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("critical noise σ_c/√N")
-    axes.set_xticks(range(len(results)), [result.data for result in results])
+    axes.set_xticks(range(len(results)), [printable(result.data) for result in results])
     axes.set_xlim(-0.6, len(results) - 0.4)
     axes.grid(axis="y")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -116,7 +119,7 @@ def _panels(study: UncertaintyStudy, x: str) -> tuple[Figure, Sequence[Axes]]:
     figure = new_figure(4.0 * number + 1.2, 3.7)
     panels = figure.subplots(1, number, squeeze=False, sharey=True)[0]
     for axes, result in zip(panels, study.results, strict=True):
-        axes.set_title(f"{result.data}: {study.network}")
+        axes.set_title(f"{printable(result.data)}: {study.network}")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(_plain())
         axes.set_xlabel(x)

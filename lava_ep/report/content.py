@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lava_ep.data.dataset import ImageShape
 from lava_ep.dynamics import SpikeTrace
 from lava_ep.errors import InputError
+from lava_ep.report.text import printable
 from lava_ep.spec import ExperimentSpec
 
 PHASES = ("free", "nudged")
@@ -202,6 +203,9 @@ class SampleContent:
     image_shape: ImageShape
 
     def __post_init__(self) -> None:
+        # They may come from names of files.
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "class_names", tuple(map(printable, self.class_names)))
         network, classes = self.experiment.ep_network, len(self.class_names)
         if classes != network.classes:
             raise InputError(f"{classes} class_names: expected {network.classes}, as in the spec")

@@ -1,6 +1,11 @@
-"""Numbers as the report writes them."""
+"""Numbers and names as the report writes them."""
 
 from __future__ import annotations
+
+
+def printable(name: str) -> str:
+    r"""Return a name with every byte that is no text as an escape, such as \udce4 for byte E4."""
+    return name.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def percent(fraction: float, decimals: int = 1) -> str:

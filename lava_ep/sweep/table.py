@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lava_ep import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lava_ep.files import replacing
+from lava_ep.report.text import printable
 from lava_ep.report.theme import LIGHT, Theme, applied, new_figure
 from lava_ep.sweep.folder import SweepFolder
 from lava_ep.sweep.space import Point
@@ -116,7 +119,8 @@ def write_results(folder: SweepFolder, rows: Sequence[Row]) -> None:
     frame = pd.DataFrame([asdict(row) for row in rows])
     for key in points[0]:
         values = [point[key] for point in points]
-        frame[key] = values if _one_column(values) else [json.dumps(value) for value in values]
+        whole = values if _one_column(values) else [json.dumps(value) for value in values]
+        frame[key] = [printable(value) if isinstance(value, str) else value for value in whole]
     with replacing(folder.path / RESULTS) as path:
         frame.to_parquet(path, index=False)
     curves = {row.trial: folder.trial(row.trial).covered_metrics() for row in rows}
@@ -158,8 +162,9 @@ def _scatter(
     )
     places = values
     if not numbers:
-        names = list(dict.fromkeys(map(str, values)))
-        places = [names.index(str(value)) for value in values]
+        labels = [printable(str(value)) for value in values]
+        names = list(dict.fromkeys(labels))
+        places = [names.index(label) for label in labels]
         axes.set_xticks(range(len(names)), names)
     elif min(values) > 0 and max(values) > DECADES * min(values):
         axes.set_xscale("log")
