@@ -34,6 +34,13 @@ _STOP_PATIENCE = 1.0  # seconds for a healthy network to end by itself
 _FULL_OUTBOX_PATIENCE = 5.0  # seconds without progress before a warning
 
 
+def _is_count(value: Any) -> bool:
+    try:
+        return operator.index(value) >= 1
+    except TypeError:
+        return False
+
+
 class SupervisedRun:
     """One run of all Processes connected to ``process``; made by `supervised`.
 
@@ -53,8 +60,17 @@ class SupervisedRun:
     ) -> None:
         if not isinstance(process, AbstractProcess):
             raise InputError(f"supervised() needs a Lava Process, got {type(process).__name__}.")
-        if channel_size < 1:
-            raise InputError(f"channel_size is {channel_size}, expected at least 1.")
+        if run_cfg is not None and not isinstance(run_cfg, RunConfig):
+            raise InputError(
+                f"run_cfg is {run_cfg!r}, expected a RunConfig, such as "
+                'lava_ep.models.run_config("fused") for one of our own backends.'
+            )
+        for value, what in (
+            (channel_size, "channel_size"),
+            (threads_per_worker, "threads_per_worker"),
+        ):
+            if value is not None and not _is_count(value):
+                raise InputError(f"{what} is {value!r}, expected an integer of at least 1.")
         if multiprocessing.current_process().daemon:
             raise LavaEPError(
                 "supervised() has to start processes, which a daemonic multiprocessing worker may "
@@ -147,13 +163,9 @@ class SupervisedRun:
         n_steps : int
             Number of time steps, at least 1.
         """
-        try:
-            steps = operator.index(n_steps)
-        except TypeError:
-            steps = 0
-        if steps < 1:
+        if not _is_count(n_steps):
             raise InputError(f"n_steps is {n_steps!r}, expected an integer of at least 1.")
-        self._runtime().start_steps(steps)
+        self._runtime().start_steps(operator.index(n_steps))
 
     def poll(self, timeout: float = 0.0) -> bool:
         """Tell whether the steps asked for by `start` are done.

@@ -204,6 +204,11 @@ class ProcessTester:
         InputError
             If a port does not exist or its message does not fit it.
         """
+        if not isinstance(inputs, Mapping | None):
+            raise InputError(
+                f"{self._name}: got inputs of type {type(inputs).__name__}, expected a mapping "
+                "from names of InPorts to messages."
+            )
         for name, message in (inputs or {}).items():
             self._feed(name, message)
         for port in self._collected.values():
@@ -318,6 +323,8 @@ def select_model(process: AbstractProcess, run_cfg: RunConfig | None) -> Any:
 
 
 def _chosen(names: Sequence[str] | None, existing: list[str], kind: str, owner: str) -> list[str]:
+    if isinstance(names, str):
+        names = [names]
     unknown = set(names or ()) - set(existing)
     if unknown:
         raise InputError(

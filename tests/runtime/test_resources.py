@@ -176,3 +176,19 @@ def test_what_is_no_array_is_refused(toys):
     tester = ProcessTester(toys.Relay(), model=toys.RelayModel)
     with pytest.raises(InputError, match="rows of different length"):
         tester.step({"a_in": RAGGED})
+    with pytest.raises(InputError, match="got inputs of type list, expected a mapping"):
+        tester.step([[1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"run_cfg": "fused"}, r"run_cfg is 'fused', expected a RunConfig, such as"),
+        ({"channel_size": 0}, "channel_size is 0, expected an integer of at least 1"),
+        ({"channel_size": "2"}, "channel_size is '2', expected an integer"),
+        ({"threads_per_worker": 0.5}, r"threads_per_worker is 0\.5, expected an integer"),
+    ],
+)
+def test_options_of_a_run_are_checked(toys, options, message):
+    with pytest.raises(InputError, match=message):
+        supervised(toys.Relay(), **options)
