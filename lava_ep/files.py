@@ -53,7 +53,7 @@ class UnwritableError(LavaEPError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"{path}: cannot be written ({reason}); what was there before is kept. Make room, then "
-            "go on by --resume or the same command"
+            "use --resume or repeat the command"
         )
         self.reason = reason
 

@@ -127,7 +127,7 @@ def _show_details(group: Group, entry: Entry, experiment: ExperimentSpec) -> Non
     reached = entry.reached
     if reached:
         reached += f", {entry.partial}" * bool(entry.partial) + f" ({', '.join(entry.sources)})"
-    size = ", ".join(f"{part} {count / MIB:,.1f}" for part, count in memory.items())
+    size = ", ".join(f"{part} {_size(count)}" for part, count in memory.items())
     facts = {
         "subject": group.title,
         "paper": group.paper,
@@ -139,7 +139,7 @@ def _show_details(group: Group, entry: Entry, experiment: ExperimentSpec) -> Non
         "neurons, weights": neurons,
         "T + K, nudging" if key == "engine_bytes" or "+" in steps else "groups": steps,
         "batch, epochs": f"{training.batch_size}, {training.epochs}",
-        "memory": f"{sum(memory.values()) / MIB:,.1f} MiB: {size}",
+        "memory": f"{_size(sum(memory.values()))}: {size}",
         "command": f"lava-ep train --preset {entry.name}",
     }
     display = console(soft_wrap=False)
@@ -148,6 +148,11 @@ def _show_details(group: Group, entry: Entry, experiment: ExperimentSpec) -> Non
     display.print("\nFields, to be changed by --set KEY=VALUE (others: docs/fields.md):")
     for path, value in _flat(experiment.model_dump(mode="json", exclude_unset=True)):
         display.print(f"  {path}={json.dumps(value, ensure_ascii=False)}", soft_wrap=True)
+
+
+def _size(count: int) -> str:
+    """Write a number of bytes."""
+    return f"{count / 1024:,.1f} KiB" if count < MIB else f"{count / MIB:,.1f} MiB"
 
 
 def _flat(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -18,6 +18,7 @@ from lava_ep.cli.common import (
     SpecFile,
     complete_presets,
     console,
+    elsewhere,
     make_experiment,
 )
 from lava_ep.errors import InputError
@@ -59,7 +60,7 @@ def report(
 
     if run_dir is not None:
         if preset or spec:
-            raise InputError(f"{run_dir}: has a spec of its own; leave out --preset and --spec")
+            raise InputError(f"{run_dir}: has its own spec; leave out --preset and --spec")
         experiment = override(training.RunFolder.open(run_dir).spec(), assignments or [])
     else:
         experiment = make_experiment(preset, spec, {}, assignments)
@@ -96,8 +97,9 @@ def export_nir(
     """Write the newest checkpoint of a run as a graph of NIR."""
     from lava_ep import deploy
 
-    out = out or run_dir / "network.nir"
-    check_writable(out)
+    with elsewhere(out, "--out FILE"):
+        out = out or run_dir / "network.nir"
+        check_writable(out)
     trained = deploy.Trained.of_run(run_dir)
     graph = deploy.write_nir(out, trained)
     counts = {"nodes": len(graph.nodes), "edges": len(graph.edges)}
