@@ -53,7 +53,14 @@ from lava_ep.files import (
 )
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import ExperimentSpec, NoiseSpec, ResistiveNeuronSpec, override
-from lava_ep.training import Progress, Trainer, check_execution, check_fit, data_digest
+from lava_ep.training import (
+    Progress,
+    Trainer,
+    adapted,
+    check_execution,
+    check_fit,
+    data_digest,
+)
 
 SPREAD = (0.05, 0.25, 0.6, 1.0, 1.6, 2.5, 5.0, 15.0)
 """Deviations to compare, in units of the estimate."""
@@ -248,10 +255,13 @@ def load_sets(
     whole = override(spec, ["data.limit_train=null", "data.limit_test=null"])
     found = []
     for name in dict.fromkeys(names):
-        data = load_experiment(override(whole, [f"data.name={name}"]), data_dir=data_dir)
+        chosen = override(whole, [f"data.name={json.dumps(name)}"])
+        data = load_experiment(chosen, data_dir=data_dir)
         found.append(
             replace(
                 data,
+                # Of two files with the same name the paths differ.
+                name=name,
                 x_train=data.x_train[:train],
                 y_train=data.y_train[:train],
                 x_test=data.x_test[:test],
@@ -263,16 +273,7 @@ def load_sets(
 
 def for_data(spec: ExperimentSpec, dataset: Dataset) -> ExperimentSpec:
     """Return an experiment with the pixels and classes of a data set."""
-    network = spec.ep_network
-    found = {
-        "data.name": dataset.name,
-        "network.inputs": math.prod(dataset.image_shape),
-        "network.input_levels": dataset.levels,
-        "network.classes": len(dataset.class_names),
-    }
-    if network.image_shape is not None:
-        found["network.image_shape"] = list(dataset.image_shape)
-    return override(spec, [f"{key}={json.dumps(value)}" for key, value in found.items()])
+    return adapted(override(spec, [f"data.name={json.dumps(dataset.name)}"]), dataset)[0]
 
 
 def estimated_threshold(spec: ExperimentSpec, dataset: Dataset) -> float | None:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lava_ep.cli import about, conformance, deployment, runs, studies, sweeping, training
+from lava_ep.cli import (
+    about,
+    conformance,
+    deployment,
+    prediction,
+    runs,
+    studies,
+    sweeping,
+    training,
+)
 from lava_ep.cli.common import complain, guarded
 from lava_ep.cli.streams import UnwritableStreamError, finish_streams, prepare_streams
 
@@ -23,6 +33,7 @@ app = typer.Typer(
 for function in (
     training.train,
     sweeping.sweep,
+    prediction.predict,
     runs.evaluate,
     runs.compare,
     runs.convert,
@@ -77,12 +88,18 @@ def options(
     """Equilibrium propagation as event-driven computation on Lava."""
 
 
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning in one line, without the place in the code."""
+    complain(f"warning: {message}")
+
+
 def main() -> None:
     """Run the command line: exit codes 0 done, 1 failure, 2 bad input, 130 interrupted.
 
     A closed pipe ends it with 141, as it ends other programs.
     """
     prepare_streams()
+    warnings.showwarning = _show_warning
     # Figures are drawn to files only, whatever a notebook has its own processes draw with.
     os.environ["MPLBACKEND"] = "agg"
     try:

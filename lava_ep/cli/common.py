@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,6 +25,12 @@ from lava_ep.spec import (
     override,
     preset_names,
 )
+
+if TYPE_CHECKING:
+    from lava_ep.data import Dataset
+
+DATA = "data.name"
+"""Field of an experiment that names its data set, or is the path of the user's own data."""
 
 DEFAULT_PRESET = "binary-digits"
 
@@ -57,13 +63,35 @@ Preset = Annotated[
 ]
 DataName = Annotated[
     str | None,
-    typer.Option(help="Data set, if not the one in the spec.", autocompletion=complete_data),
+    typer.Option(
+        help="Data set, or the path of your own file or folder (default: that of the spec).",
+        autocompletion=complete_data,
+    ),
+]
+Epoch = Annotated[
+    int | None,
+    typer.Option(
+        help="Use the checkpoint of this epoch (default: the best one where the training selects "
+        "it, else the newest)."
+    ),
+]
+OtherData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="Data set or path: other samples than the trained ones, or where those lie now.",
+        autocompletion=complete_data,
+    ),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(help="Column of a table that holds the labels (default: the last one)."),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Number of epochs.")]
 
 Threads = Annotated[
     int | None,
-    typer.Option(help="Threads of the fused backend (default: one a core); results are the same."),
+    typer.Option(help="Threads of the fused backend (default: one per core); same results."),
 ]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with the files of the data set.")
@@ -102,6 +130,24 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return command
+
+
+def fitting(
+    experiment: ExperimentSpec,
+    preset: str | None,
+    assignments: Sequence[str] | None,
+    data_dir: Path | None,
+    display: Console,
+) -> tuple[ExperimentSpec, Dataset]:
+    """Load the data of an experiment, adapt a preset to them, and say what was decided."""
+    from lava_ep import training
+
+    experiment, dataset, lines = training.load_fitting(
+        experiment, data_dir=data_dir, preset=preset, kept=assigned(assignments)
+    )
+    for line in lines:
+        display.print(line)
+    return experiment, dataset
 
 
 def console(*, stderr: bool = False, quiet: bool = False, soft_wrap: bool = True) -> Console:
@@ -146,6 +192,11 @@ def check_execution(backends: Sequence[str], threads: int | None) -> None:
         raise InputError(f"--threads {threads}: expected at least 1")
 
 
+def assigned(assignments: Sequence[str] | None) -> list[str]:
+    """Return the fields that ``--set`` sets."""
+    return [assignment.partition("=")[0] for assignment in assignments or []]
+
+
 def make_experiment(
     preset: str | None,
     spec: Path | None,
@@ -157,14 +208,30 @@ def make_experiment(
         raise InputError(f"--preset {preset} and --spec {spec}: give only one of them")
     experiment = load_spec(spec) if spec else load_preset(preset or DEFAULT_PRESET)
     options = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-    return override(experiment, [*options, *(assignments or [])])
+    experiment = override(experiment, [*options, *(assignments or [])])
+    name = whole_path(experiment.data.name)
+    # A run is resumed and tested from other folders, too.
+    same = name == experiment.data.name
+    return experiment if same else override(experiment, [f"{DATA}={json.dumps(name)}"])
 
 
-def write_report(run_dir: Path, data_dir: Path | None, out: Path | None = None) -> Path:
+def whole_path(name: str) -> str:
+    """Return the whole path of a user's own data; names of data sets stay as they are."""
+    from lava_ep.data import is_own_data
+
+    return str(Path(name).expanduser().absolute()) if is_own_data(name) else name
+
+
+def write_report(
+    run_dir: Path,
+    data_dir: Path | None,
+    out: Path | None = None,
+    data: str | None = None,
+) -> Path:
     """Write the report of a run, into another folder if one is given, and return the page."""
     from lava_ep.report import report_any_run
 
-    return report_any_run(run_dir, data_dir=data_dir, out=out).resolve()
+    return report_any_run(run_dir, data=data, data_dir=data_dir, out=out).resolve()
 
 
 @contextmanager
@@ -194,7 +261,9 @@ def finish(result: Mapping[str, Any], as_json: bool, display: Console) -> None:
         print(json.dumps(result), flush=True)
         return
     display.print(f"Run folder: {result['run_dir']}", soft_wrap=True)
+    epochs, selected = result["epochs"], result.get("selected")
+    chosen = f" of epoch {result['selected_epoch']}, {selected}," if selected else ""
     display.print(
-        f"Test accuracy {result['test_accuracy']:.4f} after {result['epochs']} epochs, "
+        f"Test accuracy {result['test_accuracy']:.4f}{chosen} after {epochs} epochs, "
         f"{result['seconds']:.1f} s"
     )

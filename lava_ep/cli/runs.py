@@ -12,15 +12,15 @@ import typer
 from lava_ep.cli.common import (
     AsJson,
     DataDir,
+    Epoch,
     OpenPage,
+    OtherData,
     RunDir,
     Threads,
     check_execution,
     complete_backends,
-    complete_data,
     console,
     elsewhere,
-    finish,
     open_page,
     write_report,
 )
@@ -36,31 +36,50 @@ def evaluate(
         ),
     ] = None,
     threads: Threads = None,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Data set, if not the trained one.", autocompletion=complete_data),
-    ] = None,
+    data: OtherData = None,
     data_dir: DataDir = None,
     limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
+    epoch: Epoch = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write labels, predictions, scores and probabilities: .csv, .npz, .parquet."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Test the newest checkpoint of a run."""
+    """Test the best epoch of a run, where the training selects it, or its newest checkpoint."""
     from lava_ep import training
+    from lava_ep.training.predictions import Predictions, check_writable
 
     started = time.perf_counter()
     folder = training.RunFolder.open(run_dir)
     experiment = folder.spec()
     backend = backend or str(folder.about()["backend"])
     check_execution([backend], threads)
-    epoch, parameters = folder.latest_or_fail(experiment.network)
+    if predictions is not None:
+        check_writable(predictions)
+    used, parameters, reason = folder.selected(experiment.network, epoch)
     dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
-    training.check_fit(experiment, dataset)
+    training.check_samples(experiment, dataset)
     found = training.evaluate(experiment, parameters, dataset, backend=backend, threads=threads)
-    trained = (line for line in folder.metrics() if line["epoch"] == epoch)
-    costs = training.family_of(experiment.network).costs(experiment, found, next(trained, None))
+    trained = next((line for line in folder.metrics() if line["epoch"] == used), None)
+    costs = training.family_of(experiment.network).costs(experiment, found, trained)
+    if predictions is not None:
+        classes = training.preprocessing_of(dataset)
+        temperature = (trained or {}).get("temperature") or 1.0
+        Predictions(
+            [str(number) for number in range(len(found.labels))],
+            classes.decode(found.predictions),
+            classes.classes,
+            labels=classes.decode(found.labels),
+            scores=found.scores,
+            probabilities=training.probabilities(found.scores, temperature),
+        ).write(predictions)
     result = {
         "test_accuracy": found.accuracy,
-        "epochs": epoch,
+        "epochs": used,
+        "selected": reason,
         "seconds": round(time.perf_counter() - started, 3),
         "backend": backend,
         "data": dataset.name,
@@ -69,8 +88,14 @@ def evaluate(
         **costs.content,
     }
     display = console(stderr=as_json)
-    finish(result, as_json, display)
-    if not as_json:
+    if as_json:
+        print(json.dumps(result), flush=True)
+    else:
+        display.print(f"Run folder: {run_dir}")
+        display.print(
+            f"Test accuracy {found.accuracy:.4f} on {len(found.labels)} samples of {dataset.name}, "
+            f"after epoch {used} ({reason}), {result['seconds']:.1f} s"
+        )
         for line in costs.lines:
             display.print(line)
 
@@ -78,10 +103,11 @@ def evaluate(
 def compare(
     run_dir: RunDir,
     backends: Annotated[
-        str, typer.Option(help="Backends to compare with the first of them, by commas.")
+        str, typer.Option(help="Backends to compare with the first of them, comma-separated.")
     ] = ",".join(COMPARABLE),
     samples: Annotated[int, typer.Option(help="Training samples to show.")] = 64,
     threads: Threads = None,
+    data: OtherData = None,
     data_dir: DataDir = None,
 ) -> None:
     """Compare backends, from the newest checkpoint of a run on: exit code 0 or 1."""
@@ -91,8 +117,8 @@ def compare(
     check_execution(backends.split(","), threads)
     folder = training.RunFolder.open(run_dir)
     experiment = folder.spec()
-    epoch, parameters = folder.latest_or_fail(experiment.ep_network)
-    dataset = training.load_run_data(folder, data_dir=data_dir)
+    epoch, parameters, _ = folder.selected(experiment.ep_network)
+    dataset = training.load_run_data(folder, name=data, data_dir=data_dir)
     training.check_fit(experiment, dataset)
     found = compare_backends(
         experiment, parameters, dataset, backends.split(","), samples=samples, threads=threads
@@ -114,6 +140,7 @@ def convert(
         bool,
         typer.Option("--predict/--no-predict", help="Also compare predictions of test samples."),
     ] = True,
+    data: OtherData = None,
     data_dir: DataDir = None,
     limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
     as_json: AsJson = False,
@@ -125,14 +152,16 @@ def convert(
 
     folder = training.RunFolder.open(run_dir)
     experiment = folder.spec()
-    _, parameters = folder.latest_or_fail(experiment.ep_network)
+    _, parameters, _ = folder.selected(experiment.ep_network)
     found = fixed_point.convert(experiment.ep_network, parameters)
     display = console(stderr=as_json)
     display.print(str(found))
     result = found.to_json() | {"run_dir": str(run_dir)}
     if predict:
-        dataset = training.load_run_data(folder, data_dir=data_dir, limit_test=limit_test)
-        training.check_fit(experiment, dataset)
+        dataset = training.load_run_data(
+            folder, name=data, data_dir=data_dir, limit_test=limit_test
+        )
+        training.check_samples(experiment, dataset)
         compared = compare_predictions(experiment, parameters, dataset, ("fused", "fixed_point"))
         result["predictions"] = compared.to_json()
         display.print(str(compared))
@@ -158,6 +187,7 @@ def raster(
             help="Backend, if not the one it was trained on.", autocompletion=complete_backends
         ),
     ] = None,
+    data: OtherData = None,
     data_dir: DataDir = None,
 ) -> None:
     """Draw one sample: input, events and states through both phases, scores."""
@@ -168,7 +198,13 @@ def raster(
         find_backend(backend)
     with elsewhere(out, "--out FILE"):
         path, shown = raster_run(
-            run_dir, sample, train=train, out=out, backend=backend, data_dir=data_dir
+            run_dir,
+            sample,
+            train=train,
+            out=out,
+            backend=backend,
+            data=data,
+            data_dir=data_dir,
         )
     recording, names = shown.recording, shown.class_names
     free, nudged = (
@@ -185,6 +221,7 @@ def raster(
 
 def report(
     run_dir: RunDir,
+    data: OtherData = None,
     data_dir: DataDir = None,
     out: Annotated[
         Path | None,
@@ -194,7 +231,7 @@ def report(
 ) -> None:
     """Write report.html and the figures of a run."""
     with elsewhere(out, "--out DIR"):
-        page = write_report(run_dir, data_dir, out)
+        page = write_report(run_dir, data_dir, out, data)
     display = console()
     display.print(f"Report: {page}")
     if open_wanted:

@@ -29,9 +29,11 @@ from lava_ep.cli.common import (
     complete_backends,
     complete_presets,
     console,
+    fitting,
     make_experiment,
     numbers,
     print_result,
+    whole_path,
 )
 from lava_ep.errors import InputError
 from lava_ep.files import check_new
@@ -55,10 +57,11 @@ def gdu(
     data_dir: DataDir = None,
     samples: Annotated[int, typer.Option(help="Training samples to average over.")] = 20,
     beta: Annotated[
-        str | None, typer.Option(help="Nudging strengths, by commas (default: around the spec's).")
+        str | None,
+        typer.Option(help="Nudging strengths, comma-separated (default: around the spec's)."),
     ] = None,
     eta: Annotated[
-        str | None, typer.Option(help="Learning rates, by commas (default: 2e-8 to 0.02).")
+        str | None, typer.Option(help="Learning rates, comma-separated (default: 2e-8 to 0.02).")
     ] = None,
     assignments: Assignments = None,
     as_json: AsJson = False,
@@ -67,28 +70,27 @@ def gdu(
     from lava_ep import training
     from lava_ep.analysis import gdu as analysis
     from lava_ep.analysis import study_figures as figures
-    from lava_ep.data import load_experiment
     from lava_ep.parameters import initial_parameters
 
     started = time.perf_counter()
     check_new(out)
+    display = console(stderr=as_json)
     sweeps = {"betas": numbers("--beta", beta), "etas": numbers("--eta", eta)}
     if run is not None:
         if preset or spec:
-            raise InputError(f"--run {run}: has a spec of its own; leave out --preset and --spec")
+            raise InputError(f"--run {run}: has its own spec; leave out --preset and --spec")
         folder = training.RunFolder.open(run)
         experiment = override(folder.spec(), assignments or [])
-        _, parameters = folder.latest_or_fail(experiment.ep_network)
+        _, parameters, _ = folder.selected(experiment.ep_network)
         dataset = training.load_run_data(folder, data_dir=data_dir)
     else:
         preset = preset or (None if spec else "gdu-toy")
         experiment = make_experiment(preset, spec, {}, assignments)
+        experiment, dataset = fitting(experiment, preset, assignments, data_dir, display)
         parameters = initial_parameters(experiment.ep_network, seed=experiment.training.seed)
-        dataset = load_experiment(experiment, data_dir=data_dir)
     training.check_fit(experiment, dataset)
     if not 1 <= samples <= len(dataset.x_train):
         raise InputError(f"--samples {samples}: expected 1 to {len(dataset.x_train)}")
-    display = console(stderr=as_json)
     with display.status(Text("settling")) as status:
         found = analysis.study_gdu(
             experiment.ep_network,
@@ -128,9 +130,9 @@ def angle(
     spec: SpecFile = None,
     data_dir: DataDir = None,
     angles: Annotated[
-        str, typer.Option(help="Angles in degrees, by commas.")
+        str, typer.Option(help="Angles in degrees, comma-separated.")
     ] = "0,22.5,45,67.5,90,112.5,135,157.5,180",
-    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1",
+    seeds: Annotated[str, typer.Option(help="Seeds, comma-separated.")] = "0,1",
     epochs: Epochs = None,
     backend: Annotated[
         str,
@@ -146,7 +148,6 @@ def angle(
     """Train networks whose feedback weights start at an angle to the forward weights."""
     from lava_ep.analysis import study_figures as figures
     from lava_ep.analysis.angle import study_angles
-    from lava_ep.data import load_experiment
 
     started = time.perf_counter()
     check_execution([backend], threads)
@@ -155,8 +156,7 @@ def angle(
     experiment = make_experiment(preset, spec, {"training.epochs": epochs}, assignments)
     display = console(stderr=as_json)
     found = study_angles(
-        experiment,
-        load_experiment(experiment, data_dir=data_dir),
+        *fitting(experiment, preset, assignments, data_dir, display),
         angles=numbers("--angles", angles) or [],
         seeds=[int(seed) for seed in numbers("--seeds", seeds, int) or []],
         backend=backend,
@@ -187,20 +187,20 @@ def uncertainty(
     ] = None,
     spec: SpecFile = None,
     data: Annotated[
-        str | None, typer.Option(help="Data sets, by commas (default: that of the spec).")
+        str | None, typer.Option(help="Data sets, comma-separated (default: that of the spec).")
     ] = None,
     data_dir: DataDir = None,
     deviations: Annotated[
         str | None,
         typer.Option(
-            help="Noise of the mean, σ/√N, by commas: every N is tried with σ = √N times as much "
-            "(default: 0.05 to 15 times the estimate of the critical one)."
+            help="Noise of the mean, σ/√N, comma-separated: every N is tried with σ = √N times as "
+            "much (default: 0.05 to 15 times the estimate of the critical one)."
         ),
     ] = None,
     samples: Annotated[
-        str, typer.Option(help="Numbers N of measurements that are averaged, by commas.")
+        str, typer.Option(help="Numbers N of measurements that are averaged, comma-separated.")
     ] = "1,4,16,64",
-    seeds: Annotated[str, typer.Option(help="Seeds, by commas.")] = "0,1",
+    seeds: Annotated[str, typer.Option(help="Seeds, comma-separated.")] = "0,1",
     epochs: Epochs = None,
     limit_train: Annotated[
         int | None, typer.Option(help="Use at most the first N training samples of each set.")
@@ -219,7 +219,7 @@ def uncertainty(
     assignments: Assignments = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train networks under noise of measurements and find how much of it they bear.
+    """Train networks under measurement noise and find how much of it they tolerate.
 
     Run the same command again to go on after an interruption; finished trainings are kept.
     """
@@ -236,7 +236,7 @@ def uncertainty(
     }
     preset = preset or (None if spec else "drn-digits")
     experiment = make_experiment(preset, spec, given, assignments)
-    names = data.split(",") if data else [experiment.data.name]
+    names = [whole_path(name) for name in data.split(",")] if data else [experiment.data.name]
     display = console(stderr=as_json)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=display, transient=True) as bar:

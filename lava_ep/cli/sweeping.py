@@ -14,15 +14,18 @@ from typing import Annotated, Any
 import typer
 
 from lava_ep.cli.common import (
+    DEFAULT_PRESET,
     AsJson,
     Assignments,
     DataDir,
     DataName,
     Epochs,
+    Label,
     Preset,
     SpecFile,
     complete_backends,
     console,
+    fitting,
     make_experiment,
 )
 from lava_ep.errors import InputError, LavaEPError
@@ -45,6 +48,7 @@ def sweep(
     preset: Preset = None,
     spec: SpecFile = None,
     data: DataName = None,
+    label: Label = None,
     data_dir: DataDir = None,
     epochs: Epochs = None,
     assignments: Assignments = None,
@@ -83,15 +87,14 @@ def sweep(
     concurrent: Annotated[
         int | None, typer.Option(help="Trials at a time (default: as many as have cores).")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the sweep in --out.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the sweep in --out.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train one experiment with many values of some fields, by Ray Tune."""
     from lava_ep import sweep as sweeps
 
     started = time.perf_counter()
+    display = console(stderr=as_json)
     find_backend(backend or "fused")
     for option, number in (("cpus", cpus), ("concurrent", concurrent)):
         if number is not None and number < 1:
@@ -112,6 +115,7 @@ def sweep(
             "--preset": preset,
             "--spec": spec,
             "--data": data,
+            "--label": label,
             "--data-dir": data_dir,
             "--epochs": epochs,
             "--set": assignments,
@@ -130,16 +134,19 @@ def sweep(
     else:
         fields = (read_json(sweep_file) if sweep_file else {}) | asked
         wanted = sweeps.make_sweep(fields, source=str(sweep_file or "sweep"))
-        given = {"data.name": data, "training.epochs": epochs}
+        given = {"data.name": data, "data.label": label, "training.epochs": epochs}
+        experiment = make_experiment(preset, spec, given, assignments)
+        if data is not None and spec is None:
+            name = preset or DEFAULT_PRESET
+            experiment, _ = fitting(experiment, name, assignments, data_dir, display)
         folder = sweeps.SweepFolder.create(
             out,
-            make_experiment(preset, spec, given, assignments),
+            experiment,
             wanted,
             backend=backend or "fused",
             data_dir=data_dir,
             command=shlex.join(["lava-ep", *sys.argv[1:]]),
         )
-    display = console(stderr=as_json)
     points = folder.points()
     display.print(f"{len(points)} trials of {', '.join(folder.sweep().keys)}: {out}")
     with locked(folder.path):

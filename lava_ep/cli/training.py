@@ -22,16 +22,19 @@ from rich.progress import (
 )
 
 from lava_ep.cli.common import (
+    DATA,
     DEFAULT_PRESET,
     AsJson,
     Assignments,
     DataDir,
     DataName,
     Epochs,
+    Label,
     OpenPage,
     Preset,
     SpecFile,
     Threads,
+    assigned,
     check_execution,
     complete_backends,
     console,
@@ -54,6 +57,7 @@ def train(
     preset: Preset = None,
     spec: SpecFile = None,
     data: DataName = None,
+    label: Label = None,
     data_dir: DataDir = None,
     epochs: Epochs = None,
     limit_train: Annotated[
@@ -73,7 +77,7 @@ def train(
     threads: Threads = None,
     assignments: Assignments = None,
     out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/NAME-TIME).")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")] = False,
     frozen_baseline: Annotated[
         bool,
         typer.Option("--frozen-baseline", help="Also train with a frozen input layer."),
@@ -86,11 +90,12 @@ def train(
 ) -> None:
     """Train a network and keep everything about it in a run folder."""
     from lava_ep import training
-    from lava_ep.data import load_experiment
+    from lava_ep.data import is_own_data
 
     started = time.perf_counter()
     given = {
-        "data.name": data,
+        DATA: data,
+        "data.label": label,
         "data.limit_train": limit_train,
         "data.limit_test": limit_test,
         "training.batch_size": batch,
@@ -99,11 +104,12 @@ def train(
     if open_wanted and not report_wanted:
         raise InputError("--open: there is no report to open with --no-report")
 
-    def prepare() -> tuple[list[tuple[RunFolder, ExperimentSpec, Dataset]], str, Path]:
+    def prepare() -> tuple[list[tuple[RunFolder, ExperimentSpec, Dataset]], str, Path, list[str]]:
         """Read and check everything, and make the folder."""
         check_execution([backend] if backend else [], threads)
         if resume:
-            changes = [key for key, value in given.items() if value is not None]
+            # The checksum says whether data elsewhere are the same.
+            changes = [key for key, value in given.items() if value is not None and key != DATA]
             changes += [f"--set {assignment}" for assignment in assignments or []]
             changes += ["--frozen-baseline"] if frozen_baseline else []
             if out is None:
@@ -111,20 +117,21 @@ def train(
             if preset or spec or changes:
                 raise InputError(
                     f"--resume: {', '.join(changes) or '--preset/--spec'} cannot change a run "
-                    "that has begun; only --epochs can"
+                    "that has begun; only --epochs can, and --data and --data-dir say where the "
+                    "same data lie now"
                 )
             folder = training.RunFolder.open(out)
             lock.enter_context(locked(folder.path))
             chosen = backend or str(folder.about()["backend"])
             check_execution([chosen], threads)
             runs = [
-                training.open_run(present.path, data_dir=data_dir, epochs=epochs)
+                training.open_run(present.path, name=data, data_dir=data_dir, epochs=epochs)
                 for present in (folder, folder.baseline)
                 if present.exists()
             ]
             for _, experiment, _ in runs:
                 training.check_ranks(experiment, chosen, ranks)
-            return runs, chosen, out
+            return runs, chosen, out, []
 
         experiment = make_experiment(
             preset, spec, {**given, "training.epochs": epochs}, assignments
@@ -133,11 +140,17 @@ def train(
         chosen = backend or default
         training.family_of(experiment.network).check_execution(experiment, chosen)
         training.check_ranks(experiment, chosen, ranks)
-        dataset = load_experiment(experiment, data_dir=data_dir)
-        training.check_fit(experiment, dataset)
+        experiment, dataset, lines = training.load_fitting(
+            experiment,
+            data_dir=data_dir,
+            preset=None if spec else preset or DEFAULT_PRESET,
+            kept=[*assigned(assignments), *(key for key, value in given.items() if value)],
+        )
         folder_path = out
         if folder_path is None:
             name = preset or (spec.stem if spec else DEFAULT_PRESET)
+            if is_own_data(experiment.data.name):
+                name = Path(experiment.data.name).stem
             folder_path = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
         about = training.describe_run(
             experiment,
@@ -147,16 +160,24 @@ def train(
             data_dir=data_dir,
         )
         baseline = experiment.with_frozen_input_layer() if frozen_baseline else None
-        folder = training.RunFolder.create(folder_path, experiment, about, baseline=baseline)
+        folder = training.RunFolder.create(
+            folder_path,
+            experiment,
+            about,
+            baseline=baseline,
+            preprocessing=training.preprocessing_of(dataset),
+        )
         lock.enter_context(locked(folder.path))
         runs = [(folder, experiment, dataset)]
         if baseline is not None:
             runs.append((folder.baseline, baseline, dataset))
-        return runs, chosen, folder_path
+        return runs, chosen, folder_path, lines
 
     with training.open_ranks() as ranks, ExitStack() as lock:
-        runs, used, run_dir = ranks.from_first(prepare)
+        runs, used, run_dir, lines = ranks.from_first(prepare)
         display = console(stderr=as_json, quiet=not ranks.first, soft_wrap=False)
+        for line in lines:
+            display.print(line, soft_wrap=True)
         results = [_train(*run, used, threads, resume, display, ranks) for run in runs]
     if not ranks.first:
         return
@@ -165,7 +186,7 @@ def train(
     page = None
     try:
         if report_wanted:
-            page = write_report(run_dir, data_dir)
+            page = write_report(run_dir, data_dir, data=data if resume else None)
             display.print(f"Report: {page}", soft_wrap=True)
     except InputError as error:
         raise LavaEPError(
@@ -255,11 +276,14 @@ def _result(
     metrics: Sequence[Mapping[str, Any]], experiment: ExperimentSpec, backend: str, out: Path
 ) -> dict[str, Any]:
     """Return what ``train --json`` prints."""
-    from lava_ep.training import family_of
+    from lava_ep.training import best_epoch, family_of
 
-    last = metrics[-1]
+    last, best = metrics[-1], best_epoch(metrics, experiment.training)
+    used = last if best is None else next(e for e in metrics if e["epoch"] == best.epoch)
     return {
-        "test_accuracy": last["test_accuracy"],
+        "test_accuracy": used["test_accuracy"],
+        "selected_epoch": used["epoch"],
+        "selected": None if best is None else f"best by {best.measure}",
         "train_accuracy": last["train_accuracy"],
         "best_test_accuracy": max(entry["test_accuracy"] for entry in metrics),
         "epochs": last["epoch"],

@@ -18,11 +18,11 @@ from lava_ep.data import Dataset
 from lava_ep.report import curves, matrices
 from lava_ep.report.gallery import Plate
 from lava_ep.report.summary import frequent_mistakes
-from lava_ep.report.text import count, percent, plural
+from lava_ep.report.text import count, percent, plural, printable
 from lava_ep.report.theme import DARK, LIGHT, Theme
 from lava_ep.report.writer import check_place, drawn, replace_report, shown_plates, templates
 from lava_ep.spec import BMLPSpec, ExperimentSpec
-from lava_ep.training import RunFolder, check_fit, evaluate, load_run_data
+from lava_ep.training import RunFolder, check_samples, evaluate, load_run_data
 from lava_ep.training.bmlp_family import bmlp_of
 
 
@@ -64,7 +64,7 @@ class BMLPContent:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Name of every class."""
-        return self.dataset.class_names
+        return tuple(map(printable, self.dataset.class_names))
 
     @property
     def accounts(self) -> gates.GateAccount:
@@ -177,7 +177,11 @@ def _rows(network: BMLPSpec) -> list[dict[str, str]]:
 
 
 def report_bmlp_run(
-    run_dir: Path, *, data_dir: Path | None = None, out: Path | None = None
+    run_dir: Path,
+    *,
+    data: str | None = None,
+    data_dir: Path | None = None,
+    out: Path | None = None,
 ) -> Path:
     """Test the newest checkpoint of a run and write its report; see `lava_ep.report.report_run`.
 
@@ -192,8 +196,8 @@ def report_bmlp_run(
     check_place(out)
     experiment, about = folder.spec(), folder.about()
     _, parameters, _ = folder.selected(experiment.network)
-    dataset = load_run_data(folder, data_dir=data_dir)
-    check_fit(experiment, dataset)
+    dataset = load_run_data(folder, name=data, data_dir=data_dir)
+    check_samples(experiment, dataset)
     found = evaluate(experiment, parameters, dataset, backend=str(about["backend"]))
     content = BMLPContent(
         experiment=experiment,

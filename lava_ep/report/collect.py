@@ -15,19 +15,27 @@ from lava_ep.parameters import NetworkParameters
 from lava_ep.report.content import PhaseRecording, ReportContent, SampleContent
 from lava_ep.report.writer import check_kind, check_place, write_report, write_sample
 from lava_ep.spec import ExperimentSpec
-from lava_ep.training import RunFolder, check_fit, evaluate, load_run_data
+from lava_ep.training import RunFolder, check_samples, evaluate, load_run_data
 
 SHOWN_SAMPLE = 0
 """Test sample whose events are drawn."""
 
 
-def report_run(run_dir: Path, *, data_dir: Path | None = None, out: Path | None = None) -> Path:
+def report_run(
+    run_dir: Path,
+    *,
+    data: str | None = None,
+    data_dir: Path | None = None,
+    out: Path | None = None,
+) -> Path:
     """Test the newest checkpoint of a run, record one sample, and write the report.
 
     Parameters
     ----------
     run_dir
         Folder of the run.
+    data
+        Data set or path, if not the samples of the training.
     data_dir
         Where the data set lies, if not where it was for training.
     out
@@ -49,8 +57,8 @@ def report_run(run_dir: Path, *, data_dir: Path | None = None, out: Path | None 
     check_place(out)
     spec, about = folder.spec(), folder.about()
     _, parameters, _ = folder.selected(spec.ep_network)
-    dataset = load_run_data(folder, data_dir=data_dir)
-    check_fit(spec, dataset)
+    dataset = load_run_data(folder, name=data, data_dir=data_dir)
+    check_samples(spec, dataset)
     backend = str(about["backend"])
     evaluation = evaluate(spec, parameters, dataset, backend=backend)
     sample = _record(spec, parameters, dataset, SHOWN_SAMPLE, train=False, backend=backend)
@@ -95,6 +103,7 @@ def raster_run(
     train: bool = False,
     out: Path | None = None,
     backend: str | None = None,
+    data: str | None = None,
     data_dir: Path | None = None,
 ) -> tuple[Path, SampleContent]:
     """Record one sample with the newest checkpoint of a run, and draw it.
@@ -112,6 +121,8 @@ def raster_run(
         ``raster-N.html`` or ``raster-train-N.html`` in the run folder.
     backend
         Backend, if not the one the run was trained on.
+    data
+        Data set or path, if not the samples of the training.
     data_dir
         Where the data set lies, if not where it was for training.
 
@@ -135,8 +146,8 @@ def raster_run(
     check_writable(out)
     spec = folder.spec()
     _, parameters, _ = folder.selected(spec.ep_network)
-    dataset = load_run_data(folder, data_dir=data_dir)
-    check_fit(spec, dataset)
+    dataset = load_run_data(folder, name=data, data_dir=data_dir)
+    check_samples(spec, dataset)
     backend = backend or str(folder.about()["backend"])
     content = SampleContent(
         title=f"{spec.ep_network} on {dataset.name}, {part} sample {sample}",

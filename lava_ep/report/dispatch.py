@@ -12,7 +12,13 @@ REPORTS = {"ep": report_run, "bmlp": report_bmlp_run}
 """How to report on a run, by ``network.kind``."""
 
 
-def report_any_run(run_dir: Path, *, data_dir: Path | None = None, out: Path | None = None) -> Path:
+def report_any_run(
+    run_dir: Path,
+    *,
+    data: str | None = None,
+    data_dir: Path | None = None,
+    out: Path | None = None,
+) -> Path:
     """Write the report of a run and return the page; see `lava_ep.report.report_run`.
 
     Raises
@@ -21,4 +27,4 @@ def report_any_run(run_dir: Path, *, data_dir: Path | None = None, out: Path | N
         If there is nothing to report on, or the report cannot be written there.
     """
     kind = RunFolder.open(run_dir).spec().network.kind
-    return REPORTS[kind](run_dir, data_dir=data_dir, out=out)
+    return REPORTS[kind](run_dir, data=data, data_dir=data_dir, out=out)
