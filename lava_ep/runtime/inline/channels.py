@@ -1,0 +1,278 @@
+"""Channels in memory, whose ends switch to another ProcessModel where Lava's would block.
+
+An end is a subclass of Lava's, as its builders and some ProcessModels look at the class, but shares
+no code with it: messages are arrays in a deque.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
+from lava.utils.sparse import find
+from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    from lava_ep.runtime.inline.scheduler import Scheduler
+
+Message = npt.NDArray[Any]
+HOST = "the host"
+
+
+class Channel:
+    """Messages on their way from one port to another.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+        Runs the models at both ends.
+    source, target : str
+        The ports, as "process.port"; `HOST` for an end that the host holds.
+    names : tuple of (str, str)
+        Names that Lava's builders give the two ends.
+    shape, dtype, size
+        Shape and element type of a message, and number of messages that fit.
+
+    Attributes
+    ----------
+    sender, receiver : object or None
+        The Actor at each end, None for the host.
+    waiting_sender, waiting_receiver : greenlet or None
+        Who waits for room, or for a message.
+    listener : callable or None
+        Called when a message has arrived that nobody waits for.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        source: str,
+        target: str,
+        names: tuple[str, str],
+        shape: tuple[int, ...],
+        dtype: Any,
+        size: int,
+    ) -> None:
+        self.scheduler = scheduler
+        self.source = source
+        self.target = target
+        self.shape = tuple(shape)
+        self.dtype = np.dtype(np.int32 if isinstance(dtype, int) else dtype)  # an enum of Lava's
+        self.size = int(size)
+        self.messages: deque[Message] = deque()
+        self.sender: Any = None
+        self.receiver: Any = None
+        self.waiting_sender: Any = None
+        self.waiting_receiver: Any = None
+        self.listener: Callable[[], None] | None = None
+        self.src_port = SendEnd(self, names[0])
+        self.dst_port = RecvEnd(self, names[1])
+
+    @property
+    def has_host(self) -> bool:
+        """Whether the host holds one of the ends."""
+        return HOST in (self.source, self.target)
+
+    def put(self, data: Any) -> None:
+        """Append a copy of a message, for which there is room, and wake who waits for it."""
+        if data.shape != self.shape:
+            raise AssertionError(f"{data.shape=} self._shape={self.shape} Mismatch")
+        if isinstance(data, csr_matrix):
+            data = find(data, explicit_zeros=True)[2]
+        self.messages.append(np.array(data, self.dtype, order="C"))
+        if self.waiting_receiver is not None:
+            self.scheduler.ready.append(self.waiting_receiver)
+            self.waiting_receiver = None
+        elif self.listener is not None:
+            self.listener()
+
+    def take(self) -> Message:
+        """Take out the next message, which is there, and wake who waits for room."""
+        message = self.messages.popleft()
+        if self.waiting_sender is not None:
+            self.scheduler.ready.append(self.waiting_sender)
+            self.waiting_sender = None
+        return message
+
+
+class _End:
+    """What both ends share: Lava's attributes, and nothing to start or to join."""
+
+    def __init__(self, channel: Channel, name: str) -> None:
+        self.channel = channel
+        self._messages = channel.messages
+        self._name = name
+        self._shape = channel.shape
+        self._dtype = channel.dtype
+        self._size = channel.size
+        self.observer = None
+        self.thread = None
+
+    def start(self) -> None:
+        """Nothing needs starting."""
+
+    def join(self) -> None:
+        """Nothing needs joining."""
+
+    def qsize(self) -> int:
+        """Return the number of waiting messages, where Lava's own Processes look for it."""
+        return len(self._messages)
+
+
+class SendEnd(_End, CspSendPort):
+    """The end that a model sends to."""
+
+    def probe(self) -> bool:
+        """Tell whether ``send`` would not wait; if it would, others have their turn first."""
+        if len(self._messages) < self._size:
+            return True
+        self.channel.scheduler.give_way()
+        return len(self._messages) < self._size
+
+    def send(self, data: Any) -> None:
+        """Send a copy of an array, letting others run while the channel is full."""
+        channel = self.channel
+        while len(self._messages) >= self._size:
+            channel.scheduler.await_room(channel)
+        channel.put(data)
+
+
+class RecvEnd(_End, CspRecvPort):
+    """The end that a model receives from."""
+
+    def __init__(self, channel: Channel, name: str) -> None:
+        super().__init__(channel, name)
+        self._queue = self
+
+    def probe(self) -> bool:
+        """Tell whether ``recv`` would not wait; if it would, others have their turn first."""
+        if self._messages:
+            return True
+        self.channel.scheduler.give_way()
+        return bool(self._messages)
+
+    def peek(self) -> Message:
+        """Return a copy of the next message, letting others run until there is one."""
+        while not self._messages:
+            self.channel.scheduler.await_message(self.channel)
+        return self._messages[0].copy()
+
+    def recv(self) -> Message:
+        """Take the next message, letting others run until there is one."""
+        messages = self._messages
+        channel = self.channel
+        while not messages:
+            channel.scheduler.await_message(channel)
+        message = messages.popleft()
+        if channel.waiting_sender is not None:
+            channel.scheduler.ready.append(channel.waiting_sender)
+            channel.waiting_sender = None
+        return message
+
+
+class HostSendEnd(SendEnd):
+    """The end that the host sends to, also for Lava's Injector; drives the network while full."""
+
+    def probe(self) -> bool:
+        """Tell whether ``send`` would not wait; if it would, the network runs a little."""
+        if len(self._messages) >= self._size:
+            self.channel.scheduler.host.turn()
+        return len(self._messages) < self._size
+
+    def send(self, data: Any) -> None:
+        """Send a copy of an array, running the network while the channel is full."""
+        self.channel.scheduler.host.send(self.channel, data)
+
+
+class HostRecvEnd(RecvEnd):
+    """The end that the host receives from, also for Lava's Extractor; drives the network."""
+
+    def qsize(self) -> int:
+        """Return the number of waiting messages; if there is none, the network runs a little."""
+        if not self._messages:
+            self.channel.scheduler.host.turn()
+        return len(self._messages)
+
+    def probe(self) -> bool:
+        """Tell whether ``recv`` would not wait; if it would, the network runs a little."""
+        return self.qsize() > 0
+
+    def peek(self) -> Message:
+        """Return a copy of the next message, running the network until there is one."""
+        return self.channel.scheduler.host.receive(self.channel, keep=True)
+
+    def recv(self) -> Message:
+        """Take the next message, running the network until there is one."""
+        return self.channel.scheduler.host.receive(self.channel, keep=False)
+
+
+class Commands(_End, CspRecvPort):
+    """Where a model looks for commands of the runtime service; the runtime puts them there."""
+
+    def __init__(self, scheduler: Scheduler, owner: str) -> None:
+        channel = Channel(
+            scheduler,
+            "the runtime service",
+            f"{owner}.service_to_process",
+            ("", ""),
+            (1,),
+            float,
+            1,
+        )
+        super().__init__(channel, "service_to_process")
+        self._queue = self
+
+    def put(self, command: Message) -> None:
+        """Give the model a command."""
+        self.channel.put(command)
+
+    def clear(self) -> None:
+        """Forget commands that were not taken."""
+        self._messages.clear()
+
+    def probe(self) -> bool:
+        """Tell whether there is a command; if not, others have their turn first."""
+        if not self._messages:
+            self.channel.scheduler.give_way()
+        return bool(self._messages)
+
+    def peek(self) -> Message:
+        """Return the next command."""
+        while not self._messages:
+            self.channel.scheduler.await_message(self.channel)
+        return self._messages[0].copy()
+
+    def recv(self) -> Message:
+        """Take the next command."""
+        while not self._messages:
+            self.channel.scheduler.await_message(self.channel)
+        return self.channel.take()
+
+
+class Responses(_End, CspSendPort):
+    """Where a model answers the runtime service; the last answer is kept."""
+
+    def __init__(self, scheduler: Scheduler, owner: str) -> None:
+        channel = Channel(
+            scheduler,
+            f"{owner}.process_to_service",
+            "the runtime service",
+            ("", ""),
+            (1,),
+            float,
+            1,
+        )
+        super().__init__(channel, "process_to_service")
+        self.last = 0.0
+
+    def probe(self) -> bool:
+        """Tell that there always is room."""
+        return True
+
+    def send(self, data: Message) -> None:
+        """Keep an answer."""
+        self.last = float(data[0])

@@ -1,0 +1,545 @@
+"""Lava's Runtime in one process: builds the models here and drives their phases."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lava.magma.compiler.builders.channel_builder import ChannelBuilderMp
+from lava.magma.core.model.py.model import AbstractPyProcessModel
+from lava.magma.core.process.message_interface_enum import ActorType
+from lava.magma.core.process.ports.ports import InPort, create_port_id
+from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous
+from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
+from lava.magma.runtime.runtime import Runtime
+from lava.magma.runtime.runtime_services.runtime_service import (
+    AsyncPyRuntimeService,
+    LoihiPyRuntimeService,
+)
+from lava.proc.io.injector import PyLoihiInjectorModel, PyLoihiInjectorModelAsync
+from lava.utils.sparse import find
+from scipy.sparse import csr_matrix
+
+from lava_ep.errors import InputError, LavaEPError
+from lava_ep.runtime.errors import ProcessFailure, RunStateError
+from lava_ep.runtime.inline.channels import HOST, Channel, HostRecvEnd, HostSendEnd
+from lava_ep.runtime.inline.domains import AsyncActor, AsyncDomain, LoihiActor, LoihiDomain
+from lava_ep.runtime.inline.errors import DeadlockError
+from lava_ep.runtime.inline.host import Host
+from lava_ep.runtime.inline.scheduler import Scheduler
+from lava_ep.runtime.network import describe_process
+
+_STOP_PATIENCE = 1.0  # seconds for models without time steps to end by themselves
+
+
+class Pipe:
+    """The channel between the host and a port on which ``flag_external_pipe`` was called.
+
+    Attributes
+    ----------
+    port : InPort or OutPort
+        The port of the leaf Process.
+    channel : Channel
+        The channel.
+    end : HostSendEnd or HostRecvEnd
+        The host's end.
+    """
+
+    def __init__(self, port: Any, channel: Channel) -> None:
+        self.port = port
+        self.channel = channel
+        self._is_inward = isinstance(port, InPort)
+        end_class = HostSendEnd if self._is_inward else HostRecvEnd
+        self.end = end_class(channel, "host")
+        # Lava's own Injector and Extractor look for it here.
+        self._attribute = f"external_pipe_csp_{'send' if self._is_inward else 'recv'}_port"
+        setattr(port, self._attribute, self.end)
+
+    def detach(self) -> None:
+        """Take the host's end away from Lava's Processes."""
+        vars(self.port).pop(self._attribute, None)
+
+
+class InlineRuntime(Runtime):
+    """Executes a compiled network in the process and thread of the caller.
+
+    Parameters
+    ----------
+    executable : Executable
+        The compiled network, of ProcessModels written in Python only.
+    actor_type : ActorType
+        Ignored; here for the signature of Lava's Runtime.
+    loglevel : int
+        Level of Lava's own log.
+    close : callable, optional
+        Ends the run; called where Lava asks this runtime to stop.
+    members : iterable of AbstractProcess
+        All Processes of the network, also hierarchical ones.
+    """
+
+    def __init__(
+        self,
+        executable: Any,
+        actor_type: ActorType = ActorType.MultiProcessing,
+        loglevel: int = logging.WARNING,
+        close: Callable[[], None] | None = None,
+        members: Any = (),
+    ) -> None:
+        super().__init__(executable, actor_type, loglevel)
+        self.scheduler = Scheduler()
+        self.host = Host(self.scheduler, self.is_done, self.check)
+        self.pipes: list[Pipe] = []
+        self.actors: dict[Any, LoihiActor | AsyncActor] = {}
+        self.stop_requested = False
+        self.failure: BaseException | None = None
+        self._domains: list[LoihiDomain | AsyncDomain] = []
+        self._loihi: list[LoihiDomain] = []
+        self._close = close
+        self._members = members
+        self._owners: dict[int, LoihiActor | AsyncActor] = {}
+        self._has_ended = False
+
+    # Building
+
+    def initialize(self, node_cfg_idx: int = 0) -> None:
+        """Build the channels and the models.
+
+        Parameters
+        ----------
+        node_cfg_idx : int
+            As in Lava; there is one node configuration.
+        """
+        channels = self._build_inner_channels()
+        for process, builder in self._executable.proc_builders.items():
+            channels += self._build_pipes(process, builder)
+        shared = self._what_models_share()
+        for process, builder in self._executable.proc_builders.items():
+            process._runtime = self
+            self.actors[process] = self._build_actor(process, builder, shared)
+        for channel, source, target in channels:
+            channel.sender = self.actors.get(source)
+            channel.receiver = self.actors.get(target)
+        self._build_domains(channels)
+        for actor in self.actors.values():
+            for port in actor.model.py_ports:
+                port.start()
+        self._is_initialized = True
+
+    def _build_inner_channels(self) -> list[tuple[Channel, Any, Any]]:
+        channels = []
+        builders = self._executable.proc_builders
+        for plan in self._executable.channel_builders or ():
+            if not isinstance(plan, ChannelBuilderMp):
+                raise InputError(
+                    f"{describe_process(plan.src_process)}: inline execution runs ProcessModels "
+                    f"written in Python; the network has a {type(plan).__name__}."
+                )
+            source, target = plan.src_port_initializer, plan.dst_port_initializer
+            channel = Channel(
+                self.scheduler,
+                f"{plan.src_process.name}.{source.name}",
+                f"{plan.dst_process.name}.{target.name}",
+                (source.name, target.name),
+                source.shape,
+                source.d_type,
+                source.size,
+            )
+            builders[plan.src_process].set_csp_ports([channel.src_port])
+            builders[plan.dst_process].set_csp_ports([channel.dst_port])
+            builders[plan.dst_process].add_csp_port_mapping(
+                create_port_id(plan.src_process.id, source.name), channel.dst_port
+            )
+            channels.append((channel, plan.src_process, plan.dst_process))
+        return channels
+
+    def _build_pipes(self, process: Any, builder: Any) -> list[tuple[Channel, Any, Any]]:
+        channels = []
+        for name, initializer in builder.py_ports.items():
+            port = getattr(process, name)
+            if not port.external_pipe_flag:
+                continue
+            own, inward = f"{process.name}.{name}", isinstance(port, InPort)
+            channel = Channel(
+                self.scheduler,
+                HOST if inward else own,
+                own if inward else HOST,
+                (name, name),
+                initializer.shape,
+                initializer.d_type,
+                port.external_pipe_buffer_size,
+            )
+            builder.set_csp_ports([channel.dst_port if inward else channel.src_port])
+            self.pipes.append(Pipe(port, channel))
+            channels.append((channel, None if inward else process, process if inward else None))
+        return channels
+
+    def _what_models_share(self) -> dict[int, Any]:
+        """Return what copies of constructor arguments do not copy: the Processes themselves."""
+        shared: dict[int, Any] = {}
+        for process in {*self._executable.proc_builders, *self._members}:
+            members = [process.in_ports, process.out_ports, process.ref_ports, process.var_ports]
+            for member in (process, *(m for c in (*members, process.vars) for m in c.members)):
+                shared[id(member)] = member
+        return shared
+
+    def _build_actor(
+        self, process: Any, builder: Any, shared: dict[int, Any]
+    ) -> LoihiActor | AsyncActor:
+        description = describe_process(process)
+        original = builder.proc_params
+        builder.proc_params = _as_in_a_fork(original, shared)
+        try:
+            model: AbstractPyProcessModel = builder.build()
+        except Exception as error:
+            raise self._failed(process, error) from error
+        finally:
+            builder.proc_params = original
+        for name in builder.vars:
+            value = vars(model).get(name)
+            if isinstance(value, csr_matrix):  # the only kind that is not copied by the builder
+                setattr(model, name, value.copy())
+        if isinstance(model, PyLoihiInjectorModel | PyLoihiInjectorModelAsync):
+            # Their __del__ ends a port that they do not have, which would be printed.
+            vars(model)["_p_to_pm_dst_port"] = _Nothing()
+        is_async = MGMT_COMMAND.RUN[0] in model._cmd_handlers
+        actor = (AsyncActor if is_async else LoihiActor)(
+            model, process.name, description, self.scheduler
+        )
+        self._owners.update(dict.fromkeys(model.var_id_to_var_map, actor))
+        return actor
+
+    def _build_domains(self, channels: list[tuple[Channel, Any, Any]]) -> None:
+        order = _in_order(list(self.actors), [(s, t) for _, s, t in channels])
+        for domain, builder in self._executable.runtime_service_builders.items():
+            actors: Any = [self.actors[p] for p in order if p in domain.processes]
+            if builder.rs_class is LoihiPyRuntimeService:
+                loihi = LoihiDomain(actors, self.scheduler, self._take_request)
+                self._domains.append(loihi)
+            elif builder.rs_class is AsyncPyRuntimeService:
+                self._domains.append(AsyncDomain(actors, self.scheduler, self._take_request))
+            else:
+                raise InputError(
+                    f"Synchronization domain '{domain.name}' has the runtime service "
+                    f"{builder.rs_class.__name__}; inline execution knows those of LoihiProtocol "
+                    "and AsyncProtocol. Use OS processes for it."
+                )
+
+    # Running
+
+    def start(self, run_condition: AbstractRunCondition) -> None:
+        """Run as Lava's ``Process.run`` asks.
+
+        Parameters
+        ----------
+        run_condition : RunSteps or RunContinuous
+            How long to run, and whether to wait for the end.
+        """
+        continuous = isinstance(run_condition, RunContinuous)
+        self.num_steps = sys.maxsize if continuous else run_condition.num_steps
+        self.start_steps(self.num_steps)
+        if run_condition.blocking and not continuous:
+            self.wait()
+
+    def start_steps(self, n_steps: int) -> None:
+        """Give the models time steps to take; they take them when the host calls."""
+        self.require_paused("start")
+        if self.stop_requested:
+            raise RunStateError("A ProcessModel has asked to stop; the run cannot go on.")
+        self._is_started = True
+        for domain in self._domains:
+            domain.start(n_steps)
+
+    @property  # type: ignore[override]
+    def _is_running(self) -> bool:
+        """Whether time steps are left, where Lava looks for it."""
+        return self._is_started and not self.is_done()
+
+    @_is_running.setter
+    def _is_running(self, value: bool) -> None:
+        """Lava's constructor sets it."""
+
+    def is_done(self) -> bool:
+        """Tell whether all time steps asked for are taken."""
+        for domain in self._domains:
+            if domain.active or domain.pending:
+                return False
+        return True
+
+    def check(self) -> None:
+        """Raise the failure of the network, if there is one."""
+        if self.scheduler.failure is not None:
+            task, error = self.scheduler.failure
+            if self.failure is None:
+                self.failure = self._explained(task, error)
+            if self.failure is error:
+                raise error
+            raise self.failure from error
+        if self._has_ended:
+            raise RunStateError("The run has ended: its 'with' block was left.")
+
+    def _explained(self, task: Any, error: BaseException) -> BaseException:
+        if isinstance(error, KeyboardInterrupt | DeadlockError | RunStateError):
+            return error
+        if task is None:
+            return error
+        actor = task.__self__.actor
+        process = next(process for process, found in self.actors.items() if found is actor)
+        return self._failed(process, error)
+
+    def _failed(self, process: Any, error: BaseException) -> ProcessFailure:
+        return ProcessFailure(
+            describe_process(process),
+            process.name,
+            process.model_class.__name__,
+            "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+            type(error).__name__,
+            str(error),
+        )
+
+    def _take_request(self, stop: bool) -> None:
+        self.stop_requested |= stop
+        self.ask_to_pause()
+
+    def ask_to_pause(self) -> None:
+        """Have all that still run end after the present time step."""
+        for domain in self._domains:
+            if domain.active:
+                domain.pause()
+
+    def wait(self) -> None:
+        """Run until the network is paused."""
+        self.host.until(self.is_done)
+
+    def pause(self) -> None:
+        """Pause the network after the present time step."""
+        self.check()
+        self.ask_to_pause()
+        self.wait()
+
+    def require_paused(self, call: str) -> None:
+        """Raise if time steps are left."""
+        self.check()
+        if not self.is_done():
+            raise RunStateError(f"{call}() while the network is running; call wait() first.")
+
+    # Vars
+
+    def var_model(self, var_id: int) -> Any:
+        """Return Lava's record of a Var of this network, None for another Var."""
+        return self._executable.node_configs[0].var_models.get(var_id)
+
+    def read(self, var_id: int) -> Any:
+        """Return a copy of the attribute behind a Var."""
+        self.require_paused("get")
+        model = self._owners[var_id].model
+        value = getattr(model, model.var_id_to_var_map[var_id])
+        if _is_plain(value):
+            return np.array(value, order="C")
+        return copy.deepcopy(value)
+
+    def write(self, var_id: int, convert: Callable[[dict[str, Any]], Any]) -> None:
+        """Replace the attribute behind a Var by what ``convert`` makes for its description."""
+        self.require_paused("set")
+        actor = self._owners[var_id]
+        model = actor.model
+        name = model.var_id_to_var_map[var_id]
+        old = getattr(model, name)
+        if _is_plain(old):
+            like = np.asarray(old)
+            kind = "array" if isinstance(old, np.ndarray) else "scalar"
+            new = convert({"kind": kind, "dtype": like.dtype.str, "shape": like.shape})
+            new = np.asarray(new, like.dtype).reshape(like.shape)
+        else:
+            new = copy.deepcopy(convert({"kind": "pickle", "type": type(old).__name__}))
+
+        def assign() -> None:
+            if not _is_plain(old):
+                setattr(model, name, new)
+            elif not isinstance(old, np.ndarray):
+                setattr(model, name, type(old)(new.item()))
+            elif old.flags.writeable:
+                old[...] = new
+            else:
+                setattr(model, name, new.copy())
+            model.on_var_update()
+
+        self._perform(actor, assign)
+
+    def _perform(self, actor: LoihiActor | AsyncActor, function: Callable[[], None]) -> None:
+        """Run a function of a model's to its end, as it runs its phases."""
+        finished = []
+        actor.call(lambda: (function(), finished.append(True)))  # type: ignore[func-returns-value]
+        self.host.until(lambda: bool(finished))
+
+    def get_var(self, var_id: int, idx: Any = None) -> npt.NDArray[np.float64]:
+        """Answer Lava's ``Var.get``.
+
+        Parameters
+        ----------
+        var_id : int
+            Lava's id of the Var.
+        idx : optional
+            Index into the value.
+
+        Returns
+        -------
+        numpy.ndarray
+            The value as Lava gives it, in double precision.
+        """
+        value = self.read(var_id)
+        if isinstance(value, csr_matrix):
+            value = find(value, explicit_zeros=True)[2]
+        elif isinstance(value, str):
+            value = list(value.encode("ascii"))
+        else:
+            value = np.reshape(value, self.var_model(var_id).shape)
+        array = np.asarray(value, np.float64)
+        return array if idx is None else array[idx]
+
+    def set_var(self, var_id: int, value: Any, idx: Any = None) -> None:
+        """Carry out Lava's ``Var.set``, which converts elements to the model's type unasked.
+
+        Parameters
+        ----------
+        var_id : int
+            Lava's id of the Var.
+        value : array-like
+            The elements, in the order in which `get_var` returns them.
+        idx : optional
+            Index into ``value``.
+        """
+        elements = np.asarray(value if idx is None else value[idx]).reshape(-1)
+
+        def convert(found: dict[str, Any]) -> Any:
+            if found["kind"] == "pickle":
+                old = self.read(var_id)
+                if isinstance(old, str):
+                    return bytes(elements.tolist()).decode("ascii")
+                rows, columns, _ = find(old, explicit_zeros=True)
+                return csr_matrix((elements, (rows, columns)), old.shape)
+            return elements.astype(found["dtype"]).reshape(found["shape"])
+
+        self.write(var_id, convert)
+
+    # Ending
+
+    def stop(self) -> None:
+        """End the run."""
+        if self._close is not None:
+            self._close()
+        else:
+            self.end(gracefully=True)
+
+    def end(self, gracefully: bool) -> BaseException | None:
+        """End all models once; return the failure that the network had unnoticed.
+
+        Parameters
+        ----------
+        gracefully : bool
+            Whether models are told to stop, as Lava does; otherwise they only let go of what they
+            hold.
+        """
+        if self._has_ended:
+            return None
+        healthy = gracefully and self.scheduler.failure is None
+        if healthy:
+            self._stop_asynchronous_models()
+        failure = self._unnoticed()
+        self._has_ended = True
+        self.scheduler.end()
+        for actor in self.actors.values():
+            try:
+                if healthy and failure is None:
+                    actor.model._cmd_handlers[MGMT_COMMAND.STOP[0]]()
+                else:
+                    actor.model.join()
+            except Exception as error:
+                if healthy and failure is None:
+                    self.scheduler.failure = (actor.state_of_work, error)
+                    failure = self._unnoticed()
+        for pipe in self.pipes:
+            pipe.detach()
+        self._is_started = False
+        return failure
+
+    def _unnoticed(self) -> BaseException | None:
+        if self.failure is not None or self.scheduler.failure is None:
+            return None
+        try:
+            self.check()
+        except BaseException as error:
+            return error
+        return None
+
+    def _stop_asynchronous_models(self) -> None:
+        running = [d for d in self._domains if isinstance(d, AsyncDomain) and d.active]
+        for domain in running:
+            domain.stop()
+        if running:
+            with contextlib.suppress(LavaEPError):  # kept as the failure
+                self.host.until(
+                    lambda: not any(domain.active for domain in running), _STOP_PATIENCE, must=False
+                )
+
+    def join(self) -> None:
+        """There is nothing to join."""
+
+
+class _Nothing:
+    """Stands in for a port."""
+
+    def join(self) -> None:
+        """Nothing to join."""
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether a model's attribute is made of numbers."""
+    return isinstance(value, (np.ndarray, np.generic, bool, int, float)) and not (
+        np.asarray(value).dtype.hasobject
+    )
+
+
+def _as_in_a_fork(parameters: Any, shared: dict[int, Any]) -> Any:
+    """Return the constructor arguments for a model, copied where they can be.
+
+    A forked worker changes copies only; whatever cannot be copied is handed on as it is.
+    """
+    found = copy.copy(parameters)
+    if not hasattr(parameters, "_parameters"):
+        return found
+    memo = dict(shared)
+    found._parameters = {}
+    for name, value in parameters._parameters.items():
+        try:
+            found._parameters[name] = copy.deepcopy(value, memo)
+        except Exception:
+            found._parameters[name] = value
+    return found
+
+
+def _in_order(processes: list[Any], connections: list[tuple[Any, Any]]) -> list[Any]:
+    """Return Processes such that those who send come before those who receive.
+
+    In a circle, the one that Lava compiled first comes first.
+    """
+    before: dict[Any, set[Any]] = {process: set() for process in processes}
+    for source, target in connections:
+        if source is not None and target is not None and source is not target:
+            before[target].add(source)
+    order: list[Any] = []
+    left = list(processes)
+    while left:
+        free = next((process for process in left if not before[process] & set(left)), left[0])
+        left.remove(free)
+        order.append(free)
+    return order
+
+
+__all__ = ["InlineRuntime", "Pipe"]

@@ -1,0 +1,365 @@
+"""Which ProcessModel runs when: a greenlet for each that has to wait, and none for the others.
+
+Work comes as tasks: a phase of one model. A worker, which is a greenlet, carries out one task after
+another. Where a task has to wait for a message, its worker is parked with it, and another worker
+resumes whoever can go on, or goes on with the tasks. The greenlet of the host, the hub, gets control
+back when nobody can, when a time step is over and the host asks for it, or when a task fails.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import enum
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from lava_ep.runtime.errors import RunStateError
+from lava_ep.runtime.inline.channels import HOST, Channel
+from lava_ep.runtime.inline.errors import DeadlockError
+
+Task = Callable[[], None]
+"""A bound method of an actor."""
+
+_TURNS_BETWEEN_CHECKS = 1024
+_PATIENCE_AT_THE_END = 100  # times that a model may go on after it was told to end
+
+
+class Outcome(enum.Enum):
+    """Why the hub has control again."""
+
+    DONE = enum.auto()
+    EXPIRED = enum.auto()
+    ASKED = enum.auto()
+    STUCK = enum.auto()
+    FOREIGN = enum.auto()
+
+
+class Worker(greenlet):  # type: ignore[misc]
+    """A greenlet that carries out tasks.
+
+    Attributes
+    ----------
+    task : callable or None
+        What it does at the moment.
+    """
+
+    task: Task | None = None
+
+
+class Scheduler:
+    """Runs the tasks of one network in the thread that calls `drive`.
+
+    Attributes
+    ----------
+    todo : deque of callable
+        Tasks that nobody has begun.
+    ready : deque of greenlet
+        Workers that can go on.
+    parked : dict
+        For each worker that waits, the channel, and whether for room in it.
+    attention : bool
+        Set when the host wants control at the end of the time step.
+    leave : bool
+        Set at the end of a time step: workers return to the hub.
+    deadline : float or None
+        When the host wants control, in the seconds of ``time.monotonic``.
+    failure : tuple of (task, exception) or None
+        The first task that raised.
+    host : Host
+        The calls of the host, see `lava_ep.runtime.inline.host`.
+    """
+
+    def __init__(self) -> None:
+        self.todo: deque[Task] = deque()
+        self.ready: deque[Any] = deque()
+        self.parked: dict[Any, tuple[Channel, bool]] = {}
+        self.attention = False
+        self.leave = False
+        self.deadline: float | None = None
+        self.failure: tuple[Task | None, BaseException] | None = None
+        self.host: Any = None
+        self._idle: list[Worker] = []
+        self._hub: Any = None
+        self._thread = 0
+        self._turns = 0
+        self._ending = False
+
+    # What models do, in their workers
+
+    def await_message(self, channel: Channel) -> None:
+        """Let others run until somebody has sent to a channel."""
+        worker = self._own_worker(channel.target)
+        channel.waiting_receiver = worker
+        self._park(worker, channel, False)
+
+    def await_room(self, channel: Channel) -> None:
+        """Let others run until somebody has received from a channel."""
+        worker = self._own_worker(channel.source)
+        channel.waiting_sender = worker
+        self._park(worker, channel, True)
+
+    def give_way(self) -> None:
+        """Let all others have a turn, as the present model has found nothing to do."""
+        worker = getcurrent()
+        if not isinstance(worker, Worker):
+            return  # the host looks at a channel itself
+        if self._ending:
+            raise GreenletExit
+        self._turns += 1
+        if self._turns % _TURNS_BETWEEN_CHECKS == 0:
+            circle = self._closed_circle()
+            if circle is not None:
+                raise circle
+        if self.attention or self._expired():
+            self.ready.append(worker)
+            self._hub.switch()
+        elif self.todo:
+            self.ready.append(worker)
+            self._free_worker().switch()
+        elif self.ready:
+            self.ready.append(worker)
+            self.ready.popleft().switch()
+
+    def _own_worker(self, port: str) -> Any:
+        worker = getcurrent()
+        if worker is self._hub or threading.get_ident() != self._thread:
+            raise RunStateError(
+                f"{port} would have to wait, in a thread or a function that is none of the model's "
+                "phases. Use ports within the phases of a model, in the thread that calls them."
+            )
+        if self._ending:
+            raise GreenletExit
+        return worker
+
+    def _park(self, worker: Any, channel: Channel, for_room: bool) -> None:
+        self.parked[worker] = (channel, for_room)
+        try:
+            if self.ready:
+                self.ready.popleft().switch()
+            elif self.todo:
+                self._free_worker().switch()
+            else:
+                self._hub.switch()
+        finally:
+            del self.parked[worker]
+
+    def _free_worker(self) -> Worker:
+        if self._idle:
+            return self._idle.pop()
+        worker = Worker(self._work, self._hub)
+        worker.gr_context = contextvars.copy_context()
+        return worker
+
+    def _work(self) -> None:
+        me = getcurrent()
+        todo, ready, idle = self.todo, self.ready, self._idle
+        while not self._ending:
+            if self.leave:
+                idle.append(me)
+                self._hub.switch()
+            elif todo:
+                me.task = task = todo.popleft()
+                try:
+                    task()
+                except BaseException as error:
+                    if self.failure is None:
+                        self.failure = (task, error)
+                    return  # to the hub
+            else:
+                idle.append(me)
+                if ready:
+                    ready.popleft().switch()
+                else:
+                    self._hub.switch()
+
+    # What the host does
+
+    def drive(self, done: Callable[[], bool], deadline: float | None = None) -> Outcome:
+        """Run until a condition holds, or nothing can run.
+
+        Parameters
+        ----------
+        done : callable
+            The condition; looked at when the host has control.
+        deadline : float, optional
+            When to return at the latest, after the present time step, in the seconds of
+            ``time.monotonic``.
+
+        Returns
+        -------
+        Outcome
+            Why the drive has ended.
+        """
+        self._enter()
+        foreign = self._thread != threading.get_ident()
+        self.deadline = deadline
+        while True:
+            if self.failure is not None:
+                return Outcome.DONE
+            if done():
+                return Outcome.DONE
+            if self._expired():
+                return Outcome.EXPIRED
+            if self.host.is_asked():
+                return Outcome.ASKED
+            if foreign:
+                return Outcome.FOREIGN
+            self.attention = self.leave = False
+            if self.ready:
+                self.ready.popleft().switch()
+            elif self.todo:
+                self._free_worker().switch()
+            else:
+                return Outcome.STUCK
+
+    def _enter(self) -> None:
+        """Make the present greenlet the hub, and its thread the one that runs models."""
+        current, thread = getcurrent(), threading.get_ident()
+        if current is self._hub and thread == self._thread:
+            return
+        if thread != self._thread:
+            if self.ready or self.parked:
+                return
+            self._idle.clear()  # a greenlet cannot change threads, but needs nothing either
+            self._thread = thread
+        self._hub = current
+        for worker in (*self._idle, *self.ready, *self.parked):
+            worker.parent = current
+
+    @property
+    def thread(self) -> int:
+        """The thread that models run in, as ``threading.get_ident`` gives it."""
+        return self._thread
+
+    def _expired(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def end_of_step(self) -> None:
+        """Give the host control if it asks for it; called when a time step is over."""
+        if self.attention or (self.deadline is not None and time.monotonic() >= self.deadline):
+            self.leave = True
+
+    def end(self) -> None:
+        """End all models that wait, wherever they are, as if they had been interrupted there."""
+        self._ending = True
+        self.todo.clear()
+        if threading.get_ident() == self._thread:
+            waiting = [*self.ready, *self.parked]
+            self.ready.clear()
+            self._hub = getcurrent()
+            for worker in waiting:
+                worker.parent = self._hub
+                for _ in range(_PATIENCE_AT_THE_END):
+                    if worker.dead:
+                        break
+                    worker.throw(GreenletExit)
+            for worker in self._idle:
+                worker.parent = self._hub
+                worker.switch()
+        self._idle.clear()
+        self.ready.clear()
+
+    # Who waits for whom
+
+    def _peer(self, worker: Any) -> Any:
+        """Return the actor that the one in a parked worker waits for, None for the host."""
+        channel, for_room = self.parked[worker]
+        return channel.receiver if for_room else channel.sender
+
+    def _worker_of(self, actor: Any) -> Any:
+        """Return the worker in which an actor waits, or one that its next step waits for."""
+        rest = None
+        for worker in self.parked:
+            waiting = _actor_of(worker)
+            if waiting is actor:
+                return worker
+            if rest is None and waiting.domain is actor.domain:
+                rest = worker
+        return rest
+
+    def _follow(self, worker: Any) -> tuple[list[Any], str]:
+        """Follow the waits from a worker on, to a circle, the host or somebody who is done."""
+        chain: list[Any] = []
+        while worker not in chain:
+            chain.append(worker)
+            peer = self._peer(worker)
+            if peer is None:
+                return chain, "host"
+            following = self._worker_of(peer)
+            same_domain = peer.domain is _actor_of(worker).domain
+            if following is None or (_actor_of(following) is not peer and same_domain):
+                return chain, peer.state_of_work()
+            worker = following
+        return chain[chain.index(worker) :], "circle"
+
+    def _closed_circle(self) -> DeadlockError | None:
+        """Return the error of models that wait for each other while others are busy."""
+        for worker in self.parked:
+            chain, end = self._follow(worker)
+            if end == "circle":
+                return self._error(chain, end)
+        return None
+
+    def deadlock(self) -> DeadlockError | None:
+        """Return the error for a network in which nobody can go on; None if nobody waits."""
+        found = [self._follow(worker) for worker in self.parked]
+        kinds = [end for _, end in found]
+        for wanted in ("circle", None, "host"):  # None: one who is done
+            for (chain, end), kind in zip(found, kinds, strict=True):
+                if wanted == kind or (wanted is None and kind not in ("circle", "host")):
+                    return self._error(chain, end)
+        return None
+
+    def _error(self, chain: list[Any], end: str) -> DeadlockError:
+        waits, words, places = [], "", []
+        for position, worker in enumerate(chain):
+            channel, for_room = self.parked[worker]
+            waiter, awaited = channel.target, channel.source
+            if for_room:
+                waiter, awaited = awaited, waiter
+            waits.append((waiter, awaited))
+            room = f" to take one of its {channel.size} messages" if for_room else ""
+            if position == 0:
+                words = f"{waiter} waits for {awaited}{room}"
+            else:
+                words += f", which waits at {waiter} for {awaited}{room}"
+            places.append(f"  {waiter}: {_place(worker)}")
+        if end == "circle":
+            words += ", which closes the circle"
+        elif end == "host":
+            words += " to put a message" if chain and not self.parked[chain[-1]][1] else ""
+            words += (
+                ". Feed the Inbox and drain the Outbox while the network runs (start(), then put() "
+                "and get()), or flag the port with a larger buffer_size"
+            )
+        else:
+            words += f", which {end}"
+        listed = "\n".join(places)
+        return DeadlockError(
+            f"No ProcessModel can go on: {words}.\nThey wait in:\n{listed}", waits, end == "host"
+        )
+
+
+def _actor_of(worker: Any) -> Any:
+    """Return the actor whose task a worker carries out."""
+    return worker.task.__self__.actor
+
+
+def _place(worker: Any) -> str:
+    """Return the line of a ProcessModel, not of Lava's or our ports, where a worker waits."""
+    frame = worker.gr_frame
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith(("lava_ep.runtime.inline.", "lava.magma.core.model.py.ports")):
+            code = frame.f_code
+            return f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
+        frame = frame.f_back
+    return "?"
+
+
+__all__ = ["HOST", "Outcome", "Scheduler", "Worker"]
