@@ -20,6 +20,7 @@ from lava_ep.runtime.bulk import TransferArea
 from lava_ep.runtime.errors import ProcessFailure, RunStateError, WorkerDied
 from lava_ep.runtime.worker import READY, work
 
+_STACK_BYTES = 1 << 24  # for the models: with "ulimit -s unlimited" threads have 2 MiB only
 _REPORT_PATIENCE = 5.0  # seconds for a report that has to follow
 _CAUSE_GRACE = 1.0  # seconds that the report of a cause may arrive after its consequences
 _TERMINATE_GRACE = 0.5  # seconds from SIGTERM to SIGKILL
@@ -142,11 +143,15 @@ class Supervisor:
         """
         thread = threading.Thread(target=self._fork_and_watch, name="lava-supervisor", daemon=True)
         self._thread = thread
-        try:
-            thread.start()
-        except RuntimeError:  # there is no such thread; after Ctrl-C there is
-            self._thread = None
-            raise
+        with _forking:  # the size is a setting of the whole interpreter
+            before = threading.stack_size(_STACK_BYTES)
+            try:
+                thread.start()
+            except RuntimeError:  # there is no such thread; after Ctrl-C there is
+                self._thread = None
+                raise
+            finally:
+                threading.stack_size(before)
         self._forked.wait()
         if self._obstacle is not None:
             raise self._obstacle

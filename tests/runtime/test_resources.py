@@ -98,6 +98,38 @@ def test_shared_memory(mount, cause):
     assert left == "{}"
 
 
+DEEP = """\
+import sys
+sys.path[:0] = {folders!r}
+import conftest as toys
+from lava_ep.runtime import supervised
+
+def depth(n):
+    return depth(n - 1) + 1 if n else 0
+
+def dive():
+    sys.setrecursionlimit(20000)
+    assert depth(8000) == 8000
+
+with supervised(toys.Relay(listening=False, trouble=("run_spk", dive)), toys.toy_config()) as run:
+    run.run(5)
+print("dived")
+"""
+
+
+def test_models_have_room_to_recurse():
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -s unlimited; exec "$0" "$@"', sys.executable, "-"],
+        input=DEEP.format(folders=FOLDERS),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert done.stdout == "dived\n", done.stderr
+
+
 class Mute(Exception):
     """An exception that cannot even say its name."""
 
