@@ -218,7 +218,9 @@ def check_writable(path: Path) -> None:
         target = _target(path)
         parent = target.path.parent
         if not target.device and parent.exists() and not os.access(parent, os.W_OK | os.X_OK):
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+            readonly = os.statvfs(parent).f_flag & os.ST_RDONLY
+            number = errno.EROFS if readonly else errno.EACCES
+            raise OSError(number, os.strerror(number))
     except OSError as error:
         raise unwritable(path, error) from None
 
