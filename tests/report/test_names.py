@@ -35,9 +35,7 @@ def test_a_report_shows_such_names_with_escapes(content: ReportContent) -> None:
     assert content.class_names == ("caf\\udce9", *NAMES[1:])
 
 
-@pytest.mark.parametrize(
-    ("chosen", "found"), [("nonsense", "agg"), ("svg", "svg"), (None, "agg")]
-)
+@pytest.mark.parametrize(("chosen", "found"), [("nonsense", "agg"), ("svg", "svg"), (None, "agg")])
 def test_figures_need_no_backend_of_the_environment(chosen: str | None, found: str) -> None:
     # Just the module: that the package imports it first is tested with the command line.
     source = Path(render_page.__code__.co_filename).parents[1] / "_matplotlib.py"
