@@ -49,10 +49,10 @@ def predict(
 ) -> None:
     """Predict the classes of new samples, scaled as those of the training were."""
     from lava_ep import training
-    from lava_ep.training.predictions import Predictions, check_writable
+    from lava_ep.training.predictions import Predictions, check_place
 
     if out is not None:
-        check_writable(out)
+        check_place(out)
     check_execution([backend] if backend else [], threads)
     network = training.load_run(run_dir, epoch=epoch, backend=backend, threads=threads)
     names, found = training.predict_file(network, file)

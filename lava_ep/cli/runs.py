@@ -50,7 +50,7 @@ def evaluate(
 ) -> None:
     """Test the best epoch of a run, where the training selects it, or its newest checkpoint."""
     from lava_ep import training
-    from lava_ep.training.predictions import Predictions, check_writable
+    from lava_ep.training.predictions import Predictions, check_place
 
     started = time.perf_counter()
     folder = training.RunFolder.open(run_dir)
@@ -58,7 +58,7 @@ def evaluate(
     backend = backend or str(folder.about()["backend"])
     check_execution([backend], threads)
     if predictions is not None:
-        check_writable(predictions)
+        check_place(predictions)
     used, parameters, reason = folder.selected(experiment.network, epoch)
     dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
     training.check_samples(experiment, dataset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from lava_ep import _matplotlib  # noqa: F401  # isort: skip  (before matplotlib)
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb

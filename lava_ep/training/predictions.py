@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.errors import InputError
-from lava_ep.files import replacing
+from lava_ep.files import check_writable, replacing
 
 ENDINGS = (".csv", ".npz", ".parquet")
 """Kinds of files that predictions are written to."""
@@ -72,7 +72,7 @@ class Predictions:
         InputError
             If the ending is another one, a package is missing, or nothing can be written there.
         """
-        check_writable(path)
+        check_place(path)
         with replacing(path) as temporary:
             if path.suffix == ".csv":
                 with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -112,7 +112,7 @@ class Predictions:
         sys.stdout.flush()
 
 
-def check_writable(path: Path) -> None:
+def check_place(path: Path) -> None:
     """Check that predictions can be written to a file, before any work starts.
 
     Parameters
@@ -123,7 +123,7 @@ def check_writable(path: Path) -> None:
     Raises
     ------
     InputError
-        If its ending is not known, its folder is missing, or a package is.
+        If its ending is not known, its folder or a package is missing, or it cannot be written.
     """
     if path.suffix not in ENDINGS:
         raise InputError(f"{path}: expected a name that ends in {', '.join(ENDINGS)}")
@@ -133,3 +133,4 @@ def check_writable(path: Path) -> None:
         )
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+    check_writable(path)

@@ -288,7 +288,8 @@ def predict_file(network: TrainedNetwork, path: Path) -> tuple[list[str], NDArra
         raise InputError(f"{path}: expected {expected}, as the network was trained with")
     if recorded:
         files = find_unlabelled(path)
-        return [str(file) for file in files], network.scores(files)
+        folder = path if path.is_dir() else path.parent
+        return [str(file.relative_to(folder)) for file in files], network.scores(files)
     raw = read_for(path, network.preprocessing, labelled=False)
     part = raw.train or raw.test
     if part is None:
