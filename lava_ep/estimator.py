@@ -455,6 +455,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         parameters = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
         if isinstance(self.random_state, np.random.RandomState):
             parameters["random_state"] = self.seed_
+        before = len(self.train_accuracy_) - len(self.metrics_)
         about = {
             "command": " ".join(repr(self).split()),
             "data_dir": None,
@@ -467,7 +468,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
             ESTIMATOR: {
                 "parameters": parameters,
                 "label_type": self.classes_.dtype.str,
-                "train_accuracy": self.train_accuracy_,
+                "train_accuracy_before": self.train_accuracy_[:before],
                 "decay_batches": self.decay_batches_,
             },
         }
@@ -548,7 +549,8 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
             if kind.kind not in "biufUO" or classes.tolist() != self.classes_.tolist():
                 raise ValueError(f"label_type={kind}")
             self.classes_ = classes
-            self.train_accuracy_ = [float(accuracy) for accuracy in kept["train_accuracy"]]
+            before = [float(accuracy) for accuracy in kept["train_accuracy_before"]]
+            self.train_accuracy_ = before + self.train_accuracy_
             self.decay_batches_ = int(kept["decay_batches"])
             if self.decay_batches_ < 1:
                 raise ValueError(f"decay_batches={self.decay_batches_}")

@@ -488,7 +488,9 @@ def test_pickles_of_earlier_versions_predict(blobs, fitted, tmp_path):
     np.testing.assert_allclose(found, softmax(scores.astype(np.float64), axis=1), rtol=1e-9)
     old.save(tmp_path / "run")
     assert RunFolder(tmp_path / "run").epochs_before == 2
-    more = EPClassifier.from_run(tmp_path / "run").partial_fit(x, y)
+    more = EPClassifier.from_run(tmp_path / "run")
+    assert more.train_accuracy_ == fitted.train_accuracy_
+    more.partial_fit(x, y)
     assert learned(more) == learned(old.partial_fit(x, y))
     assert more.temperature_ == old.temperature_ > 0
     assert [line["epoch"] for line in more.metrics_] == [3]
@@ -608,6 +610,16 @@ def test_commands_take_a_saved_estimator(blobs, fitted, saved, tmp_path):
     result = json.loads(done.stdout)
     assert result["test_accuracy"] == fitted.score(x, y)
     assert result["test_samples"] == len(x)
+    page = tmp_path / "page"
+    done = run("report", saved, "--data", tmp_path / "test.npz", "--out", page)
+    assert done.exit_code == 0, done.exception
+    accuracies = fitted.train_accuracy_[0], fitted.train_accuracy_[1], result["test_accuracy"]
+    first, last, tested = (
+        f"<td>{100 * accuracy:.2f}\N{NO-BREAK SPACE}%</td>" for accuracy in accuracies
+    )
+    text = (page / "report.html").read_text(encoding="utf-8")
+    assert f"{first}<td>–</td>" in text
+    assert f"{last}{tested}" in text
 
 
 @pytest.mark.parametrize("command", ["evaluate", "report", "raster", "compare"])
