@@ -13,24 +13,26 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from lava_ep.errors import LavaEPError
 from lava_ep.runtime.errors import RunStateError
 from lava_ep.runtime.inline.channels import Channel, Message
 from lava_ep.runtime.inline.errors import DeadlockError
 from lava_ep.runtime.inline.scheduler import Outcome, Scheduler
 
 _WARN_AFTER = 5.0  # seconds in which no other thread has done what the network waits for
-_GIVE_UP_AFTER = 60.0
+_PATIENCE = 60.0  # seconds after which it is not expected any more
+_PATIENCE_WITH_STRANGERS = 2.0  # where there are only threads of Jupyter's kind
+_PATIENCE_WITH_READERS = 0.1  # seconds in which they have taken no message
 
 
 class Baton:
-    """A lock that goes to those who wait for it in turn."""
+    """A lock that goes to those who wait for it in turn, with a place to sleep beside it."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._owner: int | None = None
         self._queue: deque[tuple[int, Any]] = deque()
+        self._asleep: list[tuple[int, Any]] = []
 
     @property
     def asked(self) -> bool:
@@ -55,29 +57,66 @@ class Baton:
                     "This call would run the network while the network is running: it was made "
                     "within a ProcessModel, a debugger or a signal handler. Ask the model itself."
                 )
-            turn = (me, threading.Lock())
-            turn[1].acquire()
+            turn = self._new_turn()
             self._queue.append(turn)
         ask()
-        try:
-            turn[1].acquire()
-        except BaseException:  # Ctrl-C
-            with self._mutex:
-                given = turn not in self._queue
-                if not given:
-                    self._queue.remove(turn)
-            if given:
-                self.give()
-            raise
+        self._await(turn)
 
     def give(self) -> None:
         """Hand it to the next thread that waits, if any."""
         with self._mutex:
-            if self._queue:
-                self._owner, turn = self._queue.popleft()
-                turn.release()
-            else:
-                self._owner = None
+            self._hand_on()
+
+    def sleep(self, seconds: float, ask: Callable[[], None]) -> bool:
+        """Give it away and take it again once woken, or after some time; tell whether woken."""
+        with self._mutex:
+            turn = self._new_turn()
+            self._asleep.append(turn)
+            self._hand_on()
+        woken = False
+        try:
+            woken = turn[1].acquire(timeout=seconds)
+        finally:
+            if not woken:
+                with self._mutex:
+                    is_asleep = turn in self._asleep
+                    if is_asleep:
+                        self._asleep.remove(turn)
+                if is_asleep:
+                    self.take(ask)
+                else:
+                    woken = True
+                    self._await(turn)
+        return woken
+
+    def wake(self) -> None:
+        """Let all who sleep wait for it."""
+        with self._mutex:
+            self._queue.extend(self._asleep)
+            self._asleep.clear()
+
+    def _new_turn(self) -> tuple[int, Any]:
+        turn = (threading.get_ident(), threading.Lock())
+        turn[1].acquire()
+        return turn
+
+    def _hand_on(self) -> None:
+        if self._queue:
+            self._owner, turn = self._queue.popleft()
+            turn.release()
+        else:
+            self._owner = None
+
+    def _await(self, turn: tuple[int, Any]) -> None:
+        try:
+            turn[1].acquire()
+        except BaseException:  # Ctrl-C
+            with self._mutex:
+                if turn in self._queue:
+                    self._queue.remove(turn)
+                else:
+                    self._hand_on()
+            raise
 
 
 class Host:
@@ -100,14 +139,18 @@ class Host:
         self._is_done = is_done
         self._check = check
         self._baton = Baton()
-        self._changed = threading.Condition()
-        self._sleepers = 0
         self._callers: set[int] = set()  # threads that have called
-        self._calling: dict[int, int] = {}  # threads that are calling now
+        self._calling: set[int] = set()  # threads that are calling now
         scheduler.host = self
 
+    def has_others(self) -> bool:
+        """Tell whether another thread is calling as well."""
+        return len(self._calling) > 1
+
     def is_asked(self) -> bool:
-        """Tell whether another thread wants to call."""
+        """Tell whether another thread wants the network, after waking those who sleep."""
+        if len(self._calling) > 1:
+            self._baton.wake()
         return self._baton.asked
 
     def _ask(self) -> None:
@@ -118,6 +161,7 @@ class Host:
         condition: Callable[[], bool],
         timeout: float | None = None,
         must: bool = True,
+        paused: str | None = None,
     ) -> bool:
         """Run the network until a condition holds.
 
@@ -130,6 +174,8 @@ class Host:
         must : bool
             Whether it is an error if only the host could make the condition true; otherwise the
             call returns.
+        paused : str, optional
+            What is wrong if the network is paused and no other thread runs it.
 
         Returns
         -------
@@ -147,22 +193,23 @@ class Host:
         me = threading.get_ident()
         self._baton.take(self._ask)
         self._callers.add(me)
-        self._calling[me] = self._calling.get(me, 0) + 1
+        self._calling.add(me)
         try:
-            return self._until(condition, deadline, must)
+            return self._until(condition, deadline, must, paused)
         finally:
-            if self._calling[me] == 1:
-                del self._calling[me]
-            else:
-                self._calling[me] -= 1
+            self._calling.discard(me)
+            self._baton.wake()
             self._baton.give()
-            if self._sleepers:
-                with self._changed:
-                    self._changed.notify_all()
 
-    def _until(self, condition: Callable[[], bool], deadline: float | None, must: bool) -> bool:
+    def _until(
+        self,
+        condition: Callable[[], bool],
+        deadline: float | None,
+        must: bool,
+        paused: str | None,
+    ) -> bool:
         scheduler = self._scheduler
-        slept_since = 0.0
+        waiting_since = 0.0
         while True:
             outcome = scheduler.drive(condition, deadline)
             self._check()
@@ -172,70 +219,87 @@ class Host:
                 return False
             if outcome is Outcome.ASKED:
                 self._hand_over()
-                slept_since = 0.0
+                waiting_since = 0.0
                 continue
-            if outcome is Outcome.STUCK:
-                if self._is_done():
-                    if condition():
-                        return True
-                    error = None
-                else:
-                    error = scheduler.deadlock()
-                    if error is not None and not error.on_host:
-                        raise error
-                if not must and deadline is None:
-                    return False
-            else:
-                error = None
-                if scheduler.thread not in self._calling:
-                    raise RunStateError(
-                        "A ProcessModel waits in the middle of a time step that another thread of "
-                        "the host has begun, and only that thread can run it on. Call from one "
-                        "thread, or take all messages before another thread calls."
-                    )
-            if not self._others():
+            error = self._obstacle(outcome, paused)
+            if isinstance(error, DeadlockError) and not error.on_host:
+                raise error
+            if not must and deadline is None:
+                return False
+            now = time.monotonic()
+            waiting_since = waiting_since or now
+            if now - waiting_since >= self._patience():
                 if must and error is not None:
                     raise error
                 return False
-            now = time.monotonic()
-            slept_since = slept_since or now
-            if now - slept_since > _GIVE_UP_AFTER and error is not None and must:
-                raise error
-            self._sleep(deadline, error, now - slept_since)
+            if self._sleep(deadline, error, now - waiting_since):
+                waiting_since = 0.0
 
-    def _others(self) -> bool:
-        """Tell whether another thread may put or get a message."""
+    def _obstacle(self, outcome: Outcome, paused: str | None) -> LavaEPError | None:
+        """Return the error of a network that cannot go on before another thread calls."""
+        if outcome is Outcome.FOREIGN:
+            if self._scheduler.thread in self._calling:
+                return None
+            raise RunStateError(
+                "A ProcessModel waits in the middle of a time step that another thread of the host "
+                "has begun, and only that thread can run it on. Call from one thread, or take all "
+                "messages before another thread calls."
+            )
+        if self._is_done():
+            return None if paused is None else RunStateError(paused)
+        return self._scheduler.deadlock()
+
+    def _patience(self) -> float:
+        """Return the seconds in which another thread may still put or get a message."""
         me = threading.get_ident()
-        return any(
-            thread.ident != me and (not thread.daemon or thread.ident in self._callers)
-            for thread in threading.enumerate()
-        )
+        others = [thread for thread in threading.enumerate() if thread.ident != me]
+        if any(not thread.daemon or thread.ident in self._callers for thread in others):
+            return _PATIENCE
+        return _PATIENCE_WITH_STRANGERS if others else 0.0
 
     def _hand_over(self) -> None:
         self._baton.give()
         self._baton.take(self._ask)
 
-    def _sleep(self, deadline: float | None, error: DeadlockError | None, slept: float) -> None:
-        """Wait until another thread has called, or for a while."""
-        seconds = _WARN_AFTER if deadline is None else max(0.0, deadline - time.monotonic())
-        with self._changed:
-            self._sleepers += 1
-        self._baton.give()
-        try:
-            with self._changed:
-                if not self._baton.asked:
-                    called = self._changed.wait(min(seconds, _WARN_AFTER))
-                else:
-                    called = True
-        finally:
-            self._sleepers -= 1
-            self._baton.take(self._ask)
+    def _sleep(self, deadline: float | None, error: LavaEPError | None, slept: float) -> bool:
+        """Wait until another thread has called, or for a while; tell whether one has."""
+        seconds = min(_WARN_AFTER, self._patience())
+        if deadline is not None:
+            seconds = min(seconds, max(0.0, deadline - time.monotonic()))
+        if self._scheduler.has_moved:
+            self._scheduler.has_moved = False
+            self._baton.wake()
+        called = self._baton.sleep(seconds, self._ask)
         if not called and deadline is None and error is not None and slept < _WARN_AFTER:
             warnings.warn(
                 f"The network waits for another thread of the host. {error}",
                 RuntimeWarning,
                 stacklevel=2,
             )
+        return called
+
+    def alone(self, function: Callable[[], None]) -> None:
+        """Call a function while no other thread runs the network, and wake those who wait."""
+        self._baton.take(self._ask)
+        try:
+            function()
+        finally:
+            self._baton.wake()
+            self._baton.give()
+
+    def let_others_take(self, channels: list[Channel]) -> None:
+        """Wait while other threads are taking messages out of channels."""
+        me = threading.get_ident()
+        if not any(t.ident in self._callers and t.ident != me for t in threading.enumerate()):
+            return
+        left, since = 0, time.monotonic()
+        while time.monotonic() - since < _PATIENCE_WITH_READERS:
+            before, left = left, sum(len(channel.messages) for channel in channels)
+            if not left:
+                return
+            if left != before:
+                since = time.monotonic()
+            time.sleep(0.001)
 
     def turn(self) -> None:
         """Let the network take a time step, or as much of it as it can."""
@@ -244,26 +308,33 @@ class Host:
 
     def send(self, channel: Channel, data: Any) -> None:
         """Send a message, running the network while the channel is full."""
-        message = np.asarray(data)
-        self.until(lambda: self._put(channel, message) or self._is_done())
-        if not self._sent:
-            raise RunStateError(
-                f"{channel.target}: all {channel.size} places of the channel are taken and the "
-                "network is paused. Run it first, or make the buffer larger."
-            )
 
-    def _put(self, channel: Channel, message: Message) -> bool:
-        self._sent = len(channel.messages) < channel.size
-        if self._sent:
-            channel.put(message)
-        return self._sent
+        def act() -> bool:
+            if len(channel.messages) >= channel.size:
+                return False
+            if not sent:
+                channel.put(data)
+                sent.append(True)
+            return True
+
+        sent: list[bool] = []
+        self.until(
+            act,
+            paused=f"{channel.target}: all {channel.size} places of the channel are taken and the "
+            "network is paused. Run it first, or make the buffer larger.",
+        )
 
     def receive(self, channel: Channel, keep: bool) -> Message:
         """Return the next message, running the network until there is one."""
-        if not channel.messages:
-            self.until(lambda: bool(channel.messages) or self._is_done())
-        if not channel.messages:
-            raise RunStateError(
-                f"{channel.source}: there is no message and the network is paused; run it first."
-            )
-        return channel.messages[0].copy() if keep else channel.take()
+        found: list[Message] = []
+
+        def act() -> bool:
+            if channel.messages and not found:
+                found.append(channel.messages[0].copy() if keep else channel.take())
+            return bool(found)
+
+        self.until(
+            act,
+            paused=f"{channel.source}: there is no message and the network is paused; run it first.",
+        )
+        return found[0]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from lava.magma.compiler.builders.channel_builder import ChannelBuilderMp
 from lava.magma.core.model.py.model import AbstractPyProcessModel
+from lava.magma.core.model.py.ports import PyInPortVectorDense, PyOutPortVectorDense
 from lava.magma.core.process.message_interface_enum import ActorType
 from lava.magma.core.process.ports.ports import InPort, create_port_id
 from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous
@@ -23,6 +24,7 @@ from lava.magma.runtime.runtime_services.runtime_service import (
     AsyncPyRuntimeService,
     LoihiPyRuntimeService,
 )
+from lava.proc.io.extractor import VarWire
 from lava.proc.io.injector import PyLoihiInjectorModel, PyLoihiInjectorModelAsync
 from lava.utils.sparse import find
 from scipy.sparse import csr_matrix
@@ -31,7 +33,6 @@ from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime.errors import ProcessFailure, RunStateError
 from lava_ep.runtime.inline.channels import HOST, Channel, HostRecvEnd, HostSendEnd
 from lava_ep.runtime.inline.domains import AsyncActor, AsyncDomain, LoihiActor, LoihiDomain
-from lava_ep.runtime.inline.errors import DeadlockError
 from lava_ep.runtime.inline.host import Host
 from lava_ep.runtime.inline.scheduler import Scheduler
 from lava_ep.runtime.network import describe_process
@@ -42,29 +43,30 @@ _STOP_PATIENCE = 1.0  # seconds for models without time steps to end by themselv
 class Pipe:
     """The channel between the host and a port on which ``flag_external_pipe`` was called.
 
-    Attributes
+    Parameters
     ----------
-    port : InPort or OutPort
-        The port of the leaf Process.
+    port : InPort, OutPort or VarWire
+        The port of the leaf Process, or Lava's Process that has a channel instead.
     channel : Channel
         The channel.
-    end : HostSendEnd or HostRecvEnd
-        The host's end.
+    attribute : str
+        Where Lava's own Injector, Extractor and VarWire look for the host's end.
     """
 
-    def __init__(self, port: Any, channel: Channel) -> None:
+    def __init__(self, port: Any, channel: Channel, attribute: str) -> None:
         self.port = port
         self.channel = channel
-        self._is_inward = isinstance(port, InPort)
-        end_class = HostSendEnd if self._is_inward else HostRecvEnd
-        self.end = end_class(channel, "host")
-        # Lava's own Injector and Extractor look for it here.
-        self._attribute = f"external_pipe_csp_{'send' if self._is_inward else 'recv'}_port"
-        setattr(port, self._attribute, self.end)
+        self._attribute = attribute
+        self._before = vars(port).get(attribute)
+        end_class = HostSendEnd if channel.source == HOST else HostRecvEnd
+        setattr(port, attribute, end_class(channel, "host"))
 
     def detach(self) -> None:
         """Take the host's end away from Lava's Processes."""
-        vars(self.port).pop(self._attribute, None)
+        if self._before is not None:
+            setattr(self.port, self._attribute, self._before)
+        else:
+            vars(self.port).pop(self._attribute, None)
 
 
 class InlineRuntime(Runtime):
@@ -72,9 +74,9 @@ class InlineRuntime(Runtime):
 
     Parameters
     ----------
-    executable : Executable
+    exe : Executable
         The compiled network, of ProcessModels written in Python only.
-    actor_type : ActorType
+    message_infrastructure_type : ActorType
         Ignored; here for the signature of Lava's Runtime.
     loglevel : int
         Level of Lava's own log.
@@ -86,13 +88,13 @@ class InlineRuntime(Runtime):
 
     def __init__(
         self,
-        executable: Any,
-        actor_type: ActorType = ActorType.MultiProcessing,
+        exe: Any,
+        message_infrastructure_type: ActorType = ActorType.MultiProcessing,
         loglevel: int = logging.WARNING,
         close: Callable[[], None] | None = None,
         members: Any = (),
     ) -> None:
-        super().__init__(executable, actor_type, loglevel)
+        super().__init__(exe, message_infrastructure_type, loglevel)
         self.scheduler = Scheduler()
         self.host = Host(self.scheduler, self.is_done, self.check)
         self.pipes: list[Pipe] = []
@@ -165,6 +167,12 @@ class InlineRuntime(Runtime):
             port = getattr(process, name)
             if not port.external_pipe_flag:
                 continue
+            port_class = getattr(builder.proc_model, name).cls
+            if not issubclass(port_class, PyInPortVectorDense | PyOutPortVectorDense):
+                raise InputError(
+                    f"Port '{name}' of {describe_process(process)} is a {port_class.__name__}; "
+                    "external pipes carry dense vectors (VEC_DENSE) only."
+                )
             own, inward = f"{process.name}.{name}", isinstance(port, InPort)
             channel = Channel(
                 self.scheduler,
@@ -176,7 +184,8 @@ class InlineRuntime(Runtime):
                 port.external_pipe_buffer_size,
             )
             builder.set_csp_ports([channel.dst_port if inward else channel.src_port])
-            self.pipes.append(Pipe(port, channel))
+            attribute = f"external_pipe_csp_{'send' if inward else 'recv'}_port"
+            self.pipes.append(Pipe(port, channel, attribute))
             channels.append((channel, None if inward else process, process if inward else None))
         return channels
 
@@ -195,6 +204,7 @@ class InlineRuntime(Runtime):
         description = describe_process(process)
         original = builder.proc_params
         builder.proc_params = _as_in_a_fork(original, shared)
+        wire = self._build_wire(process, builder) if isinstance(process, VarWire) else None
         try:
             model: AbstractPyProcessModel = builder.build()
         except Exception as error:
@@ -212,12 +222,30 @@ class InlineRuntime(Runtime):
         actor = (AsyncActor if is_async else LoihiActor)(
             model, process.name, description, self.scheduler
         )
+        if wire is not None:
+            wire.sender = actor
         self._owners.update(dict.fromkeys(model.var_id_to_var_map, actor))
         return actor
 
+    def _build_wire(self, process: VarWire, builder: Any) -> Channel:
+        """Replace the channel that Lava's VarWire makes for itself."""
+        own = process._pm_to_p_dst_port
+        channel = Channel(
+            self.scheduler,
+            f"{process.name}.wire_tap",
+            HOST,
+            ("src", "dst"),
+            own.shape,
+            own.d_type,
+            own.size,
+        )
+        self.pipes.append(Pipe(process, channel, "_pm_to_p_dst_port"))
+        builder.proc_params.overwrite("pm_to_p_src_port", channel.src_port)
+        return channel
+
     def _build_domains(self, channels: list[tuple[Channel, Any, Any]]) -> None:
         order = _in_order(list(self.actors), [(s, t) for _, s, t in channels])
-        for domain, builder in self._executable.runtime_service_builders.items():
+        for domain, builder in (self._executable.runtime_service_builders or {}).items():
             actors: Any = [self.actors[p] for p in order if p in domain.processes]
             if builder.rs_class is LoihiPyRuntimeService:
                 loihi = LoihiDomain(actors, self.scheduler, self._take_request)
@@ -282,12 +310,11 @@ class InlineRuntime(Runtime):
                 raise error
             raise self.failure from error
         if self._has_ended:
+            self.scheduler.end()  # of what this thread has begun
             raise RunStateError("The run has ended: its 'with' block was left.")
 
     def _explained(self, task: Any, error: BaseException) -> BaseException:
-        if isinstance(error, KeyboardInterrupt | DeadlockError | RunStateError):
-            return error
-        if task is None:
+        if task is None or isinstance(error, KeyboardInterrupt):
             return error
         actor = task.__self__.actor
         process = next(process for process, found in self.actors.items() if found is actor)
@@ -451,6 +478,12 @@ class InlineRuntime(Runtime):
         healthy = gracefully and self.scheduler.failure is None
         if healthy:
             self._stop_asynchronous_models()
+            self.host.let_others_take([p.channel for p in self.pipes if p.channel.target == HOST])
+        found: list[BaseException | None] = []
+        self.host.alone(lambda: found.append(self._end(healthy)))
+        return found[0]
+
+    def _end(self, healthy: bool) -> BaseException | None:
         failure = self._unnoticed()
         self._has_ended = True
         self.scheduler.end()

@@ -70,6 +70,8 @@ class Scheduler:
         When the host wants control, in the seconds of ``time.monotonic``.
     failure : tuple of (task, exception) or None
         The first task that raised.
+    has_moved : bool
+        Set when models have run.
     host : Host
         The calls of the host, see `lava_ep.runtime.inline.host`.
     """
@@ -82,6 +84,7 @@ class Scheduler:
         self.leave = False
         self.deadline: float | None = None
         self.failure: tuple[Task | None, BaseException] | None = None
+        self.has_moved = False
         self.host: Any = None
         self._idle: list[Worker] = []
         self._hub: Any = None
@@ -114,7 +117,9 @@ class Scheduler:
         if self._turns % _TURNS_BETWEEN_CHECKS == 0:
             circle = self._closed_circle()
             if circle is not None:
-                raise circle
+                self.failure = self.failure or (None, circle)
+                self._hub.switch()
+                raise GreenletExit
         if self.attention or self._expired():
             self.ready.append(worker)
             self._hub.switch()
@@ -198,24 +203,27 @@ class Scheduler:
         self._enter()
         foreign = self._thread != threading.get_ident()
         self.deadline = deadline
+        moved = False
         while True:
-            if self.failure is not None:
+            if self.failure is not None or self._ending:
                 return Outcome.DONE
             if done():
                 return Outcome.DONE
             if self._expired():
                 return Outcome.EXPIRED
-            if self.host.is_asked():
-                return Outcome.ASKED
             if foreign:
                 return Outcome.FOREIGN
-            self.attention = self.leave = False
+            if not (self.ready or self.todo):
+                return Outcome.STUCK
+            if moved and self.host.is_asked():
+                return Outcome.ASKED
+            moved = self.has_moved = True
+            self.attention = self.host.has_others()
+            self.leave = False
             if self.ready:
                 self.ready.popleft().switch()
-            elif self.todo:
-                self._free_worker().switch()
             else:
-                return Outcome.STUCK
+                self._free_worker().switch()
 
     def _enter(self) -> None:
         """Make the present greenlet the hub, and its thread the one that runs models."""
@@ -248,21 +256,21 @@ class Scheduler:
         """End all models that wait, wherever they are, as if they had been interrupted there."""
         self._ending = True
         self.todo.clear()
-        if threading.get_ident() == self._thread:
-            waiting = [*self.ready, *self.parked]
-            self.ready.clear()
-            self._hub = getcurrent()
-            for worker in waiting:
-                worker.parent = self._hub
-                for _ in range(_PATIENCE_AT_THE_END):
-                    if worker.dead:
-                        break
-                    worker.throw(GreenletExit)
-            for worker in self._idle:
-                worker.parent = self._hub
-                worker.switch()
-        self._idle.clear()
+        if threading.get_ident() != self._thread:
+            return  # left to that thread, if it calls again
+        waiting = [*self.ready, *self.parked]
         self.ready.clear()
+        self._hub = getcurrent()
+        for worker in waiting:
+            worker.parent = self._hub
+            for _ in range(_PATIENCE_AT_THE_END):
+                if worker.dead:
+                    break
+                worker.throw(GreenletExit)
+        while self._idle:
+            worker = self._idle.pop()
+            worker.parent = self._hub
+            worker.switch()
 
     # Who waits for whom
 
