@@ -107,9 +107,7 @@ def run_here(execution: str, output: Path, patterns: list[str], timeout: int) ->
     root = files[0]
     while root.name != "tests":
         root = root.parent
-    chosen = [
-        str(file) for file in files if not patterns or any(p in str(file) for p in patterns)
-    ]
+    chosen = [str(file) for file in files if not patterns or any(p in str(file) for p in patterns)]
     collector = _Collector()
     options = ["-q", "-p", "no:cacheprovider", "-c", "/dev/null", f"--rootdir={root.parent}"]
     options += [f"--timeout={timeout}", "--import-mode=importlib", "-W", "ignore"]
@@ -136,9 +134,11 @@ def main() -> int:
                 continue
             output = Path(folder) / f"{execution}.json"
             start = time.monotonic()
+            command = [sys.executable, str(Path(__file__).resolve()), "--here"]
+            command += ["--execution", execution, "--output", str(output)]
+            command += ["--timeout", str(options.timeout), *options.patterns]
             process = subprocess.run(
-                [sys.executable, str(Path(__file__).resolve()), "--here", "--execution", execution]
-                + ["--output", str(output), "--timeout", str(options.timeout), *options.patterns],
+                command,
                 cwd=folder,
                 capture_output=True,
                 text=True,

@@ -203,11 +203,13 @@ class HostRecvEnd(RecvEnd):
 
     def peek(self) -> Message:
         """Return a copy of the next message, running the network until there is one."""
-        return self.channel.scheduler.host.receive(self.channel, keep=True)
+        message: Message = self.channel.scheduler.host.receive(self.channel, keep=True)
+        return message
 
     def recv(self) -> Message:
         """Take the next message, running the network until there is one."""
-        return self.channel.scheduler.host.receive(self.channel, keep=False)
+        message: Message = self.channel.scheduler.host.receive(self.channel, keep=False)
+        return message
 
 
 class Commands(_End, CspRecvPort):

@@ -78,8 +78,8 @@ class Actor:
     def __init__(self, model: Any, name: str, description: str, scheduler: Scheduler) -> None:
         if type(model).run is not PyLoihiProcessModel.run:
             raise InputError(
-                f"{description}: its ProcessModel has its own run() instead of Lava's, which inline "
-                "execution does not call; use OS processes for it."
+                f"{description}: its ProcessModel has its own run() instead of Lava's, which "
+                "inline execution cannot call; use OS processes for it."
             )
         self.actor = self
         self.model = model
@@ -91,13 +91,15 @@ class Actor:
         self.responses = Responses(scheduler, name)
         self.commands.channel.receiver = self
         # Not by setattr, which a model may have made its own.
-        vars(model).update(
-            service_to_process=self.commands, process_to_service=self.responses
-        )
+        vars(model).update(service_to_process=self.commands, process_to_service=self.responses)
 
     def state_of_work(self) -> str:
         """Describe what a model does that others wait for in vain."""
         return "has nothing more to do"
+
+    def end(self) -> None:
+        """Have the model handle Lava's command to stop."""
+        self.model._cmd_handlers[MGMT_COMMAND.STOP[0]]()
 
     def call(self, function: Callable[[], None]) -> None:
         """Run a function of the model's, as a task of its own."""

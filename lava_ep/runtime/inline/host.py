@@ -335,6 +335,7 @@ class Host:
 
         self.until(
             act,
-            paused=f"{channel.source}: there is no message and the network is paused; run it first.",
+            paused=f"{channel.source}: there is no message and the network is paused; run it "
+            "first.",
         )
         return found[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
@@ -132,9 +131,7 @@ class InlineOutbox(_InlineBox, Outbox):
                 found.append(self._channel.take())
             return bool(found)
 
-        self._run_until(
-            act, timeout, "there is no message and the network is paused; start it."
-        )
+        self._run_until(act, timeout, "there is no message and the network is paused; start it.")
         self.taken += 1
         return found[0]
 
@@ -156,7 +153,7 @@ class InlineRun(SupervisedRun):
         Empty, as no operating-system processes are started.
     """
 
-    _live: InlineRuntime | None  # type: ignore[assignment]
+    _live: Any
 
     def __init__(
         self,
@@ -164,6 +161,7 @@ class InlineRun(SupervisedRun):
         run_cfg: RunConfig | None = None,
         channel_size: int = 2,
         compile_config: dict[str, Any] | None = None,
+        threads_per_worker: int | None = 1,
     ) -> None:
         if not isinstance(process, AbstractProcess):
             raise InputError(f"inline() needs a Lava Process, got {type(process).__name__}.")
@@ -172,6 +170,7 @@ class InlineRun(SupervisedRun):
         self._process = process
         self._run_cfg = run_cfg or Loihi2SimCfg(select_tag="floating_pt")
         self._compile_config = {"pypy_channel_size": channel_size, **(compile_config or {})}
+        self._threads = threads_per_worker
         self._owner = os.getpid()
         self._members: set[AbstractProcess] = set()
         self._live = None
@@ -191,6 +190,7 @@ class InlineRun(SupervisedRun):
             loglevel=self._process._log_config.level,
             close=self.close,
             members=self._members,
+            threads=self._threads,
         )
         self._live = runtime
         try:
@@ -232,7 +232,7 @@ class InlineRun(SupervisedRun):
             True when the network is paused.
         """
         runtime = self._runtime()
-        return runtime.host.until(runtime.is_done, timeout, must=False)
+        return bool(runtime.host.until(runtime.is_done, timeout, must=False))
 
     def wait(self) -> None:
         """Run until the steps asked for by `start` are done. Drains no Outbox.
@@ -289,7 +289,7 @@ class InlineRun(SupervisedRun):
         runtime, self._live = self._live, None
         atexit.unregister(self.close)
         try:
-            failure: Any = runtime.end(gracefully)
+            failure: LavaEPError | None = runtime.end(gracefully)
         finally:
             self._mailboxes.clear()
             for member in self._members:
@@ -303,6 +303,7 @@ def inline(
     run_cfg: RunConfig | None = None,
     channel_size: int = 2,
     compile_config: dict[str, Any] | None = None,
+    threads_per_worker: int | None = 1,
 ) -> InlineRun:
     """Run a Lava network in this process and thread, without operating-system processes.
 
@@ -320,6 +321,8 @@ def inline(
         Messages that a channel between two Processes holds.
     compile_config : dict, optional
         Options of Lava's compiler; its "pypy_channel_size" goes before ``channel_size``.
+    threads_per_worker : int, optional
+        Threads of numerical libraries while models run, None for no limit.
 
     Returns
     -------
@@ -336,4 +339,4 @@ def inline(
     ...     print(run.get(lif.v))
     [3. 3. 3.]
     """
-    return InlineRun(process, run_cfg, channel_size, compile_config)
+    return InlineRun(process, run_cfg, channel_size, compile_config, threads_per_worker)

@@ -84,6 +84,8 @@ class InlineRuntime(Runtime):
         Ends the run; called where Lava asks this runtime to stop.
     members : iterable of AbstractProcess
         All Processes of the network, also hierarchical ones.
+    threads : int or None
+        Threads of numerical libraries while models run, None for no limit.
     """
 
     def __init__(
@@ -93,9 +95,10 @@ class InlineRuntime(Runtime):
         loglevel: int = logging.WARNING,
         close: Callable[[], None] | None = None,
         members: Any = (),
+        threads: int | None = None,
     ) -> None:
         super().__init__(exe, message_infrastructure_type, loglevel)
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(threads)
         self.host = Host(self.scheduler, self.is_done, self.check)
         self.pipes: list[Pipe] = []
         self.actors: dict[Any, LoihiActor | AsyncActor] = {}
@@ -284,7 +287,7 @@ class InlineRuntime(Runtime):
         for domain in self._domains:
             domain.start(n_steps)
 
-    @property  # type: ignore[override]
+    @property
     def _is_running(self) -> bool:
         """Whether time steps are left, where Lava looks for it."""
         return self._is_started and not self.is_done()
@@ -295,10 +298,7 @@ class InlineRuntime(Runtime):
 
     def is_done(self) -> bool:
         """Tell whether all time steps asked for are taken."""
-        for domain in self._domains:
-            if domain.active or domain.pending:
-                return False
-        return True
+        return not any(domain.active or domain.pending for domain in self._domains)
 
     def check(self) -> None:
         """Raise the failure of the network, if there is one."""
@@ -401,8 +401,13 @@ class InlineRuntime(Runtime):
 
     def _perform(self, actor: LoihiActor | AsyncActor, function: Callable[[], None]) -> None:
         """Run a function of a model's to its end, as it runs its phases."""
-        finished = []
-        actor.call(lambda: (function(), finished.append(True)))  # type: ignore[func-returns-value]
+        finished: list[bool] = []
+
+        def perform() -> None:
+            function()
+            finished.append(True)
+
+        actor.call(perform)
         self.host.until(lambda: bool(finished))
 
     def get_var(self, var_id: int, idx: Any = None) -> npt.NDArray[np.float64]:
@@ -490,12 +495,12 @@ class InlineRuntime(Runtime):
         for actor in self.actors.values():
             try:
                 if healthy and failure is None:
-                    actor.model._cmd_handlers[MGMT_COMMAND.STOP[0]]()
+                    actor.end()
                 else:
                     actor.model.join()
             except Exception as error:
                 if healthy and failure is None:
-                    self.scheduler.failure = (actor.state_of_work, error)
+                    self.scheduler.failure = (actor.end, error)
                     failure = self._unnoticed()
         for pipe in self.pipes:
             pipe.detach()

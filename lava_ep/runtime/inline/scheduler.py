@@ -2,7 +2,7 @@
 
 Work comes as tasks: a phase of one model. A worker, which is a greenlet, carries out one task after
 another. Where a task has to wait for a message, its worker is parked with it, and another worker
-resumes whoever can go on, or goes on with the tasks. The greenlet of the host, the hub, gets control
+resumes whoever can go on, or takes the next task. The greenlet of the host, the hub, gets control
 back when nobody can, when a time step is over and the host asks for it, or when a task fails.
 """
 
@@ -21,6 +21,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from lava_ep.runtime.errors import RunStateError
 from lava_ep.runtime.inline.channels import HOST, Channel
 from lava_ep.runtime.inline.errors import DeadlockError
+from lava_ep.runtime.inline.threads import ThreadLimit
 
 Task = Callable[[], None]
 """A bound method of an actor."""
@@ -39,7 +40,7 @@ class Outcome(enum.Enum):
     FOREIGN = enum.auto()
 
 
-class Worker(greenlet):  # type: ignore[misc]
+class Worker(greenlet):
     """A greenlet that carries out tasks.
 
     Attributes
@@ -53,6 +54,11 @@ class Worker(greenlet):  # type: ignore[misc]
 
 class Scheduler:
     """Runs the tasks of one network in the thread that calls `drive`.
+
+    Parameters
+    ----------
+    threads : int or None
+        Threads of numerical libraries while models run, None for no limit.
 
     Attributes
     ----------
@@ -76,7 +82,8 @@ class Scheduler:
         The calls of the host, see `lava_ep.runtime.inline.host`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
+        self.limit = ThreadLimit(threads)
         self.todo: deque[Task] = deque()
         self.ready: deque[Any] = deque()
         self.parked: dict[Any, tuple[Channel, bool]] = {}
@@ -204,26 +211,32 @@ class Scheduler:
         foreign = self._thread != threading.get_ident()
         self.deadline = deadline
         moved = False
-        while True:
-            if self.failure is not None or self._ending:
-                return Outcome.DONE
-            if done():
-                return Outcome.DONE
-            if self._expired():
-                return Outcome.EXPIRED
-            if foreign:
-                return Outcome.FOREIGN
-            if not (self.ready or self.todo):
-                return Outcome.STUCK
-            if moved and self.host.is_asked():
-                return Outcome.ASKED
-            moved = self.has_moved = True
-            self.attention = self.host.has_others()
-            self.leave = False
-            if self.ready:
-                self.ready.popleft().switch()
-            else:
-                self._free_worker().switch()
+        try:
+            while True:
+                if self.failure is not None or self._ending:
+                    return Outcome.DONE
+                if done():
+                    return Outcome.DONE
+                if self._expired():
+                    return Outcome.EXPIRED
+                if foreign:
+                    return Outcome.FOREIGN
+                if not (self.ready or self.todo):
+                    return Outcome.STUCK
+                if moved and self.host.is_asked():
+                    return Outcome.ASKED
+                if not moved:
+                    self.limit.set()
+                    moved = self.has_moved = True
+                self.attention = self.host.has_others()
+                self.leave = False
+                if self.ready:
+                    self.ready.popleft().switch()
+                else:
+                    self._free_worker().switch()
+        finally:
+            if moved:
+                self.limit.lift()
 
     def _enter(self) -> None:
         """Make the present greenlet the hub, and its thread the one that runs models."""
