@@ -285,7 +285,12 @@ def _result(
         "selected_epoch": used["epoch"],
         "selected": None if best is None else f"best by {best.measure}",
         "train_accuracy": last["train_accuracy"],
-        "best_test_accuracy": max(entry["test_accuracy"] for entry in metrics),
+        "best_test_accuracy": max(
+            # None of epochs before a saved estimator was resumed.
+            entry["test_accuracy"]
+            for entry in metrics
+            if entry["test_accuracy"] is not None
+        ),
         "epochs": last["epoch"],
         "seconds": 0.0,
         "train_seconds_per_epoch": sum(e["train_seconds"] for e in metrics) / len(metrics),

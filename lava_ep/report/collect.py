@@ -61,6 +61,10 @@ def report_run(
     check_samples(spec, dataset)
     backend = str(about["backend"])
     evaluation = evaluate(spec, parameters, dataset, backend=backend)
+    metrics = folder.metrics()
+    if metrics and metrics[-1]["test_accuracy"] is None:
+        # That of a saved estimator, which had no test samples.
+        metrics[-1] = {**metrics[-1], "test_accuracy": evaluation.accuracy}
     sample = _record(spec, parameters, dataset, SHOWN_SAMPLE, train=False, backend=backend)
     content = ReportContent(
         title=f"{spec.ep_network} on {dataset.name}",
@@ -70,7 +74,7 @@ def report_run(
         backend=backend,
         seed=spec.training.seed,
         experiment=spec,
-        metrics=folder.metrics(),
+        metrics=metrics,
         baseline_metrics=folder.baseline.metrics() or None,
         confusion=evaluation.confusion(spec.ep_network.classes),
         class_names=dataset.class_names,

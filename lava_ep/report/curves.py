@@ -49,7 +49,8 @@ def learning_curve(content: RunContent, theme: Theme) -> Figure:
                 ":",
             )
         )
-    for label, lines, key, color, marker, style in curves:
+    for label, every, key, color, marker, style in curves:
+        lines = _measured(every, key)
         axes.plot(
             [int(line["epoch"]) for line in lines],
             [float(line[key]) for line in lines],
@@ -73,11 +74,16 @@ def learning_curve(content: RunContent, theme: Theme) -> Figure:
             zorder=1,
         )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
-    low = min(float(line[key]) for _, lines, key, *_ in curves for line in lines)
+    low = min(float(line[key]) for _, every, key, *_ in curves for line in _measured(every, key))
     axes.set_ylim(max(0.0, low - 0.08 * (1.0 - low) - 0.005), 1.0)
     axes.set_ylabel("accuracy")
     figure.legend(loc="outside upper left", ncols=2, handlelength=2.4, columnspacing=1.6)
     return figure
+
+
+def _measured(lines: Sequence[Mapping[str, Any]], key: str) -> Sequence[Mapping[str, Any]]:
+    """Return the epochs that have a value; those of a saved estimator have no test accuracy."""
+    return [line for line in lines if line[key] is not None]
 
 
 def learning_curve_caption(content: ReportContent) -> str:
@@ -256,7 +262,8 @@ def accuracy_by_events(content: ReportContent, theme: Theme) -> Figure:
     figure = new_figure(6.2, 3.7)
     axes = figure.add_subplot()
     found = events_per_neuron(content)
-    accuracy = [float(line["test_accuracy"]) for line in content.metrics]
+    tested = _measured(content.metrics, "test_accuracy")
+    accuracy = [float(line["test_accuracy"]) for line in tested]
     axes.plot(found, accuracy, color=theme.muted, linewidth=1.2, alpha=0.7, zorder=2)
     axes.plot(
         found,
@@ -270,7 +277,7 @@ def accuracy_by_events(content: ReportContent, theme: Theme) -> Figure:
     )
     for k in sorted({0, len(found) - 1}):
         axes.annotate(
-            f"epoch {content.metrics[k]['epoch']}",
+            f"epoch {tested[k]['epoch']}",
             (found[k], accuracy[k]),
             xytext=(0, 9),
             textcoords="offset points",
@@ -290,14 +297,17 @@ def accuracy_by_events(content: ReportContent, theme: Theme) -> Figure:
 
 
 def events_per_neuron(content: ReportContent) -> list[float]:
-    """Mean events of a neuron in the free phase of a training sample, for each epoch."""
+    """Mean events of a neuron in the free phase of a training sample, for each tested epoch."""
     neurons = sum(content.recording.layer_sizes)
-    return [float(line["events_per_sample"]["free"]) / neurons for line in content.metrics]
+    tested = _measured(content.metrics, "test_accuracy")
+    return [float(line["events_per_sample"]["free"]) / neurons for line in tested]
 
 
 def accuracy_by_events_caption(content: ReportContent) -> str:
     """Say what to see in accuracy against events."""
-    many = "Each point is an epoch" if len(content.metrics) > 1 else "The point is the only epoch"
+    tested = len(_measured(content.metrics, "test_accuracy"))
+    only = "only epoch" if len(content.metrics) == 1 else "last epoch, the only one tested"
+    many = "Each point is an epoch" if tested > 1 else f"The point is the {only}"
     return (
         f"{many}: test accuracy after it, and how many {content.event}s a neuron sends in the free "
         "phase, which an inference consists of, as a mean over all neurons and the training "
@@ -308,8 +318,9 @@ def accuracy_by_events_caption(content: ReportContent) -> str:
 def accuracy_by_events_alt(content: ReportContent) -> str:
     """Describe accuracy against events to those who cannot see it."""
     found = events_per_neuron(content)
+    tested = _measured(content.metrics, "test_accuracy")
     ends = " to ".join(
-        f"{percent(content.metrics[k]['test_accuracy'])} at {found[k]:.3g} {content.event}s"
+        f"{percent(tested[k]['test_accuracy'])} at {found[k]:.3g} {content.event}s"
         for k in sorted({0, len(found) - 1})
     )
     return f"Test accuracy against {content.event}s per neuron and sample over the epochs: {ends}."

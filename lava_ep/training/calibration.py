@@ -29,9 +29,11 @@ def fit_temperature(
 ) -> float:
     r"""Return the temperature that makes scores the most likely probabilities.
 
-    It minimizes the negative log-likelihood of the labels under
+    It minimizes the cross-entropy :math:`-\sum_k q_k \log p_k` of
     :math:`p_k = e^{s_k/T} / \sum_j e^{s_j/T}` over a fixed grid, so that ranks that share the
-    samples find the same one.
+    samples find the same one. The targets q are those of Platt: with N samples of K classes,
+    :math:`(N + 1)/(N + K)` for the label and :math:`1/(N + K)` for the others, so that a network
+    that was never wrong is not taken for one that cannot be.
 
     Parameters
     ----------
@@ -50,12 +52,16 @@ def fit_temperature(
     References
     ----------
     C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+    J. Platt, "Probabilistic Outputs for Support Vector Machines", Advances in Large Margin
+    Classifiers, 1999.
     """
     values = np.asarray(scores, np.float64)
-    rows = np.arange(len(labels))
+    rows, classes = np.arange(len(labels)), values.shape[1]
+    samples = int(add_up(np.array([len(labels)], np.int64))[0])
 
     def loss(exponent: float) -> int:
-        found = -log_softmax(values / 10**exponent, axis=1)[rows, labels]
+        logs = log_softmax(values / 10**exponent, axis=1)
+        found = -(samples * logs[rows, labels] + logs.sum(axis=1)) / (samples + classes)
         # Integers add up to the same in any order.
         return int(np.rint(np.minimum(found, LARGEST) * UNITS).astype(np.int64).sum())
 

@@ -47,7 +47,8 @@ EPOCHS_BEFORE = "epochs_before"
 METRICS: Mapping[str, type | tuple[type, ...]] = {
     "epoch": int,
     "train_accuracy": (int, float),
-    "test_accuracy": (int, float),
+    # None in the folder of a saved `EPClassifier`, which has no test samples.
+    "test_accuracy": (int, float, type(None)),
     "seconds": (int, float),
     "train_seconds": (int, float),
 }

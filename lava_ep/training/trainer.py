@@ -507,7 +507,13 @@ def load_run_data(
     InputError
         If the trained samples are no longer there or have changed, or others are unusable.
     """
-    stored = folder.about().get("data_dir")
+    about = folder.about()
+    if name is None and about.get("data_kept") is False:
+        raise InputError(
+            f"{folder.path}: a saved EPClassifier, with which the samples are not kept; give "
+            "labelled samples by --data FILE"
+        )
+    stored = about.get("data_dir")
     if data_dir is None and stored is not None:
         data_dir = Path(stored)
     spec = folder.spec()

@@ -328,6 +328,13 @@ def test_the_temperature_is_the_most_likely_one():
     np.testing.assert_allclose(probabilities(2 * logits, 2.0), chances)
 
 
+def test_a_network_that_was_never_wrong_is_not_taken_for_certain():
+    labels = np.arange(200) % 4
+    scores = np.eye(4)[labels]
+    chances = probabilities(scores, fit_temperature(scores, labels))
+    assert chances.max() == pytest.approx(201 / 204, abs=0.005)
+
+
 @pytest.mark.parametrize(
     "images",
     [

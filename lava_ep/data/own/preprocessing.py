@@ -402,7 +402,7 @@ class Preprocessing:
     ) -> NDArray[np.uint8]:
         # Halves, as a span may be larger than the largest number.
         least, most = low / 2, high / 2
-        extent = np.where(high > low, most - least, np.inf)
+        extent = np.where(most > least, most - least, np.inf)
         pixels = np.empty((len(x), self.inputs), np.uint8)
         outside = missing = 0
         for start in range(0, len(x), ROWS):
@@ -419,8 +419,8 @@ class Preprocessing:
             _warn(f"{where}: {missing} missing values, replaced by the medians of the training")
         if outside > OUTSIDE * x.size:
             _warn(
-                f"{where}: {100 * outside / x.size:.0f} % of the values lie outside the range of "
-                "the training samples and are cut off there; are the units the same?"
+                f"{where}: {100 * outside / x.size:.0f} % of the values lie outside the range that "
+                "is scaled to pixels and are cut off there; are the units those of the training?"
             )
         return pixels
 
