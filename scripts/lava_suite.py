@@ -74,6 +74,8 @@ def use_inline_execution() -> None:
                 else:
                     return number
 
+    # Lava's executables are pickled with the class that they name as their runtime.
+    AsLavaReports.__module__, AsLavaReports.__qualname__ = Runtime.__module__, "Runtime"
     for name, loaded in list(sys.modules.items()):
         if name.startswith("lava.") and getattr(loaded, "Runtime", None) is Runtime:
             loaded.Runtime = AsLavaReports  # type: ignore[attr-defined]

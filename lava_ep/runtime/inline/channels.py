@@ -174,6 +174,36 @@ class RecvEnd(_End, CspRecvPort):
         return message
 
 
+class WireEnd(SendEnd):
+    """The model's end of Lava's VarWire, which makes a channel of its own before there is a run.
+
+    Parameters
+    ----------
+    channel : Channel
+        Replaces it.
+    name : str
+        Lava's name of the end.
+    sender, receiver : CspSendPort, CspRecvPort
+        The ends of VarWire's own channel. A thread that waits there already gets the next message.
+    """
+
+    def __init__(
+        self, channel: Channel, name: str, sender: CspSendPort, receiver: CspRecvPort
+    ) -> None:
+        super().__init__(channel, name)
+        self._sender = sender
+        self._receiver = receiver
+
+    def send(self, data: Any) -> None:
+        """Send a copy of an array, letting others run while the channel is full."""
+        if self._receiver._queue.not_empty._waiters and not self._receiver.probe():
+            if self._sender.thread is None:
+                self._sender.start()
+            self._sender.send(data)
+        else:
+            super().send(data)
+
+
 class HostSendEnd(SendEnd):
     """The end that the host sends to, also for Lava's Injector; drives the network while full."""
 

@@ -31,7 +31,7 @@ from scipy.sparse import csr_matrix
 
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime.errors import ProcessFailure, RunStateError
-from lava_ep.runtime.inline.channels import HOST, Channel, HostRecvEnd, HostSendEnd
+from lava_ep.runtime.inline.channels import HOST, Channel, HostRecvEnd, HostSendEnd, WireEnd
 from lava_ep.runtime.inline.domains import AsyncActor, AsyncDomain, LoihiActor, LoihiDomain
 from lava_ep.runtime.inline.host import Host
 from lava_ep.runtime.inline.scheduler import Scheduler
@@ -243,7 +243,8 @@ class InlineRuntime(Runtime):
             own.size,
         )
         self.pipes.append(Pipe(process, channel, "_pm_to_p_dst_port"))
-        builder.proc_params.overwrite("pm_to_p_src_port", channel.src_port)
+        sender = builder.proc_params["pm_to_p_src_port"]
+        builder.proc_params.overwrite("pm_to_p_src_port", WireEnd(channel, "src", sender, own))
         return channel
 
     def _build_domains(self, channels: list[tuple[Channel, Any, Any]]) -> None:

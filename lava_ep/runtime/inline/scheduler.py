@@ -168,7 +168,7 @@ class Scheduler:
         return worker
 
     def _work(self) -> None:
-        me = getcurrent()
+        me: Any = getcurrent()
         todo, ready, idle = self.todo, self.ready, self._idle
         while not self._ending:
             if self.leave:
