@@ -1,6 +1,8 @@
 # lava-ep: `make help` lists the targets. Everything is installed into .venv and .venv-bench.
+# `make PYTHON=3.10 test` does the same with another Python, in .venv-3.10.
 
-VENV := .venv
+PYTHON :=
+VENV := .venv$(if $(PYTHON),-$(PYTHON))
 BIN := $(VENV)/bin
 TORCH_VENV := .venv-bench
 NIR_VENV := .venv-nir
@@ -89,22 +91,22 @@ clean: ## Remove caches and built files; .venv and runs stay
 
 # One stamp for each set of dependencies, written only when its installation is complete.
 $(STAMPS)/venv: .python-version scripts/make-venv.sh
-	@scripts/make-venv.sh $(VENV)
+	@scripts/make-venv.sh $(VENV) $(PYTHON)
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/run: requirement := .
 $(STAMPS)/dev: requirement := .[dev]
 $(STAMPS)/docs: requirement := .[docs]
-$(STAMPS)/run $(STAMPS)/dev $(STAMPS)/docs: $(STAMPS)/venv pyproject.toml constraints.txt
+$(STAMPS)/run $(STAMPS)/dev $(STAMPS)/docs: $(STAMPS)/venv pyproject.toml constraints.txt \
+    scripts/install.py _lava_ep_compat.py lava_ep_compat.pth
 	@echo "Installing lava-ep and its dependencies ($(@F)) into $(VENV); a minute or two the first time"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
-	    --constraint constraints.txt --editable '$(requirement)'
-	@$(BIN)/python -c 'import lava_ep'
+	@$(BIN)/python scripts/install.py '$(requirement)'
+	@$(BIN)/python -c 'import lava_ep.models'
 	@touch $@
 
-# PyTorch gets an environment of its own, with a Python that its current wheels are made for.
+# PyTorch gets an environment of its own, with the Python that its versions were chosen for, if there.
 $(TORCH_VENV)/.installed: benchmarks/requirements.txt scripts/make-venv.sh
-	@scripts/make-venv.sh $(TORCH_VENV) 3.11
+	@scripts/make-venv.sh $(TORCH_VENV) 3.11 3.12 3.13
 	@echo "Installing PyTorch for the benchmarks into $(TORCH_VENV); a minute or two the first time"
 	@$(TORCH_VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 	    --requirement benchmarks/requirements.txt
@@ -112,7 +114,7 @@ $(TORCH_VENV)/.installed: benchmarks/requirements.txt scripts/make-venv.sh
 
 # So does the simulator that reads NIR files.
 $(NIR_VENV)/.installed: tests/deploy/requirements-nir.txt scripts/make-venv.sh
-	@scripts/make-venv.sh $(NIR_VENV) 3.11
+	@scripts/make-venv.sh $(NIR_VENV) 3.11 3.12 3.13
 	@echo "Installing Norse and PyTorch into $(NIR_VENV); a minute or two the first time"
 	@$(NIR_VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 	    --requirement tests/deploy/requirements-nir.txt

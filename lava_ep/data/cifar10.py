@@ -324,6 +324,7 @@ class _StandIn:
 HARMLESS: Mapping[tuple[str, str], Any] = MappingProxyType(
     {
         ("numpy.core.multiarray", "_reconstruct"): _StandIn,
+        ("numpy._core.multiarray", "_reconstruct"): _StandIn,
         ("numpy", "ndarray"): _StandIn,
         ("numpy", "dtype"): _StandIn,
         # Python 3 writes bytes this way where it must be readable by Python 2.
