@@ -20,7 +20,11 @@ _SHAPE = '"newshape" if tuple(map(int, np.__version__.split(".")[:2])) < (2, 1) 
 CHANGES: dict[str, tuple[Change, ...]] = {
     # Dataclasses of Python 3.11 refuse defaults that cannot be hashed.
     "lava.magma.compiler.var_model": (
-        ("@dataclass\nclass ByteEncoder:\n", "@dataclass(unsafe_hash=True)\nclass ByteEncoder:\n", 1),
+        (
+            "@dataclass\nclass ByteEncoder:\n",
+            "@dataclass(unsafe_hash=True)\nclass ByteEncoder:\n",
+            1,
+        ),
     ),
     # NumPy 2.4 no longer knows `newshape`, ...
     "lava.magma.core.process.ports.ports": (

@@ -7,24 +7,28 @@ supervises Lava runs, `lava_ep.estimator` speaks scikit-learn, `lava_ep.dynamics
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
-from typing import TYPE_CHECKING
-
-from lava_ep._notice import CompilationNotice
-
-with CompilationNotice():
-    from lava_ep import (
-        _lava,  # noqa: F401  (before any other import of Lava)
-        models,
-        processes,
-    )
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lava_ep import models, processes
     from lava_ep.training import TrainedNetwork
 
-__version__ = version("lava-ep")
+    __version__: str
 
 __all__ = ["__version__", "load_run", "models", "processes"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lava, Numba and its kernels take a while, which who only reads a preset need not wait.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("lava-ep")
+    if name in ("models", "processes"):
+        from importlib import import_module
+
+        return import_module(f"lava_ep.{name}")
+    raise AttributeError(f"module 'lava_ep' has no attribute {name!r}")
 
 
 def load_run(
@@ -35,7 +39,6 @@ def load_run(
     threads: int | None = None,
 ) -> TrainedNetwork:
     """Load the trained network of a run folder, see `lava_ep.training.load_run`."""
-    # Here, as training is slow to import.
     from lava_ep import training
 
     return training.load_run(path, epoch=epoch, backend=backend, threads=threads)

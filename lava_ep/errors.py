@@ -16,3 +16,7 @@ class InputError(LavaEPError, ValueError):
 
     The message names the value, what was expected and how to mend it.
     """
+
+
+class LavaMissingError(LavaEPError, ModuleNotFoundError):
+    """Lava is not installed, without which only engines called directly can run networks."""

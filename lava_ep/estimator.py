@@ -28,7 +28,6 @@ from lava_ep.models import run_config
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import DataSpec, ExperimentSpec, NetworkSpec, NeuronSpec, TrainingSpec
 from lava_ep.training import (
-    NetworkSession,
     RunFolder,
     TrainedNetwork,
     fit_temperature,
@@ -622,6 +621,8 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         else:
             parameters = initial_parameters(self.spec_, seed=self.seed_)
         history, lines = list(self.train_accuracy_), list(self.metrics_)
+        from lava_ep.training import NetworkSession  # needs Lava
+
         with NetworkSession(
             self.spec_,
             batch=size,
@@ -669,6 +670,8 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         pixels = self.preprocessing_.pixels(self._checked_data(X, reset=False), "X")
         portions = -(-len(pixels) // PREDICTION_BATCH)
+        from lava_ep.training import NetworkSession  # needs Lava
+
         with NetworkSession(
             self.spec_,
             batch=-(-len(pixels) // portions),

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
 
-from lava.magma.core.model.model import AbstractProcessModel
-from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
-
+from lava_ep._lazy import lazily
 from lava_ep.errors import InputError
-from lava_ep.processes import EPNetwork
 from lava_ep.spec import AnyNetworkSpec, NetworkSpec
 
-# The order matters to Lava: asked for SubProcessModels, it wants them first.
-from lava_ep.models import message_passing  # isort: skip
-from lava_ep.models import fixed_point  # isort: skip
-from lava_ep.models import loihi  # isort: skip
-from lava_ep.models import fused  # isort: skip
-from lava_ep.models import bmlp  # isort: skip
-from lava_ep.models import data_parallel  # isort: skip
+if TYPE_CHECKING:
+    from lava.magma.core.run_configs import RunConfig
+
+    from lava_ep.models import bmlp, data_parallel, fixed_point, fused, loihi, message_passing
+    from lava_ep.models.configuration import BackendCfg
+else:
+    # They need Lava or compile kernels.
+    __getattr__ = lazily(
+        __name__,
+        {
+            "bmlp": (),
+            "configuration": ("BackendCfg",),
+            "data_parallel": (),
+            "fixed_point": (),
+            "fused": (),
+            "loihi": (),
+            "message_passing": (),
+        },
+    )
+
+
+def _with_lava() -> ModuleType:
+    """Return the module that needs Lava, or say that it is missing."""
+    from lava_ep import _lava
+
+    _lava.require()
+    from lava_ep.models import configuration
+
+    return configuration
 
 
 @dataclass(frozen=True)
@@ -57,7 +76,8 @@ class Backend:
 
     def config(self, *, stepwise: bool = False) -> RunConfig:
         """Return the RunConfig; see `run_config`."""
-        return BackendCfg(select_tag=self.stepwise_tag if stepwise else self.tag)
+        configuration = _with_lava()
+        return configuration.BackendCfg(select_tag=self.stepwise_tag if stepwise else self.tag)
 
 
 @dataclass(frozen=True)
@@ -66,22 +86,34 @@ class LoihiBackend(Backend):
 
     Parameters
     ----------
-    model
-        The SubProcessModel that makes them.
+    model_name
+        Name of the SubProcessModel that makes them, in `lava_ep.models.loihi`.
     on_chip
         Whether they run on Loihi 2 instead of on the CPU.
     """
 
     executes: tuple[str, ...] = ("stock-lif",)
-    model: type[loihi.StockNetworkModel] = loihi.StockNetworkModel
+    model_name: str = "StockNetworkModel"
     on_chip: bool = False
 
     def config(self, *, stepwise: bool = False) -> RunConfig:
         """Return Lava's own RunConfig of the kind; every Lava time step is one of the network."""
-        models = {EPNetwork: self.model}
-        if self.on_chip:
-            return loihi.hardware_config(models)
-        return Loihi2SimCfg(select_tag=self.tag, exception_proc_model_map=models)
+        return _with_lava().stock_config(self.model, self.tag, on_chip=self.on_chip)
+
+    @property
+    def model(self) -> type[loihi.StockNetworkModel]:
+        """The SubProcessModel that makes them."""
+        _with_lava()
+        from lava_ep.models import loihi
+
+        found: type[loihi.StockNetworkModel] = getattr(loihi, self.model_name)
+        return found
+
+
+def _fits_fixed_point(network: NetworkSpec) -> None:
+    from lava_ep.models.fixed_point import check_covered
+
+    check_covered(network)
 
 
 OWN = ("ep", "bmlp")
@@ -105,34 +137,34 @@ BACKENDS: dict[str, Backend] = {
         "fixed_pt_fused_stepwise",
         "the whole network in integers of Loihi 2's widths, in one OS process",
         arithmetic="fixed-point",
-        check=fixed_point.check_covered,
+        check=_fits_fixed_point,
     ),
     "fixed_point-message-passing": Backend(
         "fixed_pt",
         "fixed_pt",
         "the same integers, every Process an OS process",
         arithmetic="fixed-point",
-        check=fixed_point.check_covered,
+        check=_fits_fixed_point,
     ),
     "loihi-fixed": LoihiBackend(
         "fixed_pt",
         "fixed_pt",
         "Lava's own Processes on the CPU, in Loihi's integers; for neurons of kind stock-lif",
         arithmetic="fixed-point",
-        model=loihi.FixedStockNetworkModel,
+        model_name="FixedStockNetworkModel",
     ),
     "loihi-float": LoihiBackend(
         "floating_pt",
         "floating_pt",
         "Lava's own Processes on the CPU, in real numbers; for neurons of kind stock-lif",
-        model=loihi.FloatingStockNetworkModel,
+        model_name="FloatingStockNetworkModel",
     ),
     "loihi2": LoihiBackend(
         "fixed_pt",
         "fixed_pt",
         "Lava's own Processes on Loihi 2, with Intel's lava-loihi extension",
         arithmetic="fixed-point",
-        model=loihi.FixedStockNetworkModel,
+        model_name="FixedStockNetworkModel",
         on_chip=True,
     ),
 }
@@ -173,6 +205,9 @@ def check_backend(name: str, network: AnyNetworkSpec) -> Backend:
     if isinstance(network, NetworkSpec):
         found.check(network)
     if isinstance(found, LoihiBackend) and found.on_chip:
+        _with_lava()
+        from lava_ep.models import loihi
+
         loihi.require_extension()
     return found
 
@@ -180,24 +215,6 @@ def check_backend(name: str, network: AnyNetworkSpec) -> Backend:
 def default_backend(network: AnyNetworkSpec) -> str:
     """Return the name of the first backend that can execute a network."""
     return next(n for n, backend in BACKENDS.items() if network.executed_as in backend.executes)
-
-
-class BackendCfg(Loihi2SimCfg):
-    """Lava's RunConfig by tag, for graphs that have Processes of others in them, too.
-
-    A Process without a model of the tag gets its floating-point model.
-    """
-
-    def select(
-        self, process: AbstractProcess, proc_models: list[type[AbstractProcessModel]]
-    ) -> type[AbstractProcessModel]:
-        """Choose the ProcessModel of a Process."""
-        if any(self.select_tag in model.tags for model in proc_models):
-            chosen = super().select(process, proc_models)
-        else:
-            chosen = Loihi2SimCfg(select_tag="floating_pt").select(process, proc_models)
-        model: type[AbstractProcessModel] = chosen
-        return model
 
 
 def run_config(backend: str, *, stepwise: bool = False) -> RunConfig:

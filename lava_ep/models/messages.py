@@ -12,7 +12,9 @@ import numpy as np
 from lava.magma.core.model.py.ports import PyInPortVectorDense
 from numpy.typing import NDArray
 
-from lava_ep.errors import InputError
+from lava_ep.models.element_types import as_integers, as_reals
+
+__all__ = ["SummingInPort", "as_integers", "as_reals"]
 
 
 class SummingInPort(PyInPortVectorDense):
@@ -27,26 +29,3 @@ class SummingInPort(PyInPortVectorDense):
         for message in messages:
             total = total + message
         return total
-
-
-def as_reals(message: NDArray[Any]) -> NDArray[np.float32]:
-    """Return currents or states as float32."""
-    return np.ascontiguousarray(message, np.float32)
-
-
-def as_integers(message: NDArray[Any], kind: type[np.integer[Any]]) -> NDArray[Any]:
-    """Return events, targets or labels as integers of one type.
-
-    Raises
-    ------
-    InputError
-        If a value is not an integer or is too large for the type.
-    """
-    if message.dtype == kind:
-        return np.ascontiguousarray(message)
-    with np.errstate(invalid="ignore"):
-        integers = message.astype(kind, order="C")
-    if not np.array_equal(integers, message):
-        wrong = message[integers != message].flat[0]
-        raise InputError(f"received {wrong}: expected values of type {np.dtype(kind)}")
-    return integers

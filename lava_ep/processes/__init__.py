@@ -1,13 +1,20 @@
 """What there is: the Lava Processes of equilibrium propagation, without any arithmetic."""
 
-from lava_ep.processes.network import EPNetwork
-from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
-from lava_ep.processes.readout import Readout, Target
-from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron
-from lava_ep.processes.share import EPNetworkShare
-from lava_ep.processes.source import EventSource, ImageInjector, ImageSource
-from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
-from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
+from lava_ep import _lava
+
+_lava.require()
+
+from lava_ep.processes.network import EPNetwork  # noqa: E402
+from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron  # noqa: E402
+from lava_ep.processes.readout import Readout, Target  # noqa: E402
+from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron  # noqa: E402
+from lava_ep.processes.share import EPNetworkShare  # noqa: E402
+from lava_ep.processes.source import EventSource, ImageInjector, ImageSource  # noqa: E402
+from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron  # noqa: E402
+from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse  # noqa: E402
+
+# Lava must find the ProcessModels of all Processes; at the end, as they import this package.
+from lava_ep.models import published  # noqa: E402, F401  # isort: skip
 
 __all__ = [
     "BinaryNeuron",

@@ -14,7 +14,6 @@ from lava_ep.data import Dataset
 from lava_ep.errors import InputError
 from lava_ep.models import check_backend
 from lava_ep.spec import BMLPSpec, ExperimentSpec
-from lava_ep.training.bmlp_session import BMLPSession
 from lava_ep.training.family import AnySession, Costs, Family
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ class BMLPFamily(Family[BMLPSpec, BMLPParameters]):
 
     def open_session(self, network: BMLPSpec, **options: Any) -> AbstractContextManager[AnySession]:
         """See `BMLPSession`."""
+        from lava_ep.training.bmlp_session import BMLPSession  # needs Lava
+
         return BMLPSession(network, **options)
 
     def describe(self, experiment: ExperimentSpec) -> tuple[str, str]:

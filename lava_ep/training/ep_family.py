@@ -14,10 +14,9 @@ from lava_ep.data import Dataset
 from lava_ep.errors import InputError
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import ExperimentSpec, NetworkSpec
+from lava_ep.training.counters import per_sample
 from lava_ep.training.family import AnySession, Costs, Family
 from lava_ep.training.ranks import Ranks
-from lava_ep.training.session import per_sample
-from lava_ep.training.sessions import check_execution, open_learner, open_session
 
 if TYPE_CHECKING:
     from lava_ep.analysis.efficiency import Account
@@ -37,7 +36,9 @@ class EPFamily(Family[NetworkSpec, NetworkParameters]):
 
     def check_execution(self, experiment: ExperimentSpec, backend: str) -> None:
         """See `lava_ep.training.sessions.check_execution`."""
-        check_execution(experiment, backend)
+        from lava_ep.training import sessions  # needs Lava
+
+        sessions.check_execution(experiment, backend)
 
     def initial_parameters(self, experiment: ExperimentSpec, dataset: Dataset) -> NetworkParameters:
         """See `lava_ep.parameters.initial_parameters`; the data set does not matter."""
@@ -53,13 +54,17 @@ class EPFamily(Family[NetworkSpec, NetworkParameters]):
         self, network: NetworkSpec, **options: Any
     ) -> AbstractContextManager[AnySession]:
         """See `lava_ep.training.open_session`."""
-        return open_session(network, **options)
+        from lava_ep.training import sessions
+
+        return sessions.open_session(network, **options)
 
     def open_learner(
         self, network: NetworkSpec, *, ranks: Ranks, **options: Any
     ) -> AbstractContextManager[AnySession]:
         """See `lava_ep.training.sessions.open_learner`."""
-        return open_learner(network, ranks=ranks, **options)
+        from lava_ep.training import sessions
+
+        return sessions.open_learner(network, ranks=ranks, **options)
 
     def describe(self, experiment: ExperimentSpec) -> tuple[str, str]:
         """Tell the kinds of neurons, weights and, if they are not two-phase, updates."""

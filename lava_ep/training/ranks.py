@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.models import data_parallel
 from lava_ep.spec import ExperimentSpec
 
 Result = TypeVar("Result")
@@ -271,6 +270,8 @@ def check_ranks(spec: ExperimentSpec, backend: str, ranks: Ranks) -> None:
         return
     if backend != "fused":
         raise InputError(f"backend {backend!r} on {ranks.size} ranks: expected fused")
+    from lava_ep.models import data_parallel  # compiles kernels
+
     data_parallel.check_covered(spec.ep_network)
     if spec.training.batch_size < ranks.size:
         raise InputError(

@@ -26,8 +26,8 @@ from lava_ep.parameters import NetworkParameters
 from lava_ep.processes import EPNetwork
 from lava_ep.runtime import supervised
 from lava_ep.spec import NetworkSpec, StockLIFNeuronSpec
+from lava_ep.training.counters import Counters
 from lava_ep.training.running import checked_classes
-from lava_ep.training.session import Counters
 
 CHUNK = 16
 """Samples that are sent to a network, and read from it, at a time."""

@@ -30,7 +30,7 @@ from lava_ep.data import (
 from lava_ep.data.own.preprocessing import Preprocessing
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import DivergedError, InputError, LavaEPError
-from lava_ep.runtime import ProcessFailure
+from lava_ep.runtime.errors import ProcessFailure
 from lava_ep.spec import ExperimentSpec, TrainingSpec, override
 from lava_ep.training.calibration import CALIBRATED, fit_temperature
 from lava_ep.training.families import family_of

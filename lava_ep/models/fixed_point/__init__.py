@@ -1,30 +1,59 @@
 """Backends ``fixed_point`` and ``fixed_point-message-passing``: integers of Loihi 2's widths."""
 
-from lava_ep.models.fixed_point.convert import (
-    Clipped,
-    Conversion,
-    Entry,
-    InputRange,
-    check_covered,
-    convert,
-)
-from lava_ep.models.fixed_point.format import (
-    Direction,
-    LayerFormat,
-    NeuronFormat,
-    SynapseFormat,
-    TraceFormat,
-)
-from lava_ep.models.fixed_point.message_passing import (
-    PyBinaryNeuronModelFixed,
-    PyBinarySynapseModelFixed,
-    PyConvSynapseModelFixed,
-    PyLIFNeuronModelFixed,
-    PyRealSynapseModelFixed,
-    PySigmaDeltaNeuronModelFixed,
-    SubEPNetworkModelFixed,
-)
-from lava_ep.models.fixed_point.network import PyEPNetworkModelFixed, PyEPNetworkModelFixedStepwise
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lava_ep._lazy import lazily
+from lava_ep.models import published  # noqa: F401
+
+if TYPE_CHECKING:
+    from lava_ep.models.fixed_point.convert import (
+        Clipped,
+        Conversion,
+        Entry,
+        InputRange,
+        check_covered,
+        convert,
+    )
+    from lava_ep.models.fixed_point.format import (
+        Direction,
+        LayerFormat,
+        NeuronFormat,
+        SynapseFormat,
+        TraceFormat,
+    )
+    from lava_ep.models.fixed_point.message_passing import (
+        PyBinaryNeuronModelFixed,
+        PyBinarySynapseModelFixed,
+        PyConvSynapseModelFixed,
+        PyLIFNeuronModelFixed,
+        PyRealSynapseModelFixed,
+        PySigmaDeltaNeuronModelFixed,
+        SubEPNetworkModelFixed,
+    )
+    from lava_ep.models.fixed_point.network import (
+        PyEPNetworkModelFixed,
+        PyEPNetworkModelFixedStepwise,
+    )
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "convert": ("Clipped", "Conversion", "Entry", "InputRange", "check_covered", "convert"),
+            "format": ("Direction", "LayerFormat", "NeuronFormat", "SynapseFormat", "TraceFormat"),
+            "message_passing": (
+                "PyBinaryNeuronModelFixed",
+                "PyBinarySynapseModelFixed",
+                "PyConvSynapseModelFixed",
+                "PyLIFNeuronModelFixed",
+                "PyRealSynapseModelFixed",
+                "PySigmaDeltaNeuronModelFixed",
+                "SubEPNetworkModelFixed",
+            ),
+            "network": ("PyEPNetworkModelFixed", "PyEPNetworkModelFixedStepwise"),
+        },
+    )
 
 __all__ = [
     "Clipped",

@@ -30,8 +30,8 @@ from lava_ep.dynamics.fixed_point import (
 )
 from lava_ep.errors import InputError
 from lava_ep.loihi2.formats import TAG
+from lava_ep.models.element_types import as_integers
 from lava_ep.models.fixed_point.format import Rounding, SynapseFormat, TraceFormat
-from lava_ep.models.messages import as_integers
 from lava_ep.models.parts import (
     Clock,
     Contrast,

@@ -15,17 +15,14 @@ from numpy.typing import NDArray
 from lava_ep.dynamics import PhaseSchedule
 from lava_ep.errors import InputError
 from lava_ep.models.discovery import cpu_model
-from lava_ep.models.fused import dense_engine, spiking_engine
-from lava_ep.models.fused.dense_engine import DenseEngine
+from lava_ep.models.fused.choice import engine_for
 from lava_ep.models.fused.engine import Engine
 from lava_ep.models.fused.layered_engine import LayeredEngine
 from lava_ep.models.fused.parts_engine import PartsEngine
-from lava_ep.models.fused.resistive_engine import ResistiveEngine
-from lava_ep.models.fused.spiking_engine import LIFEngine, SigmaDeltaEngine
 from lava_ep.models.messages import SummingInPort, as_integers
 from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
-from lava_ep.spec import LIFNeuronSpec, NetworkSpec
+from lava_ep.spec import NetworkSpec
 
 LAYER_FIELDS: dict[str, type[np.generic]] = {
     "weights": np.float32,
@@ -45,21 +42,6 @@ The engines keep signs as bits and binary activations as int8.
 """
 
 _LAYER_VAR = re.compile(rf"(hidden\d+|output)_({'|'.join(LAYER_FIELDS)})")
-
-
-def engine_for(spec: NetworkSpec) -> type[Engine] | type[LayeredEngine] | type[PartsEngine]:
-    """Return the fastest engine that can run a network."""
-    if spec.resistive:
-        return ResistiveEngine
-    if spec.noise.sigma:
-        return PartsEngine
-    if spec.bits_suffice:
-        return Engine
-    if dense_engine.suits(spec):
-        return DenseEngine
-    if spiking_engine.suits(spec):
-        return LIFEngine if isinstance(spec.neuron, LIFNeuronSpec) else SigmaDeltaEngine
-    return PartsEngine
 
 
 class _LayerVarTypes(type(PyLoihiProcessModel)):  # type: ignore[misc]

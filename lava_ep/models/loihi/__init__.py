@@ -5,6 +5,7 @@ for the CPU in Lava, in integers (``fixed_pt``) and real numbers (``floating_pt`
 ProcessModel but the one that wires them.
 """
 
+import lava_ep.processes  # noqa: F401  (first, and with it whatever Lava must find)
 from lava_ep.models.loihi.arithmetic import FIXED_POINT, FLOATING_POINT, Arithmetic, SynapseScale
 from lava_ep.models.loihi.hardware import from_chip, hardware_config, require_extension, to_chip
 from lava_ep.models.loihi.network import (

@@ -1,5 +1,6 @@
 """Backend ``message-passing``: one OS process a Process, exchanging events over Lava's channels."""
 
+import lava_ep.processes  # noqa: F401  (first, and with it whatever Lava must find)
 from lava_ep.models.message_passing.network import SubEPNetworkModel
 from lava_ep.models.message_passing.neuron import (
     PyBinaryNeuronModelFloat,

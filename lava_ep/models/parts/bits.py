@@ -15,7 +15,7 @@ from lava_ep.dynamics import (
     current,
     integrate_events,
 )
-from lava_ep.models.messages import as_integers
+from lava_ep.models.element_types import as_integers
 from lava_ep.models.parts.clock import Clock
 
 

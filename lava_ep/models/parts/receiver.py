@@ -19,7 +19,7 @@ from lava_ep.dynamics import (
     follow_spikes,
 )
 from lava_ep.dynamics.sigma_delta import adapt_row
-from lava_ep.models.messages import as_integers
+from lava_ep.models.element_types import as_integers
 from lava_ep.models.parts.clock import Clock
 
 Array = NDArray[Any]
