@@ -11,6 +11,12 @@ one of those modules is asked for.
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import CodeType, ModuleType
+
 Change = tuple[str, str, int]
 """A text, its replacement, and how often it stands in the module."""
 
@@ -59,7 +65,7 @@ CHANGES: dict[str, tuple[Change, ...]] = {
 """The changes by the full name of the module."""
 
 
-def changed(name, source):
+def changed(name: str, source: str) -> str:
     """Return the source text of a module as it should be compiled, `source` itself if unchanged."""
     for old, new, count in CHANGES.get(name, ()):
         if source.count(old) == count:
@@ -71,33 +77,38 @@ class LavaFinder:
     """Finds the modules of Lava that need a change, and leaves all others to the other finders."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):
+    def find_spec(
+        name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
         """Return the spec of a module of `CHANGES` with a loader that changes it, else None."""
         if name not in CHANGES:
             return None
         return _find(name, path, target)
 
 
-def _find(name, path, target):
+def _find(
+    name: str, path: "Sequence[str] | None", target: "ModuleType | None"
+) -> "ModuleSpec | None":
     from importlib.machinery import SourceFileLoader
     from importlib.util import decode_source
 
     class ChangingLoader(SourceFileLoader):
         """Compiles the changed text, which is never written to the byte code that Lava keeps."""
 
-        def get_code(self, fullname):
+        def get_code(self, fullname: str) -> "CodeType | None":
             location = self.get_filename(fullname)
             source = decode_source(self.get_data(location))
             wanted = changed(fullname, source)
             if wanted == source:
                 return super().get_code(fullname)
-            return self.source_to_code(wanted.encode(), location)
+            code: CodeType = self.source_to_code(wanted.encode(), location)
+            return code
 
     for finder in sys.meta_path:
         find_spec = getattr(finder, "find_spec", None)
         if finder is LavaFinder or find_spec is None:
             continue
-        spec = find_spec(name, path, target)
+        spec: ModuleSpec | None = find_spec(name, path, target)
         if spec is not None:
             # Only plain files; whoever loads them otherwise knows why.
             if type(spec.loader) is SourceFileLoader:
@@ -106,7 +117,7 @@ def _find(name, path, target):
     return None
 
 
-def register():
+def register() -> None:
     """Put the finder first, once, unless the environment or an old Python makes it needless."""
     from os import environ
 

@@ -204,7 +204,8 @@ def _interpolation(positions: NDArray[np.int64]) -> NDArray[np.float32]:
     places = 2 * SUBPIXELS * np.arange(size) - SUBPIXELS * (size - 1)
     onto = ZOOM[1] * (places - 2 * positions[:, np.newaxis]) + unit * 7 // 2
     distance = np.abs(onto[:, :, np.newaxis] - unit * np.arange(8))
-    return np.maximum(unit - distance, 0).astype(np.float32)
+    overlaps: NDArray[np.float32] = np.maximum(unit - distance, 0).astype(np.float32)
+    return overlaps
 
 
 @functools.cache

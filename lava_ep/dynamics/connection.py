@@ -212,4 +212,5 @@ def _add(change: Reals, total: Reals, weights: Reals, currents: Reals) -> int:
     elif count:
         changed = np.flatnonzero(change.any(axis=0))
         currents += change[:, changed] @ weights[changed]
-    return count * weights.shape[1]
+    synapses: int = weights.shape[1]
+    return count * synapses

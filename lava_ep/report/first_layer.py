@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lava_ep.dynamics import Convolution
 from lava_ep.report.content import ReportContent
 from lava_ep.report.text import count, percent, plural, signed
-from lava_ep.report.theme import Theme, new_figure
+from lava_ep.report.theme import Theme, hide_outline, new_figure
 from lava_ep.report.tiles import tiles
 
 FIELDS = 25
@@ -57,12 +57,14 @@ def chosen_neurons(neurons: int) -> list[int]:
 
 
 def _is_binary(content: ReportContent) -> bool:
-    return content.experiment.ep_network.layers[0].binary
+    binary: bool = content.experiment.ep_network.layers[0].binary
+    return binary
 
 
 def _has_colors(patches: NDArray[Any]) -> bool:
     """Whether channels can be shown as red, green and blue; other images show their mean."""
-    return patches.shape[-1] == 3
+    colored: bool = patches.shape[-1] == 3
+    return colored
 
 
 def _diverging(theme: Theme) -> Colormap:
@@ -120,7 +122,7 @@ def _scale_below(
         ticks=MaxNLocator(5),
     )
     bar.set_label(label)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    hide_outline(bar)
 
 
 def receptive_fields_caption(content: ReportContent) -> str:
@@ -198,7 +200,7 @@ def mean_field(content: ReportContent, theme: Theme) -> Figure:
         image, ax=axes, shrink=0.9, format=FuncFormatter(lambda value, _: signed(value))
     )
     bar.set_label("mean sign of the weight" if _is_binary(content) else "mean weight")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    hide_outline(bar)
     return figure
 
 
@@ -285,6 +287,6 @@ def feature_maps_alt(content: ReportContent) -> str:
     channels, height, width = maps.shape
     return (
         f"Grid of {len(chosen_neurons(channels))} images of {width} by {height} neurons; "
-        f"{count(np.count_nonzero(maps))} of {plural(maps.size, 'neuron')} are active, and "
+        f"{count(int(np.count_nonzero(maps)))} of {plural(maps.size, 'neuron')} are active, and "
         f"{_feature(content)}s go from {maps.min():.2g} to {maps.max():.2g}."
     )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lava_ep.report.content import PhaseRecording, SampleContent
 from lava_ep.report.text import class_label, count, plural, signed
-from lava_ep.report.theme import Theme, new_figure
+from lava_ep.report.theme import Theme, hide_outline, new_figure
 from lava_ep.spec import GradedNeuronSpec, LIFNeuronSpec, StockLIFNeuronSpec
 
 _WIDTH = 6.4
@@ -335,10 +335,11 @@ def _draw_changes(axes: Axes, events: NDArray[Any], colors: ScalarMappable) -> N
     steps, neurons = events.shape
     changes = largest_changes(events, _ROWS)
     rows = changes.shape[1] * -(-neurons // changes.shape[1])
+    norm: Any = colors.norm
     axes.imshow(
         np.where(changes == 0, np.nan, changes).T,
         cmap=colors.cmap,
-        norm=colors.norm,
+        norm=norm,
         origin="lower",
         aspect="auto",
         interpolation="nearest",
@@ -349,7 +350,8 @@ def _draw_changes(axes: Axes, events: NDArray[Any], colors: ScalarMappable) -> N
 
 def _change_scale(figure: FigureBase, plots: list[Axes], colors: ScalarMappable) -> None:
     """Explain the colors of changes below the plots."""
-    limit = float(colors.norm.vmax or 1.0)
+    norm: Any = colors.norm
+    limit = float(norm.vmax or 1.0)
     top = math.floor(math.log10(limit))
     decades = [10.0**power for power in (top, top - 2)]
     bar = figure.colorbar(
@@ -363,7 +365,7 @@ def _change_scale(figure: FigureBase, plots: list[Axes], colors: ScalarMappable)
     )
     bar.ax.minorticks_off()
     bar.set_label("change of the activation")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    hide_outline(bar)
 
 
 def _mark_classes(axes: Axes, content: SampleContent, theme: Theme) -> None:
@@ -573,6 +575,7 @@ def _draw_output_state(
     means = class_states(content)
     wrong = recording.prediction != recording.label
     handles = []
+    style: Any
     for k in sorted(
         range(len(content.class_names)),
         key=lambda k: (k == recording.label, k == recording.prediction),
@@ -670,10 +673,11 @@ def _draw_layer_states(
     for layer, (axes, states) in enumerate(zip(plots, recording.states, strict=True)):
         mark_phases(axes, recording, theme)
         steps, neurons = states.shape
+        norm: Any = colors.norm
         axes.imshow(
             mean_states(states, _ROWS).T,
             cmap=colors.cmap,
-            norm=colors.norm,
+            norm=norm,
             origin="lower",
             aspect="auto",
             interpolation="nearest",
@@ -689,7 +693,7 @@ def _draw_layer_states(
     figure.align_ylabels(plots)
     bar = figure.colorbar(colors, ax=plots, orientation="horizontal", shrink=0.5, aspect=32)
     bar.set_label(content.state_label)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    hide_outline(bar)
 
 
 def _state_colors(recording: PhaseRecording, theme: Theme) -> ScalarMappable:
@@ -800,7 +804,8 @@ def overview(content: SampleContent, theme: Theme) -> Figure:
     above, below = _around(heights), _around([0.8 * height for height in heights])
     figure = new_figure(side + _RASTER_WIDTH, above + below + 0.6)
     figure.suptitle(_overview_title(content), x=0.02, ha="left", fontweight="bold")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[above, below])
+    halves: Any = figure.subfigures(2, 1, height_ratios=[above, below])
+    top, bottom = halves
     left, right = top.subfigures(1, 2, width_ratios=[side, _RASTER_WIDTH])
     image, bars = left.subplots(2, 1)
     _draw_image(image, content)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.style
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 
 DPI = 180
@@ -100,3 +102,9 @@ def new_figure(width: float = 6.2, height: float = 4.0, *, framed: bool = True) 
     ``framed`` leaves room for labels around the axes.
     """
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained" if framed else None)
+
+
+def hide_outline(bar: Colorbar) -> None:
+    """Draw a color bar without its frame."""
+    outline: Any = bar.outline  # matplotlib's releases disagree on its type
+    outline.set_visible(False)

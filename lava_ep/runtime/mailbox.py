@@ -57,7 +57,8 @@ class _Mailbox:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Element type of one message."""
-        return np.dtype(self._pipe.csp_port.d_type)
+        found: np.dtype[Any] = np.dtype(self._pipe.csp_port.d_type)
+        return found
 
     def _await(self, ready: Callable[[], bool], timeout: float | None, hint: str) -> None:
         """Wait for ``ready``; without a timeout, not for what a paused network cannot bring."""

@@ -78,7 +78,7 @@ class Predictions:
                 with temporary.open("w", encoding="utf-8", newline="") as file:
                     self.write_csv(file)
             elif path.suffix == ".npz":
-                arrays = {
+                arrays: dict[str, Any] = {
                     "labels": self.labels,
                     "scores": self.scores,
                     "probabilities": self.probabilities,

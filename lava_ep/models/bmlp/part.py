@@ -87,7 +87,8 @@ class BMLPLayerPart:
     @property
     def groups(self) -> int:
         """Number of groups of neurons."""
-        return self._picks.shape[1]
+        number: int = self._picks.shape[1]
+        return number
 
     def forward(self, x: Words, first: int = 0, last: int | None = None) -> Words:
         """Take packed inputs, (batch, words), and return the packed bits that are passed on.

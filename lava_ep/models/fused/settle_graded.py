@@ -75,7 +75,7 @@ def _currents(
 
     These are numbered from ``first`` on; ``sums`` is memory, the rest is as in `settle_graded`.
     """
-    samples = sums.shape[1] // max(sizes[1:].max(), LANES)
+    samples = sums.shape[1] // max(int(sizes[1:].max()), LANES)
     at, current_at, up, down = 0, 0, 0, 0
     from_below, from_above, margin = sums[0], sums[1], sums[2]
     for layer in range(1, sizes.size):
@@ -237,7 +237,7 @@ def settle_graded(
     """
     samples = last - first
     currents = np.empty(samples * sizes[1:].sum(), np.float32)
-    sums = np.empty((3, samples * max(sizes[1:].max(), LANES)), np.float32)
+    sums = np.empty((3, samples * max(int(sizes[1:].max()), LANES)), np.float32)
     learns = rates.any() or bias_rates.any()
     before = np.empty(sizes[1:].max(), np.float32)
     room = np.empty((2, CHUNK), np.float32)
@@ -290,9 +290,9 @@ def settle_graded(
             if rates[0] != 0:
                 change = _matrix(events, 0, batch, sizes[1])
                 moved += change
-                for row in range(batch):
-                    factors = rates[0] * similarity[row]
-                    add_rows(change, 0, factors, active, batch, below[row])
+                for sample in range(batch):
+                    factors = rates[0] * similarity[sample]
+                    add_rows(change, 0, factors, active, batch, below[sample])
         count = 0
         for row in active:
             silent = numbers[row] == 0

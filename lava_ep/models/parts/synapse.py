@@ -234,4 +234,5 @@ def _scaled(currents: Array, gain: float, out: Array) -> Array:
         return currents
     if out is currents:
         out = np.empty_like(currents)
-    return np.multiply(currents, currents.dtype.type(gain), out=out)
+    scaled: Array = np.multiply(currents, currents.dtype.type(gain), out=out)
+    return scaled

@@ -101,7 +101,9 @@ class Weights:
         self.target_levels = target_levels
         self.alpha_rate = alpha_rate
         shape = connection.weight_shape
-        feedback = np.zeros(shape, dtype) if untied else None
+        feedback: Array | None = np.zeros(shape, dtype) if untied else None
+        self._forward: Array
+        self._feedback: Array | None
         self._forward, self._feedback = storage or (np.zeros(shape, dtype), feedback)
         self.momentum = np.zeros_like(self._forward) if binary else None
         self.alpha = np.ones(1) if binary else None
@@ -131,9 +133,8 @@ class Weights:
 
     def set(self, name: str, value: Array) -> None:
         """Replace one of the arrays of `LayerParameters`."""
-        target = {"weights": self._forward, "feedback": self._feedback}.get(
-            name, getattr(self, name)
-        )
+        own: dict[str, Any] = {"weights": self._forward, "feedback": self._feedback}
+        target = own.get(name, getattr(self, name))
         target[...] = value
         self.version += 1
 
