@@ -101,7 +101,7 @@ $(STAMPS)/run $(STAMPS)/dev $(STAMPS)/docs: $(STAMPS)/venv pyproject.toml constr
     scripts/install.py _lava_ep_compat.py lava_ep_compat.pth
 	@echo "Installing lava-ep and its dependencies ($(@F)) into $(VENV); a minute or two the first time"
 	@$(BIN)/python scripts/install.py '$(requirement)'
-	@$(BIN)/python -c 'import lava_ep.models'
+	@$(BIN)/python -c 'import lava_ep.processes'
 	@touch $@
 
 # PyTorch gets an environment of its own, with the Python that its versions were chosen for, if there.

@@ -21,4 +21,4 @@ def pytest_configure():
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Compiles the kernels, or finds them compiled, before workers that share the tests start.
-    importlib.import_module("lava_ep.models")
+    importlib.import_module("lava_ep.processes")
