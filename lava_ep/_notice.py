@@ -16,9 +16,17 @@ POLL = 0.5
 
 
 class CompilationNotice:
-    """Tell on standard error what is going on if the body of the ``with`` takes long."""
+    """Tell on standard error what is going on if the body of the ``with`` takes long.
+
+    One inside another adds nothing.
+    """
+
+    _open = 0
 
     def __enter__(self) -> None:
+        CompilationNotice._open += 1
+        if CompilationNotice._open > 1:
+            return
         self._done = threading.Event()
         self._watch = threading.Thread(target=self._tell_if_slow, daemon=True)
         self._watch.start()
@@ -29,8 +37,10 @@ class CompilationNotice:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._done.set()
-        self._watch.join()
+        CompilationNotice._open -= 1
+        if CompilationNotice._open == 0:
+            self._done.set()
+            self._watch.join()
 
     def _tell_if_slow(self) -> None:
         start = time.process_time()

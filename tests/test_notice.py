@@ -25,3 +25,13 @@ def test_waiting_is_not(capsys):
     with _notice.CompilationNotice():
         time.sleep(0.2)
     assert capsys.readouterr().err == ""
+
+
+def test_one_inside_another_adds_nothing(capsys):
+    with _notice.CompilationNotice():
+        with _notice.CompilationNotice():
+            pass
+        until = time.process_time() + 0.5
+        while time.process_time() < until:
+            pass
+    assert capsys.readouterr().err.count("compiling its kernels") == 1

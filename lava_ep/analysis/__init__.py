@@ -1,25 +1,73 @@
 """Looking into single samples, what they cost, comparing backends, and studies of learning."""
 
-from lava_ep.analysis.angle import AngleStudy, study_angles
-from lava_ep.analysis.bptt import Loss, backpropagate
-from lava_ep.analysis.comparison import (
-    Comparison,
-    Difference,
-    Predictions,
-    compare_backends,
-    compare_predictions,
-)
-from lava_ep.analysis.efficiency import (
-    Account,
-    dense_macs,
-    forward_macs,
-    inference_account,
-    training_account,
-)
-from lava_ep.analysis.gdu import GDUStudy, study_gdu
-from lava_ep.analysis.picojoules import Energy
-from lava_ep.analysis.recording import Recording, record_sample
-from lava_ep.analysis.uncertainty import UncertaintyStudy, study_uncertainty
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lava_ep._lazy import lazily
+
+if TYPE_CHECKING:
+    from lava_ep.analysis.angle import AngleStudy, study_angles
+    from lava_ep.analysis.bptt import Loss, backpropagate
+    from lava_ep.analysis.comparison import (
+        Comparison,
+        Difference,
+        Predictions,
+        compare_backends,
+        compare_predictions,
+    )
+    from lava_ep.analysis.efficiency import (
+        Account,
+        dense_macs,
+        forward_macs,
+        inference_account,
+        training_account,
+    )
+    from lava_ep.analysis.gdu import GDUStudy, study_gdu
+    from lava_ep.analysis.picojoules import Energy
+    from lava_ep.analysis.recording import Recording, record_sample
+    from lava_ep.analysis.uncertainty import UncertaintyStudy, study_uncertainty
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "angle": (
+                "AngleStudy",
+                "study_angles",
+            ),
+            "bptt": (
+                "Loss",
+                "backpropagate",
+            ),
+            "comparison": (
+                "Comparison",
+                "Difference",
+                "Predictions",
+                "compare_backends",
+                "compare_predictions",
+            ),
+            "efficiency": (
+                "Account",
+                "dense_macs",
+                "forward_macs",
+                "inference_account",
+                "training_account",
+            ),
+            "gdu": (
+                "GDUStudy",
+                "study_gdu",
+            ),
+            "picojoules": ("Energy",),
+            "recording": (
+                "Recording",
+                "record_sample",
+            ),
+            "uncertainty": (
+                "UncertaintyStudy",
+                "study_uncertainty",
+            ),
+        },
+    )
 
 __all__ = [
     "Account",
