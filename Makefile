@@ -28,8 +28,8 @@ setup: $(STAMPS)/run ## Make .venv and install lava-ep into it
 demo: $(STAMPS)/run ## Learn handwritten digits and write a report
 	$(BIN)/lava-ep train --preset binary-digits --frozen-baseline --out runs/demo-$(NOW)
 
-test: $(STAMPS)/dev ## Run the tests, some on every core
-	$(BIN)/python -m pytest --numprocesses logical --dist worksteal
+test: $(STAMPS)/dev ## Run the tests, some on every core; TESTS="tests/data tests/models" for some of them
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal $(TESTS)
 
 test-nir: $(STAMPS)/dev $(NIR_VENV)/.installed ## Run networks in Norse, a second simulator (installs PyTorch)
 	LAVA_EP_NIR_PYTHON=$(CURDIR)/$(NIR_VENV)/bin/python $(BIN)/python -m pytest tests/deploy/test_nir_simulator.py
