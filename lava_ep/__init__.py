@@ -37,8 +37,11 @@ def load_run(
     epoch: int | None = None,
     backend: str | None = None,
     threads: int | None = None,
+    execution: str | None = None,
 ) -> TrainedNetwork:
     """Load the trained network of a run folder, see `lava_ep.training.load_run`."""
     from lava_ep import training
 
-    return training.load_run(path, epoch=epoch, backend=backend, threads=threads)
+    return training.load_run(
+        path, epoch=epoch, backend=backend, threads=threads, execution=execution
+    )

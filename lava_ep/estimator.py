@@ -24,7 +24,7 @@ from lava_ep.data.own.preprocessing import AUTO_PIXELS, Label, Preprocessing, th
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
 from lava_ep.files import appearing, check_new
-from lava_ep.models import run_config
+from lava_ep.models import choose_execution
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import DataSpec, ExperimentSpec, NetworkSpec, NeuronSpec, TrainingSpec
 from lava_ep.training import (
@@ -145,6 +145,9 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         beta. An integer is the seed of the run, as in ``lava-ep train --seed``.
     backend : str
         Name of the backend, see `lava_ep.models.BACKENDS`.
+    execution : {"inline", "processes"} or None
+        Whether all Processes of the network take turns in this operating-system process, or each
+        is one of its own; None: the faster one. Results are the same.
     verbose : bool
         Whether to print the training accuracy after every epoch.
 
@@ -242,6 +245,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         pixels_per_feature: int | Literal["auto"] = "auto",
         random_state: int | np.random.RandomState | None = None,
         backend: str = "message-passing",
+        execution: Literal["inline", "processes"] | None = None,
         verbose: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -266,6 +270,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         self.pixels_per_feature = pixels_per_feature
         self.random_state = random_state
         self.backend = backend
+        self.execution = execution
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> EPClassifier:
@@ -460,6 +465,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
             "data_dir": None,
             "data_kept": False,
             "backend": self.backend,
+            "execution": choose_execution(self.execution, self.backend, self.spec_),
             "seed": self.seed_,
             "started": self._started or datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "versions": package_versions(),
@@ -563,6 +569,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         """Complete pickles of earlier versions."""
         super().__setstate__(state)
         self.__dict__.setdefault("bias_rate", 0.0)
+        self.__dict__.setdefault("execution", None)
         if "parameters_" in state and "preprocessing_" not in state:
             self.preprocessing_ = self._scaling()
             self.metrics_ = []
@@ -612,7 +619,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
 
     def _learn(self, X: NDArray[Any], y: NDArray[Any], epochs: int) -> EPClassifier:
         training = self._training_spec()
-        run_config(self.backend)
+        choose_execution(self.execution, self.backend, self.spec_)
         labels = LabelEncoder().fit(self.classes_).transform(y)
         pixels = self.preprocessing_.pixels(X, "X")
         size = min(training.batch_size, len(X))
@@ -631,6 +638,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
             decay=training.decay,
             epoch_batches=self.decay_batches_,
             backend=self.backend,
+            execution=self.execution,
         ) as session:
             before = session.counters()
             for epoch in range(self.n_iter_, self.n_iter_ + epochs):
@@ -678,6 +686,7 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
             parameters=self.parameters_,
             learning=False,
             backend=self.backend,
+            execution=self.execution,
         ) as session:
             return session.scores(pixels)
 

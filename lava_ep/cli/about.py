@@ -12,10 +12,16 @@ from rich.table import Column, Table
 
 from lava_ep.cli.catalogue import GROUPS, Entry, Group, entries
 from lava_ep.cli.common import DEFAULT_PRESET, AsJson, complete_presets, console
-from lava_ep.models import BACKENDS
+from lava_ep.models import BACKENDS, EXECUTIONS, LARGE
 from lava_ep.spec import ExperimentSpec, load_preset, preset_names
 
 MIB = 2**20
+
+_EXECUTION = (
+    f"inline; processes for Lava's own Processes, and for message passing with more than {LARGE:,} "
+    "synapses (--execution)"
+)
+"""The default of ``--execution``, see `lava_ep.models.choose_execution`."""
 
 
 def presets(
@@ -206,6 +212,8 @@ def info(
             "python": platform.python_version(),
             "machine": machine,
             "backends": {name: backend.description for name, backend in BACKENDS.items()},
+            "executions": dict(EXECUTIONS),
+            "default_execution": _EXECUTION,
             "datasets": dict(DATASETS),
             "presets": preset_names(),
             **_memory(),
@@ -220,6 +228,7 @@ def info(
         "packages": ", ".join(others),
         "machine": f"{machine}, {psutil.virtual_memory().total / 2**30:,.0f} GiB of memory",
         "backends": ", ".join(BACKENDS),
+        "execution": _EXECUTION,
         "data sets": ", ".join(DATASETS),
         "data folder": data_dir or "none (LAVA_EP_DATA is not set): files are downloaded",
         "presets": f"{len(preset_names())} (lava-ep presets)",
@@ -230,7 +239,11 @@ def info(
         _print_facts(display, lines)
         return
     described = {name: backend.description for name, backend in BACKENDS.items()}
-    sections = [("backends", described), ("data sets", dict(DATASETS))]
+    sections = [
+        ("backends", described),
+        ("executions", dict(EXECUTIONS)),
+        ("data sets", dict(DATASETS)),
+    ]
     titles = {
         "engine_bytes": "memory of the fused engine, MiB",
         "parameter_bytes": "memory of the parameters, MiB",

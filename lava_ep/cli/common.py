@@ -93,6 +93,13 @@ Threads = Annotated[
     int | None,
     typer.Option(help="Threads of the fused backend (default: one per core); same results."),
 ]
+Execution = Annotated[
+    str | None,
+    typer.Option(
+        help="How Processes are executed: inline, all in one operating-system process, or "
+        "processes, each in its own (default: the faster one); results are the same."
+    ),
+]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with the files of the data set.")
 ]

@@ -12,6 +12,7 @@ import typer
 from lava_ep.cli.common import (
     AsJson,
     Epoch,
+    Execution,
     RunDir,
     Threads,
     check_execution,
@@ -45,6 +46,7 @@ def predict(
         ),
     ] = None,
     threads: Threads = None,
+    execution: Execution = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict the classes of new samples, scaled as those of the training were."""
@@ -54,7 +56,9 @@ def predict(
     if out is not None:
         check_place(out)
     check_execution([backend] if backend else [], threads)
-    network = training.load_run(run_dir, epoch=epoch, backend=backend, threads=threads)
+    network = training.load_run(
+        run_dir, epoch=epoch, backend=backend, threads=threads, execution=execution
+    )
     names, found = training.predict_file(network, file)
     table = Predictions(
         names,

@@ -13,6 +13,7 @@ from lava_ep.cli.common import (
     AsJson,
     DataDir,
     Epoch,
+    Execution,
     OpenPage,
     OtherData,
     RunDir,
@@ -36,6 +37,7 @@ def evaluate(
         ),
     ] = None,
     threads: Threads = None,
+    execution: Execution = None,
     data: OtherData = None,
     data_dir: DataDir = None,
     limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
@@ -62,7 +64,14 @@ def evaluate(
     used, parameters, reason = folder.selected(experiment.network, epoch)
     dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
     training.check_samples(experiment, dataset)
-    found = training.evaluate(experiment, parameters, dataset, backend=backend, threads=threads)
+    found = training.evaluate(
+        experiment,
+        parameters,
+        dataset,
+        backend=backend,
+        threads=threads,
+        execution=execution,
+    )
     trained = next((line for line in folder.metrics() if line["epoch"] == used), None)
     costs = training.family_of(experiment.network).costs(experiment, found, trained)
     if predictions is not None:

@@ -29,6 +29,7 @@ from lava_ep.cli.common import (
     DataDir,
     DataName,
     Epochs,
+    Execution,
     Label,
     OpenPage,
     Preset,
@@ -45,7 +46,7 @@ from lava_ep.cli.common import (
 )
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.files import locked
-from lava_ep.models import BACKENDS, default_backend
+from lava_ep.models import BACKENDS, choose_execution, default_backend
 from lava_ep.spec import ExperimentSpec
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def train(
         ),
     ] = None,
     threads: Threads = None,
+    execution: Execution = None,
     assignments: Assignments = None,
     out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/NAME-TIME).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")] = False,
@@ -140,6 +142,7 @@ def train(
         chosen = backend or default
         training.family_of(experiment.network).check_execution(experiment, chosen)
         training.check_ranks(experiment, chosen, ranks)
+        choose_execution(execution, chosen, experiment.network)
         experiment, dataset, lines = training.load_fitting(
             experiment,
             data_dir=data_dir,
@@ -158,6 +161,7 @@ def train(
             backend=chosen,
             command=shlex.join(["lava-ep", *sys.argv[1:]]),
             data_dir=data_dir,
+            execution=execution,
         )
         baseline = experiment.with_frozen_input_layer() if frozen_baseline else None
         folder = training.RunFolder.create(
@@ -178,7 +182,7 @@ def train(
         display = console(stderr=as_json, quiet=not ranks.first, soft_wrap=False)
         for line in lines:
             display.print(line, soft_wrap=True)
-        results = [_train(*run, used, threads, resume, display, ranks) for run in runs]
+        results = [_train(*run, used, threads, execution, resume, display, ranks) for run in runs]
     if not ranks.first:
         return
     result = _result(results[0], runs[0][1], used, run_dir)
@@ -206,6 +210,7 @@ def _train(
     dataset: Dataset,
     backend: str,
     threads: int | None,
+    execution: str | None,
     resume: bool,
     display: Console,
     ranks: Ranks,
@@ -261,6 +266,7 @@ def _train(
             dataset,
             backend=backend,
             threads=threads,
+            execution=execution,
             folder=folder,
             ranks=ranks,
             on_progress=on_progress,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from lava_ep.models import bmlp, data_parallel, fixed_point, fused, loihi, message_passing
     from lava_ep.models.configuration import BackendCfg
+    from lava_ep.models.execution import EXECUTIONS, LARGE, choose_execution
 else:
     # They need Lava or compile kernels.
     __getattr__ = lazily(
@@ -24,6 +25,7 @@ else:
             "bmlp": (),
             "configuration": ("BackendCfg",),
             "data_parallel": (),
+            "execution": ("EXECUTIONS", "LARGE", "choose_execution"),
             "fixed_point": (),
             "fused": (),
             "loihi": (),
@@ -123,7 +125,7 @@ BACKENDS: dict[str, Backend] = {
     "message-passing": Backend(
         "floating_pt",
         "floating_pt",
-        "every Process an OS process, exchanging events step by step",
+        "Processes that exchange events step by step",
         OWN,
     ),
     "fused": Backend(
@@ -238,11 +240,14 @@ def run_config(backend: str, *, stepwise: bool = False) -> RunConfig:
 __all__ = [
     "BACKENDS",
     "COMPARABLE",
+    "EXECUTIONS",
+    "LARGE",
     "Backend",
     "BackendCfg",
     "LoihiBackend",
     "bmlp",
     "check_backend",
+    "choose_execution",
     "data_parallel",
     "default_backend",
     "find_backend",

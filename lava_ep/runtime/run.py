@@ -348,6 +348,7 @@ def supervised(
     channel_size: int = 2,
     compile_config: dict[str, Any] | None = None,
     threads_per_worker: int | None = 1,
+    execution: str = "processes",
 ) -> SupervisedRun:
     """Run a Lava network so that no failure hangs and nothing is left behind.
 
@@ -369,6 +370,9 @@ def supervised(
         Options of Lava's compiler; its "pypy_channel_size" goes before ``channel_size``.
     threads_per_worker : int, optional
         Threads of numerical libraries in each worker, None for no limit.
+    execution : {"processes", "inline"}
+        Whether each Process is an operating-system process, or all take turns in this one, see
+        `lava_ep.runtime.inline`. Results are the same.
 
     Returns
     -------
@@ -385,4 +389,12 @@ def supervised(
     ...     print(run.get(lif.v))
     [3. 3. 3.]
     """
-    return SupervisedRun(process, run_cfg, channel_size, compile_config, threads_per_worker)
+    if execution not in ("processes", "inline"):
+        raise InputError(f"execution={execution!r}: expected 'processes' or 'inline'")
+    arguments = (process, run_cfg, channel_size, compile_config, threads_per_worker)
+    if execution == "inline":
+        # Here, as it is made of this module's own classes.
+        from lava_ep.runtime.inline import inline
+
+        return inline(*arguments)
+    return SupervisedRun(*arguments)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lava_ep.bmlp_parameters import BMLPLayerParameters, BMLPParameters
 from lava_ep.errors import InputError
-from lava_ep.models import check_backend
+from lava_ep.models import check_backend, choose_execution
 from lava_ep.processes.bmlp import LAYER_COUNTERS, LAYER_PARAMETERS, BMLPNetwork
 from lava_ep.spec import BMLPSpec
 from lava_ep.training.running import SEND_AHEAD, Ports, RunningNetwork
@@ -66,6 +66,8 @@ class BMLPSession(RunningNetwork):
         Expected to be 1: integers take steps of 2.
     backend
         Name of the backend, see `lava_ep.models.BACKENDS`.
+    execution
+        A key of `lava_ep.models.EXECUTIONS`; ``None`` for the faster one.
 
     Raises
     ------
@@ -85,6 +87,7 @@ class BMLPSession(RunningNetwork):
         epoch_batches: int = 1,
         backend: str = "message-passing",
         threads: int | None = None,
+        execution: str | None = None,
     ) -> None:
         if decay != 1:
             raise InputError(f"decay={decay}: expected 1, as hidden weights take steps of 2")
@@ -115,6 +118,7 @@ class BMLPSession(RunningNetwork):
             period=1,
             learning=learning,
             first_batch=parameters.batch,
+            execution=choose_execution(execution, backend, spec),
         )
 
     def parameters(self) -> BMLPParameters:

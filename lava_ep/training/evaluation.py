@@ -58,6 +58,7 @@ def evaluate(
     *,
     backend: str = "message-passing",
     threads: int | None = None,
+    execution: str | None = None,
 ) -> Evaluation:
     """Show every test sample without learning and compare the predictions with the labels."""
     batch = min(spec.training.test_batch_size, len(dataset.x_test))
@@ -69,6 +70,7 @@ def evaluate(
         learning=False,
         backend=backend,
         threads=threads,
+        execution=execution,
     ) as session:
         scores = session.scores(dataset.x_test)
         counters = session.counters()

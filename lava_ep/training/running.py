@@ -53,6 +53,8 @@ class RunningNetwork:
         Whether the network learns from what it is shown.
     first_batch
         Number of batches learned from before.
+    execution
+        A key of `lava_ep.models.EXECUTIONS`.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class RunningNetwork:
         period: int,
         learning: bool,
         first_batch: int,
+        execution: str,
     ) -> None:
+        self.execution = execution
         self._process, self._config, self._ports = process, config, ports
         self.batch = batch
         self.period = period
@@ -79,7 +83,12 @@ class RunningNetwork:
 
     def __enter__(self: Running) -> Running:
         self._run = self._stack.enter_context(
-            supervised(self._process, run_cfg=self._config, channel_size=2)
+            supervised(
+                self._process,
+                run_cfg=self._config,
+                channel_size=2,
+                execution=self.execution,
+            )
         )
         self._images = self._run.inbox(self._ports.images)
         self._labels = None if self._ports.labels is None else self._run.inbox(self._ports.labels)

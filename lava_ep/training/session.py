@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lava_ep.data.own.preprocessing import as_pixels
 from lava_ep.errors import InputError
-from lava_ep.models import check_backend, run_config
+from lava_ep.models import check_backend, choose_execution, run_config
 from lava_ep.parameters import LayerParameters, NetworkParameters
 from lava_ep.processes import EPNetwork, ImageInjector, Readout
 from lava_ep.spec import NetworkSpec
@@ -29,6 +29,8 @@ class NetworkSession(RunningNetwork):
         Name of the backend, see `lava_ep.models.BACKENDS`.
     threads
         See `EPNetwork`.
+    execution
+        A key of `lava_ep.models.EXECUTIONS`; ``None`` for the faster one.
     stepwise
         Whether one Lava time step shall be one time step of the network, as `walk` needs, also on
         backends that otherwise take a whole batch through all phases in one.
@@ -51,6 +53,7 @@ class NetworkSession(RunningNetwork):
         epoch_batches: int = 1,
         backend: str = "message-passing",
         threads: int | None = None,
+        execution: str | None = None,
         stepwise: bool = False,
     ) -> None:
         whole_batches = check_backend(backend, spec).whole_batches
@@ -105,6 +108,7 @@ class NetworkSession(RunningNetwork):
             period=1 if self._whole_batches else schedule.period(learning=learning),
             learning=learning,
             first_batch=parameters.batch,
+            execution=choose_execution(execution, backend, spec),
         )
 
     def _network(self, **options: Any) -> EPNetwork:

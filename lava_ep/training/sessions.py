@@ -74,6 +74,8 @@ def open_learner(
     if ranks.size == 1:
         return open_session(spec, batch=batch, **options)
     share = ranks.share(batch)
+    # The ranks of a machine share its cores; each has processes of its own, as for one rank.
+    options["execution"] = options.get("execution") or "processes"
     return ShareSession(
         spec, ranks=ranks, whole_batch=batch, batch=share.stop - share.start, **options
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from lava_ep.data.own.preprocessing import as_pixels
 from lava_ep.dynamics import SpikeTrace, expand_target
 from lava_ep.errors import InputError
-from lava_ep.models import LoihiBackend, check_backend
+from lava_ep.models import LoihiBackend, check_backend, choose_execution
 from lava_ep.models.loihi import feedback_scale, forward_scale, from_chip, to_chip
 from lava_ep.models.loihi.network import PIXEL_BITS, RESET_STEP
 from lava_ep.parameters import NetworkParameters
@@ -105,6 +106,8 @@ class StockSession:
         See `EPNetwork`.
     backend
         Name of the backend, one of those of Loihi.
+    execution
+        A key of `lava_ep.models.EXECUTIONS`; ``None`` for the faster one.
     stepwise
         Ignored, as one Lava time step always is one time step of the network.
     runner
@@ -128,6 +131,7 @@ class StockSession:
         epoch_batches: int = 1,
         backend: str = "loihi-fixed",
         threads: int | None = None,
+        execution: str | None = None,
         stepwise: bool = False,
         runner: Runner | None = None,
     ) -> None:
@@ -144,7 +148,9 @@ class StockSession:
         self._arithmetic = found.model.arithmetic
         self._on_chip = found.on_chip
         self._config = found.config()
-        self._runner = runner or (plain_run if found.on_chip else supervised)
+        self.execution = choose_execution(execution, backend, spec)
+        in_lava = functools.partial(supervised, execution=self.execution)
+        self._runner = runner or (plain_run if found.on_chip else in_lava)
         self._parameters = parameters
         self._options: dict[str, Any] = {
             "batch": batch,

@@ -55,6 +55,8 @@ class TrainedNetwork:
         Name of the backend that executes it.
     threads : int or None
         Threads of the fused backend.
+    execution : str or None
+        A key of `lava_ep.models.EXECUTIONS`; None: the faster one.
     temperature : float or None
         Of `predict_proba`; None in run folders of versions that did not fit it.
     """
@@ -67,6 +69,7 @@ class TrainedNetwork:
     backend: str
     threads: int | None = None
     temperature: float | None = None
+    execution: str | None = None
 
     @property
     def classes(self) -> NDArray[Any]:
@@ -194,6 +197,7 @@ class TrainedNetwork:
             learning=False,
             backend=self.backend,
             threads=self.threads,
+            execution=self.execution,
         ) as session:
             return session.scores(pixels)
 
@@ -204,6 +208,7 @@ def load_run(
     epoch: int | None = None,
     backend: str | None = None,
     threads: int | None = None,
+    execution: str | None = None,
 ) -> TrainedNetwork:
     """Load the trained network of a run folder.
 
@@ -218,6 +223,8 @@ def load_run(
         Name of the backend; None: that of the training.
     threads : int or None
         Threads of the fused backend; None: one per core.
+    execution : str or None
+        A key of `lava_ep.models.EXECUTIONS`; None: the faster one.
 
     Returns
     -------
@@ -256,6 +263,7 @@ def load_run(
         backend,
         threads,
         None if temperature is None else float(temperature),
+        execution,
     )
 
 

@@ -30,6 +30,7 @@ from lava_ep.data import (
 from lava_ep.data.own.preprocessing import Preprocessing
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import DivergedError, InputError, LavaEPError
+from lava_ep.models import choose_execution
 from lava_ep.runtime.errors import ProcessFailure
 from lava_ep.spec import ExperimentSpec, TrainingSpec, override
 from lava_ep.training.calibration import CALIBRATED, fit_temperature
@@ -80,6 +81,8 @@ class Trainer:
         Name of the backend.
     threads
         See `EPNetwork`.
+    execution
+        A key of `lava_ep.models.EXECUTIONS`; ``None`` for the faster one.
     folder
         Where checkpoints and metrics go; ``None`` keeps nothing. Only the first rank writes.
     ranks
@@ -112,6 +115,7 @@ class Trainer:
         *,
         backend: str = "message-passing",
         threads: int | None = None,
+        execution: str | None = None,
         folder: RunFolder | None = None,
         ranks: Ranks | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -126,6 +130,7 @@ class Trainer:
         self.dataset = dataset
         self.backend = backend
         self.threads = threads
+        self.execution = execution
         self.folder = folder
         self._x, self._y, self._validation = _parts(spec.training, dataset)
         if self.batch_size > len(self._x):
@@ -190,6 +195,7 @@ class Trainer:
             "seed": training.seed,
             "backend": self.backend,
             "threads": self.threads,
+            "execution": self.execution,
         }
         with ExitStack() as stack, self._divergence_told():
             learner = stack.enter_context(
@@ -450,12 +456,14 @@ def describe_run(
     backend: str,
     command: str,
     data_dir: Path | None = None,
+    execution: str | None = None,
 ) -> dict[str, Any]:
     """Return the content of ``run.json``."""
     return {
         "command": command,
         "data_dir": None if data_dir is None else str(data_dir.resolve()),
         "backend": backend,
+        "execution": choose_execution(execution, backend, spec.network),
         "seed": spec.training.seed,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "data_sha256": data_digest(dataset),
