@@ -70,7 +70,9 @@ class Channel:
         self.waiting_receiver: Any = None
         self.listener: Callable[[], None] | None = None
         self.src_port = SendEnd(self, names[0])
-        self.dst_port = RecvEnd(self, names[1])
+        self.dst_port = (FedEnd if source == HOST else RecvEnd)(self, names[1])
+        if target == HOST:
+            self.listener = scheduler.notice
 
     @property
     def has_host(self) -> bool:
@@ -171,6 +173,16 @@ class RecvEnd(_End, CspRecvPort):
         if channel.waiting_sender is not None:
             channel.scheduler.ready.append(channel.waiting_sender)
             channel.waiting_sender = None
+        return message
+
+
+class FedEnd(RecvEnd):
+    """The end of a model that receives from the host."""
+
+    def recv(self) -> Message:
+        """Take the next message, letting others run until there is one."""
+        message = super().recv()
+        self.channel.scheduler.notice()
         return message
 
 

@@ -22,7 +22,8 @@ from lava_ep.runtime.inline.scheduler import Outcome, Scheduler
 _WARN_AFTER = 5.0  # seconds in which no other thread has done what the network waits for
 _PATIENCE = 60.0  # seconds after which it is not expected any more
 _PATIENCE_WITH_STRANGERS = 2.0  # where there are only threads of Jupyter's kind
-_PATIENCE_WITH_READERS = 0.1  # seconds in which they have taken no message
+_PATIENCE_WITH_READERS = 0.5  # seconds in which other threads have not run the network
+_PATIENCE_WITH_TAKERS = 0.1  # seconds in which they have taken no message
 
 
 class Baton:
@@ -162,6 +163,7 @@ class Host:
         timeout: float | None = None,
         must: bool = True,
         paused: str | None = None,
+        patient: bool = False,
     ) -> bool:
         """Run the network until a condition holds.
 
@@ -176,6 +178,10 @@ class Host:
             call returns.
         paused : str, optional
             What is wrong if the network is paused and no other thread runs it.
+        patient : bool
+            Whether to let another thread run the network, if there is one that does: models that
+            wait for a message can only be resumed by the thread in which they run, and one that
+            only feeds the network may end before that.
 
         Returns
         -------
@@ -195,6 +201,8 @@ class Host:
         self._callers.add(me)
         self._calling.add(me)
         try:
+            if patient and self._await_readers(condition, deadline):
+                return True
             return self._until(condition, deadline, must, paused)
         finally:
             self._calling.discard(me)
@@ -227,6 +235,8 @@ class Host:
             if not must and deadline is None:
                 return False
             now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                return False
             waiting_since = waiting_since or now
             if now - waiting_since >= self._patience():
                 if must and error is not None:
@@ -235,16 +245,31 @@ class Host:
             if self._sleep(deadline, error, now - waiting_since):
                 waiting_since = 0.0
 
+    def _await_readers(self, condition: Callable[[], bool], deadline: float | None) -> bool:
+        """Wait a while for another thread to run the network; tell whether that did it."""
+        end = time.monotonic() + _PATIENCE_WITH_READERS
+        while not condition():
+            self._check()
+            is_mine = self._scheduler.thread is threading.current_thread()
+            left = min(end, deadline or end) - time.monotonic()
+            if is_mine or left <= 0 or self._is_done() or self._patience() != _PATIENCE:
+                return False
+            if self._baton.sleep(left, self._ask):
+                end = time.monotonic() + _PATIENCE_WITH_READERS
+        return True
+
     def _obstacle(self, outcome: Outcome, paused: str | None) -> LavaEPError | None:
         """Return the error of a network that cannot go on before another thread calls."""
         if outcome is Outcome.FOREIGN:
-            if self._scheduler.thread in self._calling:
-                return None
-            raise RunStateError(
+            owner = self._scheduler.thread
+            error = RunStateError(
                 "A ProcessModel waits in the middle of a time step that another thread of the host "
                 "has begun, and only that thread can run it on. Call from one thread, or take all "
                 "messages before another thread calls."
             )
+            if owner is None or not owner.is_alive():
+                raise error
+            return None if owner.ident in self._calling else error
         if self._is_done():
             return None if paused is None else RunStateError(paused)
         return self._scheduler.deadlock()
@@ -293,7 +318,7 @@ class Host:
         if not any(t.ident in self._callers and t.ident != me for t in threading.enumerate()):
             return
         left, since = 0, time.monotonic()
-        while time.monotonic() - since < _PATIENCE_WITH_READERS:
+        while time.monotonic() - since < _PATIENCE_WITH_TAKERS:
             before, left = left, sum(len(channel.messages) for channel in channels)
             if not left:
                 return
@@ -322,6 +347,7 @@ class Host:
             act,
             paused=f"{channel.target}: all {channel.size} places of the channel are taken and the "
             "network is paused. Run it first, or make the buffer larger.",
+            patient=True,
         )
 
     def receive(self, channel: Channel, keep: bool) -> Message:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
@@ -55,7 +54,9 @@ class _InlineBox:
         """Element type of one message."""
         return self._channel.dtype
 
-    def _run_until(self, act: Callable[[], bool], timeout: float | None, hint: str) -> None:
+    def _run_until(
+        self, act: Callable[[], bool], timeout: float | None, hint: str, patient: bool = False
+    ) -> None:
         """Run the network until an act has succeeded."""
         done: list[bool] = []
 
@@ -64,7 +65,7 @@ class _InlineBox:
                 done.append(True)
             return bool(done) or (timeout is None and self._runtime.is_done())
 
-        self._host.until(try_to, timeout, must=timeout is None)
+        self._host.until(try_to, timeout, must=timeout is None, patient=patient)
         if not done:
             if timeout is not None:
                 raise TimeoutError(f"{self.name}: nothing happened for {timeout} s.")
@@ -101,6 +102,7 @@ class InlineInbox(_InlineBox, Inbox):
             timeout,
             f"all {channel.size} places of the channel are taken and the network is paused."
             " Start it first, or flag the port with a larger buffer_size.",
+            patient=True,
         )
         self.taken += 1
 

@@ -76,6 +76,8 @@ class Scheduler:
         When the host wants control, in the seconds of ``time.monotonic``.
     failure : tuple of (task, exception) or None
         The first task that raised.
+    thread : threading.Thread or None
+        In which models run.
     has_moved : bool
         Set when models have run.
     host : Host
@@ -95,7 +97,9 @@ class Scheduler:
         self.host: Any = None
         self._idle: list[Worker] = []
         self._hub: Any = None
+        self._root: Any = None
         self._thread = 0
+        self.thread: threading.Thread | None = None
         self._turns = 0
         self._ending = False
 
@@ -208,7 +212,7 @@ class Scheduler:
             Why the drive has ended.
         """
         self._enter()
-        foreign = self._thread != threading.get_ident()
+        foreign = self._is_foreign()
         self.deadline = deadline
         moved = False
         try:
@@ -217,7 +221,7 @@ class Scheduler:
                     return Outcome.DONE
                 if done():
                     return Outcome.DONE
-                if self._expired():
+                if moved and self._expired():
                     return Outcome.EXPIRED
                 if foreign:
                     return Outcome.FOREIGN
@@ -240,25 +244,32 @@ class Scheduler:
 
     def _enter(self) -> None:
         """Make the present greenlet the hub, and its thread the one that runs models."""
-        current, thread = getcurrent(), threading.get_ident()
-        if current is self._hub and thread == self._thread:
+        current = getcurrent()
+        if current is self._hub:
             return
-        if thread != self._thread:
+        root = current
+        while root.parent is not None:
+            root = root.parent
+        if root is not self._root:  # the identifier of a thread may be that of an earlier one
             if self.ready or self.parked:
                 return
             self._idle.clear()  # a greenlet cannot change threads, but needs nothing either
-            self._thread = thread
+            self._root, self.thread = root, threading.current_thread()
+            self._thread = threading.get_ident()
         self._hub = current
         for worker in (*self._idle, *self.ready, *self.parked):
             worker.parent = current
 
-    @property
-    def thread(self) -> int:
-        """The thread that models run in, as ``threading.get_ident`` gives it."""
-        return self._thread
+    def _is_foreign(self) -> bool:
+        """Tell whether models wait in another thread."""
+        return getcurrent() is not self._hub
 
     def _expired(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def notice(self) -> None:
+        """Take note of a message from or to the host, which may wait for it."""
+        self.attention = True
 
     def end_of_step(self) -> None:
         """Give the host control if it asks for it; called when a time step is over."""
@@ -269,7 +280,7 @@ class Scheduler:
         """End all models that wait, wherever they are, as if they had been interrupted there."""
         self._ending = True
         self.todo.clear()
-        if threading.get_ident() != self._thread:
+        if threading.current_thread() is not self.thread:
             return  # left to that thread, if it calls again
         waiting = [*self.ready, *self.parked]
         self.ready.clear()
