@@ -20,6 +20,10 @@ def lazily(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], 
     names
         The names that each of its modules has for the package; with no names, the module itself.
     """
+    # Importing such a module would put it in the place of what it holds.
+    clash = [name for found in names.values() for name in found if name in names]
+    if clash:
+        raise ValueError(f"{package}: {clash} are names of modules and of something in them")
     places = {name: module for module, found in names.items() for name in found or (module,)}
 
     def find(name: str) -> Any:

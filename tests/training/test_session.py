@@ -82,7 +82,7 @@ def test_evaluation_counts_every_sample_once(spec, dataset):
 def test_a_killed_worker_ends_the_session_with_its_name(spec, dataset):
     with (
         pytest.raises(WorkerDied, match="hidden1"),
-        session_of(spec, batch=1, learning=False) as session,
+        session_of(spec, batch=1, learning=False, execution="processes") as session,
     ):
         for number, _ in enumerate(session.stream(dataset.x_train)):
             if number == 3:

@@ -8,7 +8,7 @@ from lava_ep._lazy import lazily
 from lava_ep.models import published  # noqa: F401
 
 if TYPE_CHECKING:
-    from lava_ep.models.fixed_point.convert import (
+    from lava_ep.models.fixed_point.conversion import (
         Clipped,
         Conversion,
         Entry,
@@ -40,7 +40,14 @@ else:
     __getattr__ = lazily(
         __name__,
         {
-            "convert": ("Clipped", "Conversion", "Entry", "InputRange", "check_covered", "convert"),
+            "conversion": (
+                "Clipped",
+                "Conversion",
+                "Entry",
+                "InputRange",
+                "check_covered",
+                "convert",
+            ),
             "format": ("Direction", "LayerFormat", "NeuronFormat", "SynapseFormat", "TraceFormat"),
             "message_passing": (
                 "PyBinaryNeuronModelFixed",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lava_ep.errors import InputError
 from lava_ep.models.discovery import cpu_model, sub_model
-from lava_ep.models.fixed_point.convert import convert
+from lava_ep.models.fixed_point.conversion import convert
 from lava_ep.models.fixed_point.neuron import FixedBinaryPart, FixedLIFPart, FixedSigmaDeltaPart
 from lava_ep.models.fixed_point.synapse import FixedSynapsePart, FixedWeights
 from lava_ep.models.message_passing.network import NetworkOfProcesses

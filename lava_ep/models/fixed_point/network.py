@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from lava_ep.models.discovery import cpu_model
-from lava_ep.models.fixed_point.convert import convert
+from lava_ep.models.fixed_point.conversion import convert
 from lava_ep.models.fixed_point.engine import FixedEngine
 from lava_ep.models.fused.network import EngineModel, StepwiseModel, WholeBatchModel
 from lava_ep.parameters import NetworkParameters
