@@ -34,6 +34,11 @@ from lava_ep.runtime.inline import DeadlockError, inline
 PHASES = ("run_spk", "run_lrn", "run_pre_mgmt", "run_post_mgmt")
 
 
+def config(toys):
+    """Choose the models by name, which takes no time."""
+    return Loihi2SimCfg(exception_proc_model_map={toys.Relay: toys.RelayModel})
+
+
 def blow_up():
     raise ValueError("the relay broke")
 
@@ -66,7 +71,7 @@ def ring(toys, length, name="ring"):
 def works(toys):
     relay = toys.Relay(listening=False)
     relay.s_out.flag_external_pipe(4)
-    with inline(relay, toys.config()) as run:
+    with inline(relay, config(toys)) as run:
         run.run(4)
         assert [message[0] for message in run.outbox(relay.s_out)] == [1, 2, 3, 4]
 
@@ -88,7 +93,7 @@ def test_a_hundred_failures_end_at_once_with_the_right_name(toys):
             relays = chain(toys, length, culprit, trouble=(phase, what))
             expected = ProcessFailure if kind == "raise" else KeyboardInterrupt
             start = draw.choice(relays)
-        run = inline(start, toys.config(), channel_size=draw.randint(1, 3))
+        run = inline(start, config(toys), channel_size=draw.randint(1, 3))
         begin = None
         with pytest.raises(expected) as caught, run:
             begin = time.monotonic()
@@ -108,7 +113,7 @@ def test_a_hundred_failures_end_at_once_with_the_right_name(toys):
 
 def test_the_circle_is_named_in_the_order_of_the_waits(toys):
     first, _ = ring(toys, 2)
-    with pytest.raises(DeadlockError) as caught, inline(first, toys.config()) as run:
+    with pytest.raises(DeadlockError) as caught, inline(first, config(toys)) as run:
         run.run(1)
     text = str(caught.value)
     assert (
@@ -125,7 +130,7 @@ def test_the_circle_is_named_in_the_order_of_the_waits(toys):
 @pytest.mark.parametrize("phase", ["__init__", *PHASES, "on_var_update"])
 def test_model_that_raises(toys, phase):
     culprit = chain(toys, 2, 0, trouble=(phase, blow_up))[0]
-    with pytest.raises(ProcessFailure) as caught, inline(culprit, toys.config()) as run:
+    with pytest.raises(ProcessFailure) as caught, inline(culprit, config(toys)) as run:
         run.run(2)
         run.set(culprit.weights, [0, 0])
         run.run(10)
@@ -145,7 +150,7 @@ def test_model_that_raises(toys, phase):
 
 def test_post_mortem_debugging(toys, monkeypatch):
     culprit = chain(toys, 2, 1, trouble=("run_spk", blow_up))[0]
-    with pytest.raises(ProcessFailure) as caught, inline(culprit, toys.config()) as run:
+    with pytest.raises(ProcessFailure) as caught, inline(culprit, config(toys)) as run:
         run.run(5)
     seen = []
 
@@ -160,7 +165,7 @@ def test_post_mortem_debugging(toys, monkeypatch):
 
 def test_the_run_is_over_after_a_failure(toys):
     culprit = chain(toys, 2, 0, trouble=("run_spk", blow_up))[0]
-    with pytest.raises(KeyError), inline(culprit, toys.config()) as run:
+    with pytest.raises(KeyError), inline(culprit, config(toys)) as run:
         for _ in range(2):
             with pytest.raises(ProcessFailure, match="the relay broke"):
                 run.run(5)
@@ -180,7 +185,7 @@ def test_interrupt_ends_a_model_that_loops(toys):
 
     relays = chain(toys, 3, 1, trouble=("run_spk", loop))
     start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt) as caught, inline(relays[0], toys.config()) as run:
+    with pytest.raises(KeyboardInterrupt) as caught, inline(relays[0], config(toys)) as run:
         run.run(10)
     assert time.monotonic() - start < patience(2.0)
     names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
@@ -205,8 +210,8 @@ def test_models_that_are_ended_clean_up(toys):
 
     waiting = toys.Relay(name="waiting")
     waiting.a_in.flag_external_pipe(1)
-    config = Loihi2SimCfg(exception_proc_model_map={toys.Relay: Tidy})
-    with pytest.raises(DeadlockError), inline(waiting, config) as run:
+    tidy = Loihi2SimCfg(exception_proc_model_map={toys.Relay: Tidy})
+    with pytest.raises(DeadlockError), inline(waiting, tidy) as run:
         run.run(1)
     assert ended == [1, "join"]
 
@@ -215,7 +220,7 @@ def test_waits_for_the_host_name_the_port_and_can_be_resumed(toys):
     relay = toys.Relay(name="relay")
     relay.a_in.flag_external_pipe(1)
     relay.s_out.flag_external_pipe(1)
-    with inline(relay, toys.config()) as run:
+    with inline(relay, config(toys)) as run:
         inbox, outbox = run.inbox(relay.a_in), run.outbox(relay.s_out)
         with pytest.raises(RunStateError, match="no message and the network is paused"):
             outbox.get()
@@ -244,7 +249,7 @@ def test_another_thread_may_come_to_help_but_not_for_ever(toys, monkeypatch):
     monkeypatch.setattr("lava_ep.runtime.inline.host._PATIENCE", 0.3)
     relay = toys.Relay(name="relay")
     relay.a_in.flag_external_pipe(1)
-    with inline(relay, toys.config()) as run:
+    with inline(relay, config(toys)) as run:
         inbox = run.inbox(relay.a_in)
         idle = threading.Event()
         bystander = threading.Thread(target=idle.wait)
@@ -395,8 +400,8 @@ def test_a_thread_of_a_model_cannot_wait_at_its_ports():
 
     caller, sink = Caller(call=None, name="caller"), Deaf(name="sink")
     caller.s_out.connect(sink.a_in)
-    config = Loihi2SimCfg(exception_proc_model_map={Caller: Threaded})
-    with inline(caller, config, channel_size=1) as run:
+    threaded = Loihi2SimCfg(exception_proc_model_map={Caller: Threaded})
+    with inline(caller, threaded, channel_size=1) as run:
         run.run(1)
     assert "caller.s_out would have to wait, in a thread" in found[0]
 
@@ -488,7 +493,7 @@ def test_every_line_of_a_model_is_traced(toys):
     before = sys.gettrace()
     sys.settrace(tracer)
     try:
-        with inline(relay, toys.config()) as run:
+        with inline(relay, config(toys)) as run:
             inbox = run.inbox(relay.a_in)
             run.start(4)
             for _ in range(4):

@@ -506,7 +506,25 @@ class InlineRuntime(Runtime):
         for pipe in self.pipes:
             pipe.detach()
         self._is_started = False
+        if healthy and failure is None:  # else they are there for a debugger
+            self._forget_models()
         return failure
+
+    def _forget_models(self) -> None:
+        """Break the circles of references, so that memory and threads of models end now."""
+        for actor in self.actors.values():
+            state = vars(actor.model)
+            for port in state.get("py_ports", ()):
+                vars(port).clear()
+            for name in ("py_ports", "var_ports", "_cmd_handlers", "_channel_actions"):
+                state.pop(name, None)
+            vars(actor).clear()
+        for domain in self._domains:
+            vars(domain).clear()
+        self.actors.clear()
+        self._owners.clear()
+        self._domains.clear()
+        self.pipes.clear()
 
     def _unnoticed(self) -> BaseException | None:
         if self.failure is not None or self.scheduler.failure is None:
