@@ -19,6 +19,7 @@ def lazily(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], 
         Its full name.
     names
         The names that each of its modules has for the package; with no names, the module itself.
+        No name may be that of a module, which would take its place when it is imported.
     """
     # Importing such a module would put it in the place of what it holds.
     clash = [name for found in names.values() for name in found if name in names]

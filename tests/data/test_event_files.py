@@ -241,7 +241,7 @@ SECONDS = r"\(t \* 1e6\)\.round\(\)\.astype\(np\.int64\) if they are seconds"
         (np.array([0, 1500, 2000], "m8[ns]"), r"event 1 .* has time 1500 nanoseconds: .* whole"),
         (np.array([0, 1, "NaT"], "m8[us]"), r"event 2 .* has time NaT"),
         (np.array([0, 1, 2**62], "m8[s]"), r"event 2 .* fits into 64 bits"),
-        (np.array([0, 1, 2], "m8"), r"times of type timedelta64: expected a unit of fixed length"),
+        (np.arange(3).view("m8"), r"times of type timedelta64: expected a unit of fixed length"),
         (np.array([0, 1, 2], "m8[M]"), r"expected a unit of fixed length"),
         (np.array(["2020-01-01"] * 3, "M8[us]"), r"times of day .* Subtract the start: t - t\[0\]"),
         (["0", "1", "2"], r"times of type <U1: expected integers"),
