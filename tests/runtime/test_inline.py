@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
+import random
 import threading
 import time
 import warnings
@@ -404,6 +406,35 @@ def test_two_threads_of_the_host(toys):
         received = [message[0] for message in outbox]
         feeder.join()
     assert received == list(range(2, 302))
+
+
+def test_threads_that_feed_drain_and_wait(toys):
+    config = Loihi2SimCfg(exception_proc_model_map={toys.Relay: toys.RelayModel})
+    for seed in range(8):
+        draw = random.Random(seed)
+        relays = [toys.Relay() for _ in range(draw.randint(1, 4))]
+        for one, other in itertools.pairwise(relays):
+            one.s_out.connect(other.a_in)
+        relays[0].a_in.flag_external_pipe(draw.randint(1, 3))
+        relays[-1].s_out.flag_external_pipe(draw.randint(1, 3))
+        steps, received = draw.randint(50, 200), []
+        with inline(relays[0], config, channel_size=draw.randint(1, 2)) as run:
+            inbox, outbox = run.inbox(relays[0].a_in), run.outbox(relays[-1].s_out)
+            run.start(steps)
+
+            def feed(inbox=inbox, steps=steps):
+                for value in range(steps):
+                    inbox.put([value, 0])
+
+            def drain(outbox=outbox, steps=steps, received=received):
+                received += [int(outbox.get()[0]) for _ in range(steps)]
+
+            threads = [threading.Thread(target=work) for work in (feed, drain, run.wait)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert received == [value + len(relays) for value in range(steps)], seed
 
 
 def test_each_call_in_another_thread(toys):
