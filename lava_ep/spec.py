@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -962,11 +963,16 @@ def parse(kind: type[SpecType], data: Any, *, source: str) -> SpecType:
         # A layer with a fault is also missing from the layers, which is no fault of its own.
         errors = [fault for fault in error.errors() if fault["type"] != "too_short"]
         faults = "; ".join(
-            f"{'.'.join(_path(fault['loc'])) or 'spec'}={fault.get('input')!r:.80}: "
+            f"{'.'.join(_path(fault['loc'])) or 'spec'}{_shown(fault.get('input'))}: "
             f"{fault['msg'].removeprefix('Value error, ')}"
             for fault in errors or error.errors()
         )
         raise InputError(f"{source}: {faults}") from None
+
+
+def _shown(value: Any) -> str:
+    """Return a value for an error; that of a whole part of a spec would hide the reason."""
+    return "" if isinstance(value, dict) else f"={value!r:.80}"
 
 
 _TAGS = {*_KINDS.values(), *_NETWORKS.values()}
@@ -1005,7 +1011,9 @@ def load_preset(name: str) -> ExperimentSpec:
         If there is no preset of this name.
     """
     if name not in preset_names():
-        raise InputError(f"preset {name!r}: expected one of {', '.join(preset_names())}")
+        close = difflib.get_close_matches(name, preset_names(), 1)
+        hint = f"did you mean {close[0]}? Expected" if close else "expected"
+        raise InputError(f"preset {name!r}: {hint} one of {', '.join(preset_names())}")
     text = (resources.files("lava_ep") / "presets" / f"{name}.json").read_text(encoding="utf-8")
     return parse(ExperimentSpec, json.loads(text), source=f"preset {name!r}")
 

@@ -271,6 +271,7 @@ def finish(result: Mapping[str, Any], as_json: bool, display: Console) -> None:
     epochs, selected = result["epochs"], result.get("selected")
     chosen = f" of epoch {result['selected_epoch']}, {selected}," if selected else ""
     display.print(
-        f"Test accuracy {result['test_accuracy']:.4f}{chosen} after {epochs} epochs, "
-        f"{result['seconds']:.1f} s"
+        f"Test accuracy {result['test_accuracy']:.4f}{chosen} after {epochs} "
+        f"epoch{'s' * (epochs != 1)}, {result['seconds']:.1f} s",
+        soft_wrap=True,
     )

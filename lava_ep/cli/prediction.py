@@ -34,6 +34,13 @@ def predict(
         Path | None,
         typer.Option(help="File to write: .csv, .npz or .parquet (default: print a table)."),
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of a table that holds labels and is left out, if it has no name that the "
+            "training knows."
+        ),
+    ] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Add the score of each class.")] = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add the probability of each class.")
@@ -54,12 +61,12 @@ def predict(
     from lava_ep.training.predictions import Predictions, check_place
 
     if out is not None:
-        check_place(out)
+        check_place(out, file)
     check_execution([backend] if backend else [], threads)
     network = training.load_run(
         run_dir, epoch=epoch, backend=backend, threads=threads, execution=execution
     )
-    names, found = training.predict_file(network, file)
+    names, found = training.predict_file(network, file, label=label)
     table = Predictions(
         names,
         network.labels(found),

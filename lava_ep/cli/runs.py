@@ -14,6 +14,7 @@ from lava_ep.cli.common import (
     DataDir,
     Epoch,
     Execution,
+    Label,
     OpenPage,
     OtherData,
     RunDir,
@@ -39,6 +40,7 @@ def evaluate(
     threads: Threads = None,
     execution: Execution = None,
     data: OtherData = None,
+    label: Label = None,
     data_dir: DataDir = None,
     limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
     epoch: Epoch = None,
@@ -60,9 +62,11 @@ def evaluate(
     backend = backend or str(folder.about()["backend"])
     check_execution([backend], threads)
     if predictions is not None:
-        check_place(predictions)
+        check_place(predictions, data, experiment.data.name)
     used, parameters, reason = folder.selected(experiment.network, epoch)
-    dataset = training.load_run_data(folder, name=data, data_dir=data_dir, limit_test=limit_test)
+    dataset = training.load_run_data(
+        folder, name=data, label=label, data_dir=data_dir, limit_test=limit_test
+    )
     training.check_samples(experiment, dataset)
     found = training.evaluate(
         experiment,

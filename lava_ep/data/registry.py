@@ -162,6 +162,11 @@ def load_dataset(
         )
     if path is None:
         _check_name(name)
+        if own is not None and own.label is not None:
+            raise InputError(
+                f"--label {own.label}: expected with a table of your own, not with {name}. Leave "
+                "it out."
+            )
     if events is not None and events != EventsSpec():
         raise InputError(
             f"data.events={events.model_dump(exclude_none=True)}: {name} is a set of images, not "

@@ -1,4 +1,4 @@
-"""Supervised runs of Lava networks, and ProcessModels tested alone."""
+"""Supervised runs of Lava networks, in processes or inline, and ProcessModels tested alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if _lava.is_installed():
 
 if TYPE_CHECKING:
     from lava_ep.runtime.errors import ProcessFailure, RunStateError, WorkerDied
+    from lava_ep.runtime.inline.errors import DeadlockError
     from lava_ep.runtime.mailbox import Inbox, Outbox
     from lava_ep.runtime.run import SupervisedRun, supervised
     from lava_ep.runtime.tester import ProcessTester
@@ -20,6 +21,7 @@ else:
         __name__,
         {
             "errors": ("ProcessFailure", "RunStateError", "WorkerDied"),
+            "inline.errors": ("DeadlockError",),
             "mailbox": ("Inbox", "Outbox"),
             "run": ("SupervisedRun", "supervised"),
             "tester": ("ProcessTester",),
@@ -27,6 +29,7 @@ else:
     )
 
 __all__ = [
+    "DeadlockError",
     "Inbox",
     "Outbox",
     "ProcessFailure",

@@ -7,6 +7,7 @@ imported already are looked at, except for Processes of Lava itself, whose model
 from __future__ import annotations
 
 import copy
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,10 +61,10 @@ def _models_in(process: AbstractProcess, module: ModuleType) -> list[Model]:
     return found
 
 
-def _file_of(module: object) -> Path | None:
+def _file_of(module: object) -> str | None:
     """Return the file of a module, without waking those that load lazily."""
     file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-    return Path(file) if isinstance(file, str) else None
+    return file if isinstance(file, str) else None
 
 
 def _beside(module: ModuleType) -> Iterator[ModuleType]:
@@ -71,9 +72,14 @@ def _beside(module: ModuleType) -> Iterator[ModuleType]:
     own = _file_of(module)
     if own is None:
         return
+    # Text, as paths as objects take a tenth of a second for the modules of a large program.
+    folder = os.path.dirname(own)  # noqa: PTH120
     for other in list(sys.modules.values()):
         file = _file_of(other)
-        if file is not None and other is not module and own.parent in list(file.parents)[:2]:
+        if file is None or other is module or not file.startswith(folder):
+            continue
+        place = os.path.dirname(file)  # noqa: PTH120
+        if folder in (place, os.path.dirname(place)):  # noqa: PTH120
             yield other
 
 
@@ -101,8 +107,8 @@ def _candidates(kind: type[AbstractProcess], module: ModuleType | None) -> str:
     imported = {_file_of(other) for other in list(sys.modules.values())}
     names = [
         path.name
-        for path in sorted(own.parent.glob("*.py"))
-        if path not in imported
+        for path in sorted(Path(own).parent.glob("*.py"))
+        if str(path) not in imported
         and kind.__name__ in path.read_text(encoding="utf-8", errors="replace")
     ]
     return f" ({', '.join(names)}?)" if names else ""
@@ -120,7 +126,9 @@ class _Choices(dict[Any, Any]):
     def __init__(self, run_cfg: RunConfig) -> None:
         super().__init__()
         self._run_cfg = run_cfg
-        self._exceptions: Any = getattr(run_cfg, "exception_proc_model_map", None) or {}
+        given = getattr(run_cfg, "exception_proc_model_map", None)
+        # An empty one may still answer by a method of its own.
+        self._exceptions: Any = {} if given is None else given
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, AbstractProcess) or key in self._exceptions

@@ -24,7 +24,8 @@ def _renew_lock() -> None:
     _compiling = threading.RLock()
 
 
-os.register_at_fork(after_in_child=_renew_lock)
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def describe_process(process: AbstractProcess) -> str:

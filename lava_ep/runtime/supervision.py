@@ -94,7 +94,8 @@ def _renew_lock() -> None:
     _forking = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_renew_lock)
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @dataclass

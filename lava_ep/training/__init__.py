@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lava_ep.training.stock_session import StockSession
     from lava_ep.training.trained import TrainedNetwork, load_run, predict_file
     from lava_ep.training.trainer import (
+        OtherSamplesWarning,
         Progress,
         Trainer,
         check_same_samples,
@@ -55,6 +56,7 @@ else:
             "stock_session": ("StockSession",),
             "trained": ("TrainedNetwork", "load_run", "predict_file"),
             "trainer": (
+                "OtherSamplesWarning",
                 "Progress",
                 "Trainer",
                 "check_same_samples",
@@ -81,6 +83,7 @@ __all__ = [
     "Family",
     "MPIRanks",
     "NetworkSession",
+    "OtherSamplesWarning",
     "Parameters",
     "Progress",
     "Ranks",

@@ -74,10 +74,10 @@ class Predictions:
         """
         check_place(path)
         with replacing(path) as temporary:
-            if path.suffix == ".csv":
+            if _kind(path) == ".csv":
                 with temporary.open("w", encoding="utf-8", newline="") as file:
                     self.write_csv(file)
-            elif path.suffix == ".npz":
+            elif _kind(path) == ".npz":
                 arrays: dict[str, Any] = {
                     "labels": self.labels,
                     "scores": self.scores,
@@ -112,25 +112,38 @@ class Predictions:
         sys.stdout.flush()
 
 
-def check_place(path: Path) -> None:
+def check_place(path: Path, *sources: Path | str | None) -> None:
     """Check that predictions can be written to a file, before any work starts.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
+    sources : path or None
+        What the samples are read from, which must not be overwritten.
 
     Raises
     ------
     InputError
-        If its ending is not known, its folder or a package is missing, or it cannot be written.
+        If it is one of the sources, its ending is not known, its folder or a package is missing,
+        or it cannot be written.
     """
-    if path.suffix not in ENDINGS:
+    for source in sources:
+        there = source is not None and path.exists() and Path(source).exists()
+        if there and path.samefile(source or path):
+            raise InputError(f"{path}: holds the samples; choose another file")
+    if _kind(path) not in ENDINGS:
         raise InputError(f"{path}: expected a name that ends in {', '.join(ENDINGS)}")
-    if path.suffix == ".parquet" and find_spec("pyarrow") is None:
+    if _kind(path) == ".parquet" and find_spec("pyarrow") is None:
         raise InputError(
             f"{path}: Parquet files need pyarrow: pip install pyarrow, or write a .csv file"
         )
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; make it first")
     check_writable(path)
+
+
+def _kind(path: Path) -> str:
+    """Return the ending of a file; devices and pipes take text."""
+    special = path.exists() and not path.is_file() and not path.is_dir()
+    return ".csv" if special else path.suffix

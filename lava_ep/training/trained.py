@@ -267,7 +267,9 @@ def load_run(
     )
 
 
-def predict_file(network: TrainedNetwork, path: Path) -> tuple[list[str], NDArray[Any]]:
+def predict_file(
+    network: TrainedNetwork, path: Path, *, label: str | None = None
+) -> tuple[list[str], NDArray[Any]]:
     """Return the scores of the samples in a file or folder.
 
     Parameters
@@ -277,6 +279,8 @@ def predict_file(network: TrainedNetwork, path: Path) -> tuple[list[str], NDArra
     path : pathlib.Path
         A table, arrays, pictures, IDX images or event recordings, as for training; labels in it are
         ignored.
+    label : str or None
+        Column of a table that holds labels, by its name or its number, counted from 1.
 
     Returns
     -------
@@ -298,7 +302,7 @@ def predict_file(network: TrainedNetwork, path: Path) -> tuple[list[str], NDArra
         files = find_unlabelled(path)
         folder = path if path.is_dir() else path.parent
         return [str(file.relative_to(folder)) for file in files], network.scores(files)
-    raw = read_for(path, network.preprocessing, labelled=False)
+    raw = read_for(path, network.preprocessing, label=label, labelled=False)
     part = raw.train or raw.test
     if part is None:
         raise InputError(f"{path}: no samples")

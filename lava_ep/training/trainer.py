@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import json
 import time
 import warnings
 from collections import deque
@@ -413,13 +414,26 @@ def check_same_samples(folder: RunFolder, dataset: Dataset) -> None:
     InputError
         If it holds others.
     """
-    known = folder.about().get("data_sha256")
-    if known is not None and known != data_digest(dataset):
+    if not _is_trained(folder, dataset):
         raise InputError(
             f"{folder.path}: was trained on other samples than {dataset.name} now has (checksum). "
             "Restore the files, give the same --data-dir, or give the path of the trained file by "
             "--data; evaluate and predict also take other data"
         )
+
+
+def _is_trained(folder: RunFolder, dataset: Dataset) -> bool:
+    """Return whether a run was trained on these samples, in these units and with these labels."""
+    about, known = folder.about(), folder.preprocessing()
+    digest = about.get("data_sha256")
+    if digest is not None and digest != data_digest(dataset):
+        return False
+    # Pixels and classes are the same where a file has other units or names of its own.
+    return known is None or known.to_json() == preprocessing_of(dataset).to_json()
+
+
+class OtherSamplesWarning(UserWarning):
+    """A run works on other samples than it was trained on, as the user wants."""
 
 
 def shares(samples: NDArray[Any], batch: int, share: slice) -> NDArray[Any]:
@@ -493,6 +507,7 @@ def load_run_data(
     folder: RunFolder,
     *,
     name: str | None = None,
+    label: str | None = None,
     data_dir: Path | None = None,
     limit_test: int | None = None,
 ) -> Dataset:
@@ -505,6 +520,8 @@ def load_run_data(
     name : str or None
         Data set or path. None: the samples that the run was trained on, which their checksum
         identifies. Other samples are scaled as those of the training were.
+    label : str or None
+        Column of the labels in a table of other samples; None: that of the training.
     data_dir : pathlib.Path or None
         Where the files of the data set lie; None: where they were for training.
     limit_test : int or None
@@ -514,6 +531,11 @@ def load_run_data(
     ------
     InputError
         If the trained samples are no longer there or have changed, or others are unusable.
+
+    Warns
+    -----
+    OtherSamplesWarning
+        If the samples are others than those of the training.
     """
     about = folder.about()
     if name is None and about.get("data_kept") is False:
@@ -525,6 +547,8 @@ def load_run_data(
     if data_dir is None and stored is not None:
         data_dir = Path(stored)
     spec = folder.spec()
+    if label is not None and name is None:
+        raise InputError(f"--label {label}: expected --data with it, a table of other samples")
     if name is None:
         try:
             dataset = load_experiment(spec, data_dir=data_dir)
@@ -536,7 +560,16 @@ def load_run_data(
             ) from None
         check_same_samples(folder, dataset)
     else:
-        dataset = _moved(folder, spec, name) or _other(folder, spec, name, data_dir)
+        if name == spec.data.name and not is_own_data(name):
+            dataset = load_experiment(spec, data_dir=data_dir)
+        else:
+            dataset = _moved(folder, spec, name) or _other(folder, spec, name, label, data_dir)
+        if not _is_trained(folder, dataset):
+            warnings.warn(
+                f"{name}: other samples than {folder.path} was trained on",
+                OtherSamplesWarning,
+                stacklevel=2,
+            )
     return _limited(dataset, limit_test)
 
 
@@ -551,12 +584,17 @@ def _moved(folder: RunFolder, spec: ExperimentSpec, name: str) -> Dataset | None
             dataset = load_experiment(spec, name=name)
     except InputError:
         return None
-    return dataset if folder.about().get("data_sha256") == data_digest(dataset) else None
+    known = "data_sha256" in folder.about()
+    return dataset if known and _is_trained(folder, dataset) else None
 
 
-def _other(folder: RunFolder, spec: ExperimentSpec, name: str, data_dir: Path | None) -> Dataset:
+def _other(
+    folder: RunFolder, spec: ExperimentSpec, name: str, label: str | None, data_dir: Path | None
+) -> Dataset:
     """Load other samples than a run was trained on, scaled as those were."""
-    unlimited = override(spec, ["data.limit_train=null", "data.limit_test=null"])
+    changes = ["data.limit_train=null", "data.limit_test=null"]
+    changes += [] if label is None else [f"data.label={json.dumps(label)}"]
+    unlimited = override(spec, changes)
     if not is_own_data(name):
         dataset = load_experiment(unlimited, name=name, data_dir=data_dir)
         known = folder.preprocessing()
@@ -617,8 +655,13 @@ def open_run(
     """
     folder = RunFolder.open(path)
     spec = folder.spec()
-    dataset = load_run_data(folder, name=name, data_dir=data_dir)
-    check_same_samples(folder, dataset)
+    dataset = None if name is None else _moved(folder, spec, name)
+    if dataset is None:
+        if name not in (None, spec.data.name):
+            raise InputError(
+                f"{name}: other samples than {path} was trained on; resume with the same ones"
+            )
+        dataset = load_run_data(folder, data_dir=data_dir)
     done = max(folder.checkpoints(), default=0)
     if epochs is not None and epochs < done:
         raise InputError(f"epochs={epochs}: {path} has been trained for {done} epochs already")

@@ -44,6 +44,7 @@ def test_a_block_runs_as_written(code, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.filterwarnings("ignore::lava_ep.training.OtherSamplesWarning")
 def test_your_own_data_works_as_written(tmp_path, monkeypatch):
     """Run all blocks of the page in order, and compare what commands print with the page."""
     monkeypatch.chdir(tmp_path)

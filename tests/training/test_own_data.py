@@ -16,6 +16,7 @@ from lava_ep.errors import InputError
 from lava_ep.spec import load_preset, override
 from lava_ep.training import (
     NetworkSession,
+    OtherSamplesWarning,
     RunFolder,
     Trainer,
     adapted,
@@ -134,6 +135,7 @@ def test_predictions_are_the_same_alone_among_others_and_in_every_form(trained, 
 
 
 @pytest.mark.filterwarnings("ignore::lava_ep.data.PreprocessingWarning")
+@pytest.mark.filterwarnings("ignore::lava_ep.training.OtherSamplesWarning")
 def test_the_same_samples_score_the_same_whatever_else_their_file_holds(trained, samples, tmp_path):
     folder, _ = trained
     x, y = samples
@@ -197,7 +199,44 @@ def test_a_run_takes_only_the_samples_it_was_trained_on(samples, tmp_path):
         assert "was trained on other samples than digits.csv now has" in done.output
     done = command("train", "--resume", "--out", run, "--epochs", 4)
     assert done.exit_code == 2 and "other samples" in done.output
-    assert last_json("evaluate", run, "--data", table)["test_samples"] == 300
+    with pytest.warns(OtherSamplesWarning, match="other samples than .* was trained on"):
+        assert last_json("evaluate", run, "--data", table)["test_samples"] == 300
+    # The same pixels and classes, but other units or labels, are other samples.
+    for name, factor, labels in (("units", 10, y), ("labels", 1, np.char.upper(y))):
+        other = write_table(tmp_path / f"{name}.csv", factor * x, labels)
+        done = command("train", "--resume", "--out", run, "--epochs", 4, "--data", other)
+        assert done.exit_code == 2, done.output
+
+
+def test_what_a_training_has_named_is_found_by_name(tmp_path, samples):
+    """As pandas writes tables: the names of the columns may be numbers."""
+    x, y = samples
+    table, run = tmp_path / "numbers.csv", tmp_path / "run"
+    header = [*map(str, range(20)), "label"]
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(
+            [header, *([*row, k] for row, k in zip(x.tolist(), y, strict=True))]
+        )
+    settings = [part for assignment in SMALL for part in ("--set", assignment)]
+    done = command(
+        "train", "--data", table, "--backend", "fused", "--out", run, "--no-report", *settings
+    )
+    assert done.exit_code == 0, done.output
+    expected = lava_ep.load_run(run).predict(x[:5]).tolist()
+    new = tmp_path / "new.csv"
+    for order in (list(range(20)), list(range(20))[::-1]):
+        with new.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["note", *order, "Label"])
+            writer.writerows([f"n{k}", *x[k, order].tolist(), y[k]] for k in range(5))
+        done = command("predict", run, new)
+        assert done.exit_code == 0, done.output
+        rows = list(csv.DictReader(done.stdout.splitlines()))
+        assert [row["prediction"] for row in rows] == expected
+    before = new.read_bytes()
+    done = command("predict", run, new, "--out", new)
+    assert done.exit_code == 2 and "holds the samples" in done.output
+    assert new.read_bytes() == before
 
 
 def own_digits():
@@ -228,7 +267,8 @@ def test_a_trainer_s_run_on_own_arrays_is_not_evaluated_on_a_set_of_the_same_sha
     with pytest.raises(InputError, match="trained on other samples"):
         open_run(folder.path)
     np.savez(tmp_path / "test.npz", x_test=dataset.x_test.reshape(-1, 8, 8), y_test=dataset.y_test)
-    found = load_run_data(folder, name=str(tmp_path / "test.npz"))
+    with pytest.warns(OtherSamplesWarning):
+        found = load_run_data(folder, name=str(tmp_path / "test.npz"))
     np.testing.assert_array_equal(found.x_test, dataset.x_test)
     expected = evaluate(spec, trainer.parameters, dataset, backend="fused")
     other = evaluate(spec, trainer.parameters, found, backend="fused")

@@ -134,10 +134,14 @@ def read_for(
     options: dict[str, Any] = {"labelled": labelled}
     kind, shape = kind_of(path), preprocessing.picture_shape
     if kind == "csv":
-        options["label"] = label or preprocessing.label_name
+        names = preprocessing.feature_names
+        # Of samples to predict, columns that the training did not know are left out anyway.
+        column = label or preprocessing.label_name if labelled else label
+        options |= {"label": column, "known": names}
     elif kind == "pictures" and shape is not None:
         options["channels"] = (*shape, 1)[2]
         options["image_size"] = shape[:2] if preprocessing.resized else None
+        options["shape"] = shape[:2]
     raw = read_samples(path, **options)
     names = preprocessing.feature_names
     if not (names and raw.feature_names) or names == raw.feature_names:

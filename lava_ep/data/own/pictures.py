@@ -55,7 +55,11 @@ Channels = Literal[1, 3]
 
 
 def read_classes(
-    folder: Path, *, image_size: tuple[int, int] | None, channels: Channels | None
+    folder: Path,
+    *,
+    image_size: tuple[int, int] | None,
+    channels: Channels | None,
+    shape: tuple[int, int] | None = None,
 ) -> RawData:
     """Read pictures that lie in one folder per class.
 
@@ -75,6 +79,8 @@ def read_classes(
         have the same.
     channels : {1, 3} or None
         Demand grey or coloured samples.
+    shape : tuple of int or None
+        Height and width that pictures must have, as in a training before this.
 
     Raises
     ------
@@ -87,7 +93,7 @@ def read_classes(
             (named.name, path) for named in _subfolders(place) for path in _pictures(named, folder)
         ]
     every = [entry for entries in files.values() for entry in entries]
-    x, shape = _read([path for _, path in every], folder, image_size, channels)
+    x, found = _read([path for _, path in every], image_size, channels, shape)
     y = parsed_labels([label for label, _ in every])
     parts, start = {}, 0
     for part, entries in files.items():
@@ -96,12 +102,16 @@ def read_classes(
         parts[part] = RawPart(x[place_of], y[place_of], names)
         start += len(entries)
     return RawData(
-        str(folder), parts["train"], parts.get("test"), image_shape=shape, full_scale=255
+        str(folder), parts["train"], parts.get("test"), image_shape=found, full_scale=255
     )
 
 
 def read_pictures(
-    path: Path, *, image_size: tuple[int, int] | None, channels: Channels | None
+    path: Path,
+    *,
+    image_size: tuple[int, int] | None,
+    channels: Channels | None,
+    shape: tuple[int, int] | None = None,
 ) -> RawData:
     """Read one picture, or all those in a folder at any depth, in the order of their names.
 
@@ -115,9 +125,9 @@ def read_pictures(
         _refuse_others(path, paths)
     if not paths:
         raise InputError(f"{path}: no pictures: expected files {', '.join(ENDINGS)}. Add some.")
-    x, shape = _read(paths, root, image_size, channels)
+    x, found = _read(paths, image_size, channels, shape)
     names = tuple(file.relative_to(root).as_posix() for file in paths)
-    return RawData(str(path), RawPart(x, names=names), image_shape=shape, full_scale=255)
+    return RawData(str(path), RawPart(x, names=names), image_shape=found, full_scale=255)
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
@@ -216,9 +226,9 @@ def _refuse_others(folder: Path, paths: Sequence[Path]) -> None:
 
 def _read(
     paths: Sequence[Path],
-    root: Path,
     image_size: tuple[int, int] | None,
     channels: Channels | None,
+    wanted: tuple[int, int] | None,
 ) -> tuple[NDArray[np.uint8], ImageShape]:
     """Read pictures of one size, flattened, and the shape of a sample."""
     if image_size is not None and min(image_size) < 1:
@@ -232,6 +242,12 @@ def _read(
         warnings.simplefilter("ignore")
         for path in paths:
             image = _read_picture(path, image_size)
+            if wanted is not None and image_size is None and image.shape[:2] != wanted:
+                raise InputError(
+                    f"{path}: picture of {_size(image)} pixels: expected {wanted[0]} x {wanted[1]} "
+                    "as in training. Resize it, or train with --set data.image_size="
+                    f"[{wanted[0]},{wanted[1]}], which resizes pictures."
+                )
             if images and image.shape[:2] != images[0].shape[:2]:
                 raise InputError(
                     f"{path}: picture of {_size(image)} pixels: expected {_size(images[0])} as "
@@ -328,5 +344,12 @@ def _flat(path: Path, image: Image, kind: str | None) -> Image:
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         whole = image.convert("RGBA")
         black = Image.new("RGBA", whole.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, whole).convert("RGB")
+        flat = Image.alpha_composite(black, whole).convert("RGB")
+        varies = np.ptp(np.asarray(whole.getchannel("A"))) > 0
+        if varies and not np.asarray(flat).any():
+            raise InputError(
+                f"{path}: picture whose content is in its transparency only: transparent places "
+                "become black, and nothing is left. Put it on a white background."
+            )
+        return flat
     return image.convert("RGB")

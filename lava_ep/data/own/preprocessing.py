@@ -486,8 +486,9 @@ def as_pixels(x: ArrayLike, features: int, levels: int, where: str) -> NDArray[n
         # Zeros and ones may be black and white as well as shades 0 and 1 of many.
         if not whole or (levels > 1 and values.max() <= 1):
             raise InputError(
-                f"{where}: {values.dtype}: expected whole numbers from 0 to {levels}; convert "
-                f"values from 0 to 1 by numpy.rint(X * {levels}).astype(numpy.uint8)"
+                f"{where}: {values.dtype}: expected whole numbers from 0 to {levels}, of an "
+                "integer type where none is above 1; convert by X.astype(numpy.uint8), or values "
+                f"from 0 to 1 by numpy.rint(X * {levels}).astype(numpy.uint8)"
             )
     low, high = values.min(), values.max()
     if low < 0 or high > levels:

@@ -136,6 +136,8 @@ def read_samples(
     labelled: bool = True,
     image_size: tuple[int, int] | None = None,
     channels: Literal[1, 3] | None = None,
+    shape: tuple[int, int] | None = None,
+    known: tuple[str, ...] = (),
 ) -> RawData:
     """Read a user's samples, whatever the kind of file.
 
@@ -156,6 +158,10 @@ def read_samples(
     channels : {1, 3} or None
         Whether pictures have to be grey or in colour. Grey ones become coloured where 3 is
         demanded; coloured ones are an error where 1 is. None: as they are.
+    shape : tuple of int or None
+        Height and width that pictures must have, as those of a training before this had.
+    known : tuple of str
+        Names of the columns of a training, see `read_table`.
 
     Returns
     -------
@@ -182,7 +188,7 @@ def read_samples(
     if kind == "recordings":
         raise InputError(f"{path}: event recordings: expected samples of features or pixels.")
     if kind == "csv":
-        data = read_table(path, label=label, labelled=labelled)
+        data = read_table(path, label=label, labelled=labelled, known=known)
     elif kind == "npz":
         data = read_npz(path, labelled=labelled)
     elif kind == "npy":
@@ -190,9 +196,9 @@ def read_samples(
     elif kind == "idx":
         data = read_idx_set(path) if labelled else read_idx_images(path)
     elif labelled:
-        data = pictures.read_classes(path, image_size=image_size, channels=channels)
+        data = pictures.read_classes(path, image_size=image_size, channels=channels, shape=shape)
     else:
-        data = pictures.read_pictures(path, image_size=image_size, channels=channels)
+        data = pictures.read_pictures(path, image_size=image_size, channels=channels, shape=shape)
     train, test = data.train, data.test
     if train is not None and test is not None and train.y is not None and test.y is not None:
         refuse_unknown_classes(train.y, test.y, str(path))

@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -83,7 +83,9 @@ class _Source:
             ) from None
 
 
-def read_table(path: Path, *, label: str | None, labelled: bool) -> RawData:
+def read_table(
+    path: Path, *, label: str | None, labelled: bool, known: tuple[str, ...] = ()
+) -> RawData:
     """Read a table with one sample per row.
 
     Cells are separated by commas, semicolons, tabs or spaces. A first row that has text where the
@@ -100,7 +102,10 @@ def read_table(path: Path, *, label: str | None, labelled: bool) -> RawData:
     label : str or None
         Name of the column of the labels, or its number, counted from 1; None: the last one.
     labelled : bool
-        False: all columns are features except for one of the name `label`.
+        False: all columns are features except for the column `label`.
+    known : tuple of str
+        Names of the columns of a training. A first row that has all of them is one of names, even
+        if they are numbers, and columns of other names are left out of the features.
 
     Returns
     -------
@@ -116,10 +121,11 @@ def read_table(path: Path, *, label: str | None, labelled: bool) -> RawData:
     source = _with_delimiter(_Source(path, content, _encoding(path, content)))
     if source.delimiter != "," and b"," in content:
         source = _with_decimals(source)
-    names, width = _header(source)
-    place = _label_place(path, names, width, label) if labelled else None
-    if not labelled and label is not None and label in names:
-        place = names.index(label)
+    names, width = _header(source, known)
+    wanted = labelled or (label is not None and (label in names or label.isdecimal()))
+    place = _label_place(path, names, width, label) if wanted else None
+    if known and names:
+        source, names, width, place = _known_columns(source, names, known, place)
     if width == (place is not None):
         raise InputError(
             f"{path}: no features: expected columns of numbers besides the labels, found one "
@@ -259,7 +265,28 @@ def _is_number(text: str, decimal_comma: bool) -> bool:
     return matches is not None and matches is not False
 
 
-def _header(source: _Source) -> tuple[tuple[str, ...], int]:
+def _known_columns(
+    source: _Source, names: tuple[str, ...], known: tuple[str, ...], place: int | None
+) -> tuple[_Source, tuple[str, ...], int, int | None]:
+    """Leave columns out that a training does not know, and is not told to take for labels."""
+    kept = [index for index, name in enumerate(names) if name in known or index == place]
+    if len(kept) == len(names):
+        return source, names, len(names), place
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=";")
+    for number, cells in source.rows():
+        if len(cells) < len(names):
+            raise InputError(
+                f"{source.path}, line {number}: {len(cells)} cells: expected {len(names)}, as in "
+                "the first line. Add the missing ones."
+            )
+        writer.writerow([cells[index] for index in kept])
+    chosen = replace(source, content=text.getvalue().encode(), encoding="utf-8", delimiter=";")
+    new_place = None if place is None else kept.index(place)
+    return chosen, tuple(names[index] for index in kept), len(kept), new_place
+
+
+def _header(source: _Source, known: tuple[str, ...] = ()) -> tuple[tuple[str, ...], int]:
     """Return the names of the columns, none if the table has none, and their number."""
     seen = list(islice(source.rows(), SEEN))
     if not seen:
@@ -278,6 +305,8 @@ def _header(source: _Source) -> tuple[tuple[str, ...], int]:
         for kind, column in zip(kinds, columns, strict=True)
     ]
     all_text = width > 1 and kinds.count("text") == width
+    if known and set(known) <= set(cells):
+        return tuple(cells), width
     if not (any(named) or all_text or _counts_columns(cells, columns)):
         return (), width
     numbers = [cell for cell, kind in zip(cells, kinds, strict=True) if kind == "number"]
