@@ -20,8 +20,6 @@ from lava.magma.runtime.mgmt_token_enums import (
     enum_to_np,
 )
 from lava.magma.runtime.runtime import Runtime
-from lava.utils.sparse import find
-from scipy.sparse import csr_matrix
 
 from lava_ep.errors import LavaEPError
 from lava_ep.runtime import bulk
@@ -32,9 +30,10 @@ from lava_ep.runtime.hooks import call_after
 from lava_ep.runtime.network import describe_process
 from lava_ep.runtime.resources import explain
 from lava_ep.runtime.supervision import Supervisor
+from lava_ep.runtime.var_calls import VarCalls
 
 
-class SupervisedRuntime(Runtime):
+class SupervisedRuntime(VarCalls, Runtime):
     """Executes a compiled network with workers that a Supervisor watches.
 
     Parameters
@@ -261,56 +260,6 @@ class SupervisedRuntime(Runtime):
         self._require_paused("set")
         value = convert(bulk.describe(self._area, self._request, var_id))
         bulk.write(self._area, self._request, var_id, value)
-
-    def get_var(self, var_id: int, idx: Any = None) -> npt.NDArray[np.float64]:
-        """Answer Lava's ``Var.get``.
-
-        Parameters
-        ----------
-        var_id : int
-            Lava's id of the Var.
-        idx : optional
-            Index into the value.
-
-        Returns
-        -------
-        numpy.ndarray
-            The value as Lava gives it, in double precision.
-        """
-        value = self.read(var_id)
-        if isinstance(value, csr_matrix):
-            value = find(value, explicit_zeros=True)[2]
-        elif isinstance(value, str):
-            value = list(value.encode("ascii"))
-        else:
-            value = np.reshape(value, self.var_model(var_id).shape)
-        array = np.asarray(value, np.float64)
-        return array if idx is None else array[idx]
-
-    def set_var(self, var_id: int, value: Any, idx: Any = None) -> None:
-        """Carry out Lava's ``Var.set``, which converts elements to the model's type unasked.
-
-        Parameters
-        ----------
-        var_id : int
-            Lava's id of the Var.
-        value : array-like
-            The elements, in the order in which `get_var` returns them.
-        idx : optional
-            Index into ``value``.
-        """
-        elements = np.asarray(value if idx is None else value[idx]).reshape(-1)
-
-        def convert(found: dict[str, Any]) -> Any:
-            if found["kind"] == "pickle":
-                old = bulk.read(self._area, self._request, var_id)
-                if isinstance(old, str):
-                    return bytes(elements.tolist()).decode("ascii")
-                rows, columns, _ = find(old, explicit_zeros=True)
-                return csr_matrix((elements, (rows, columns)), old.shape)
-            return elements.astype(found["dtype"]).reshape(found["shape"])
-
-        self.write(var_id, convert)
 
     def stop(self) -> None:
         """End the run, as `SupervisedRun` does on leaving its ``with`` block."""

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from lava.magma.compiler.builders.channel_builder import ChannelBuilderMp
 from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.core.model.py.ports import PyInPortVectorDense, PyOutPortVectorDense
@@ -26,7 +25,6 @@ from lava.magma.runtime.runtime_services.runtime_service import (
 )
 from lava.proc.io.extractor import VarWire
 from lava.proc.io.injector import PyLoihiInjectorModel, PyLoihiInjectorModelAsync
-from lava.utils.sparse import find
 from scipy.sparse import csr_matrix
 
 from lava_ep.errors import InputError, LavaEPError
@@ -36,6 +34,7 @@ from lava_ep.runtime.inline.domains import AsyncActor, AsyncDomain, LoihiActor, 
 from lava_ep.runtime.inline.host import Host
 from lava_ep.runtime.inline.scheduler import Scheduler
 from lava_ep.runtime.network import describe_process
+from lava_ep.runtime.var_calls import VarCalls
 
 _STOP_PATIENCE = 1.0  # seconds for models without time steps to end by themselves
 
@@ -69,7 +68,7 @@ class Pipe:
             vars(self.port).pop(self._attribute, None)
 
 
-class InlineRuntime(Runtime):
+class InlineRuntime(VarCalls, Runtime):
     """Executes a compiled network in the process and thread of the caller.
 
     Parameters
@@ -410,56 +409,6 @@ class InlineRuntime(Runtime):
 
         actor.call(perform)
         self.host.until(lambda: bool(finished))
-
-    def get_var(self, var_id: int, idx: Any = None) -> npt.NDArray[np.float64]:
-        """Answer Lava's ``Var.get``.
-
-        Parameters
-        ----------
-        var_id : int
-            Lava's id of the Var.
-        idx : optional
-            Index into the value.
-
-        Returns
-        -------
-        numpy.ndarray
-            The value as Lava gives it, in double precision.
-        """
-        value = self.read(var_id)
-        if isinstance(value, csr_matrix):
-            value = find(value, explicit_zeros=True)[2]
-        elif isinstance(value, str):
-            value = list(value.encode("ascii"))
-        else:
-            value = np.reshape(value, self.var_model(var_id).shape)
-        array = np.asarray(value, np.float64)
-        return array if idx is None else array[idx]
-
-    def set_var(self, var_id: int, value: Any, idx: Any = None) -> None:
-        """Carry out Lava's ``Var.set``, which converts elements to the model's type unasked.
-
-        Parameters
-        ----------
-        var_id : int
-            Lava's id of the Var.
-        value : array-like
-            The elements, in the order in which `get_var` returns them.
-        idx : optional
-            Index into ``value``.
-        """
-        elements = np.asarray(value if idx is None else value[idx]).reshape(-1)
-
-        def convert(found: dict[str, Any]) -> Any:
-            if found["kind"] == "pickle":
-                old = self.read(var_id)
-                if isinstance(old, str):
-                    return bytes(elements.tolist()).decode("ascii")
-                rows, columns, _ = find(old, explicit_zeros=True)
-                return csr_matrix((elements, (rows, columns)), old.shape)
-            return elements.astype(found["dtype"]).reshape(found["shape"])
-
-        self.write(var_id, convert)
 
     # Ending
 
