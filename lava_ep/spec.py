@@ -970,9 +970,14 @@ def parse(kind: type[SpecType], data: Any, *, source: str) -> SpecType:
         raise InputError(f"{source}: {faults}") from None
 
 
+SHOWN = 80
+"""Characters of a value in an error."""
+
+
 def _shown(value: Any) -> str:
-    """Return a value for an error; that of a whole part of a spec would hide the reason."""
-    return "" if isinstance(value, dict) else f"={value!r:.80}"
+    """Return a value for an error; that of a large part of a spec would hide the reason."""
+    long = isinstance(value, dict) and len(repr(value)) > SHOWN
+    return "" if long else f"={value!r:.{SHOWN}}"
 
 
 _TAGS = {*_KINDS.values(), *_NETWORKS.values()}

@@ -9,6 +9,7 @@ import pickle
 import shutil
 
 import numpy as np
+import pandas
 import pytest
 from joblib.externals.loky import get_reusable_executor
 from scipy.special import softmax
@@ -66,29 +67,6 @@ def state(classifier):
             )
         },
     }
-
-
-class Frame:
-    """A table with named columns, as scikit-learn knows them without pandas."""
-
-    def __init__(self, values, names):
-        self._values, self._names = values, names
-
-    def __dataframe__(self):
-        return self
-
-    def column_names(self):
-        return self._names
-
-    def __array__(self, dtype=None, copy=None):
-        return np.array(self._values, dtype)
-
-    def __len__(self):
-        return len(self._values)
-
-    @property
-    def shape(self):
-        return self._values.shape
 
 
 def check_name(part):
@@ -322,7 +300,6 @@ def test_cross_validation_of_a_pipeline_in_series_and_in_parallel(blobs):
 
 
 def test_feature_names_are_remembered(blobs):
-    pandas = pytest.importorskip("pandas")
     x, y = blobs
     frame = pandas.DataFrame(x, columns=list("abcde"))
     classifier = small().fit(frame, y)
@@ -557,15 +534,15 @@ def test_labels_keep_their_type(tmp_path, labels, kept):
 
 def test_names_of_features_are_saved(blobs, tmp_path):
     x, y = blobs
-    frame = Frame(x, list("abcde"))
+    frame = pandas.DataFrame(x, columns=list("abcde"))
     classifier = small(max_iter=1).fit(frame, y)
     classifier.save(tmp_path / "run")
     again = EPClassifier.from_run(tmp_path / "run")
     assert again.feature_names_in_.tolist() == list("abcde")
     np.testing.assert_array_equal(again.predict(frame), classifier.predict(frame))
     with pytest.raises(ValueError, match="feature names"):
-        again.predict(Frame(x, list("edcba")))
-    twice = small(max_iter=1).fit(Frame(x, list("abcda")), y)
+        again.predict(pandas.DataFrame(x, columns=list("edcba")))
+    twice = small(max_iter=1).fit(pandas.DataFrame(x, columns=list("abcda")), y)
     with pytest.raises(InputError, match="feature 'a' is there 2 times"):
         twice.save(tmp_path / "twice")
     assert not (tmp_path / "twice").exists()

@@ -136,6 +136,8 @@ def test_info_keeps_its_keys(invoke):
         "engine_bytes",
         "parameter_bytes",
         "data_dir",
+        "executions",
+        "default_execution",
     }
 
 

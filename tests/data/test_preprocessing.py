@@ -123,7 +123,7 @@ def test_columns_of_a_data_frame_are_taken_by_name(fitted):
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.full((1, 4), 0.5), "float64: expected whole numbers from 0 to 16; convert"),
+        (np.full((1, 4), 0.5), "float64: expected whole numbers from 0 to 16, of an integer type"),
         (np.ones((1, 4)), "expected whole numbers"),
         (np.full((1, 4), np.nan), "expected whole numbers"),
         (np.full((1, 4), 17), "values from 17 to 17: expected whole numbers from 0 to 16"),

@@ -163,6 +163,8 @@ def _encoding(path: Path, content: bytes) -> str:
     """Return the encoding of a text."""
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
+        if encoding == "utf-8-sig" and (start := content.find(b"\0")) >= 0:
+            raise UnicodeDecodeError(encoding, content, start, start + 1, "no character of a text")
         content.decode(encoding)
     except UnicodeDecodeError as error:
         # In Latin-1 these bytes have no meaning; who finds them has another encoding.
