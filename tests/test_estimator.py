@@ -542,8 +542,9 @@ def test_names_of_features_are_saved(blobs, tmp_path):
     np.testing.assert_array_equal(again.predict(frame), classifier.predict(frame))
     with pytest.raises(ValueError, match="feature names"):
         again.predict(pandas.DataFrame(x, columns=list("edcba")))
-    twice = small(max_iter=1).fit(pandas.DataFrame(x, columns=list("abcda")), y)
-    with pytest.raises(InputError, match="feature 'a' is there 2 times"):
+    # Newer releases of scikit-learn refuse them already in fit.
+    with pytest.raises(ValueError, match="'a'.* 2 times"):
+        twice = small(max_iter=1).fit(pandas.DataFrame(x, columns=list("abcda")), y)
         twice.save(tmp_path / "twice")
     assert not (tmp_path / "twice").exists()
 
