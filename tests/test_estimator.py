@@ -543,7 +543,7 @@ def test_names_of_features_are_saved(blobs, tmp_path):
     with pytest.raises(ValueError, match="feature names"):
         again.predict(pandas.DataFrame(x, columns=list("edcba")))
     # Newer releases of scikit-learn refuse them already in fit.
-    with pytest.raises(ValueError, match="'a'.* 2 times"):
+    with pytest.raises(ValueError, match=r"'a'.* 2 times"):
         twice = small(max_iter=1).fit(pandas.DataFrame(x, columns=list("abcda")), y)
         twice.save(tmp_path / "twice")
     assert not (tmp_path / "twice").exists()
