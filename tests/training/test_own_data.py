@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
@@ -113,7 +114,7 @@ def test_predictions_are_the_same_alone_among_others_and_in_every_form(trained, 
         writer = csv.writer(file)
         writer.writerow(["digit", *(f"p{k}" for k in order)])
         writer.writerows(["?", *row] for row in x[:40, order].tolist())
-    for out in (tmp_path / "p.csv", tmp_path / "p.npz"):
+    for out in (tmp_path / "p.csv", tmp_path / "p.npz", tmp_path / "p.parquet"):
         done = command(
             "predict", folder / "run", shuffled, "--out", out, "--scores", "--probabilities"
         )
@@ -128,6 +129,9 @@ def test_predictions_are_the_same_alone_among_others_and_in_every_form(trained, 
     assert [row["prediction"] for row in rows] == labels.tolist()
     assert [float(row["score_two"]) for row in rows] == scores[:, 1].tolist()
     assert list(rows[0])[:2] == ["sample", "prediction"]
+    table = parquet.read_table(tmp_path / "p.parquet")
+    assert table["prediction"].to_pylist() == labels.tolist()
+    assert table["score_two"].to_pylist() == scores[:, 1].tolist()
     printed = command("predict", folder / "run", shuffled)
     assert [
         row["prediction"] for row in csv.DictReader(printed.stdout.splitlines())
