@@ -173,6 +173,11 @@ def test_reshaped_connections():
     assert np.array_equal(found, data.reshape(3, 2, 2))
 
 
+# On Python 3.10 Lava stays as it is, and only warns with the NumPy that there is for it.
+as_it_is = pytest.mark.filterwarnings("ignore:Conversion of an array:DeprecationWarning")
+
+
+@as_it_is
 def test_the_allocator_sends_the_next_number():
     allocator = Allocator(n_protos=3)
     triggers = np.array([[1, 0, 1, 1]])
@@ -180,6 +185,7 @@ def test_the_allocator_sends_the_next_number():
     assert sent.ravel().tolist() == [1, 0, 2, 3]
 
 
+@as_it_is
 def test_inverse_square_roots_in_integers():
     model = InvSqrt(shape=(1,), fp_base=12)
     sent = received(model.s_out, model.a_in, np.array([[4 << 12, 1 << 12]]), (1,), 2)
