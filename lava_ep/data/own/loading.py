@@ -160,7 +160,7 @@ def read_for(
 
 
 def own_recordings(path: Path, options: OwnOptions) -> tuple[EventDataset, tuple[str, ...]]:
-    """Find the recordings in a folder of class folders, and tell how they were split.
+    """Find the recordings in a folder of class folders, and report how they were split.
 
     Parameters
     ----------

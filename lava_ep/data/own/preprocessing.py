@@ -118,7 +118,7 @@ class Preprocessing:
         raw : RawData
             With a training part that has labels.
         pixels_per_feature : int or None
-            None: one for pictures and wide tables, so many that there are 64 for narrow ones.
+            None: one for pictures and wide tables, enough to make 64 in all for narrow ones.
         resized : bool
             Whether pictures were resized when they were read.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -210,17 +209,6 @@ class InlineRun(SupervisedRun):
         atexit.register(self.close)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc is None:
-            self.close()
-        else:
-            self._end(gracefully=False)
-
     def poll(self, timeout: float = 0.0) -> bool:
         """Run the network for a while, and tell whether the steps asked for by `start` are done.
 
@@ -250,18 +238,6 @@ class InlineRun(SupervisedRun):
     def pause(self) -> None:
         """End the steps asked for by `start` early, after the present one."""
         self._runtime().pause()
-
-    def close(self) -> None:
-        """End the run, as leaving the ``with`` block does.
-
-        Raises
-        ------
-        ProcessFailure
-            If the network has failed unnoticed.
-        """
-        failure = self._end(gracefully=True)
-        if failure is not None:
-            raise failure
 
     def _runtime(self) -> Any:
         if self._live is None:
