@@ -68,6 +68,14 @@ DataName = Annotated[
         autocompletion=complete_data,
     ),
 ]
+RunBackend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="Backend, if not the one it was trained on.",
+        autocompletion=complete_backends,
+    ),
+]
 Epoch = Annotated[
     int | None,
     typer.Option(

@@ -13,10 +13,10 @@ from lava_ep.cli.common import (
     AsJson,
     Epoch,
     Execution,
+    RunBackend,
     RunDir,
     Threads,
     check_execution,
-    complete_backends,
     console,
 )
 
@@ -46,12 +46,7 @@ def predict(
         bool, typer.Option("--probabilities", help="Add the probability of each class.")
     ] = False,
     epoch: Epoch = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            help="Backend, if not the one it was trained on.", autocompletion=complete_backends
-        ),
-    ] = None,
+    backend: RunBackend = None,
     threads: Threads = None,
     execution: Execution = None,
     as_json: AsJson = False,

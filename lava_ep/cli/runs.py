@@ -17,10 +17,10 @@ from lava_ep.cli.common import (
     Label,
     OpenPage,
     OtherData,
+    RunBackend,
     RunDir,
     Threads,
     check_execution,
-    complete_backends,
     console,
     elsewhere,
     open_page,
@@ -31,12 +31,7 @@ from lava_ep.models import COMPARABLE, find_backend
 
 def evaluate(
     run_dir: RunDir,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            help="Backend, if not the one it was trained on.", autocompletion=complete_backends
-        ),
-    ] = None,
+    backend: RunBackend = None,
     threads: Threads = None,
     execution: Execution = None,
     data: OtherData = None,
@@ -194,12 +189,7 @@ def raster(
             help="Page (.html) or figure (.png, .svg) to write (default: RUN_DIR/raster-N.html)."
         ),
     ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            help="Backend, if not the one it was trained on.", autocompletion=complete_backends
-        ),
-    ] = None,
+    backend: RunBackend = None,
     data: OtherData = None,
     data_dir: DataDir = None,
 ) -> None:
