@@ -560,11 +560,13 @@ def load_run_data(
             ) from None
         check_same_samples(folder, dataset)
     else:
+        moved = None
         if name == spec.data.name and not is_own_data(name):
             dataset = load_experiment(spec, data_dir=data_dir)
         else:
-            dataset = _moved(folder, spec, name) or _other(folder, spec, name, label, data_dir)
-        if not _is_trained(folder, dataset):
+            moved = _moved(folder, spec, name)
+            dataset = moved or _other(folder, spec, name, label, data_dir)
+        if moved is None and not _is_trained(folder, dataset):
             warnings.warn(
                 f"{name}: other samples than {folder.path} was trained on",
                 OtherSamplesWarning,
