@@ -156,7 +156,7 @@ class Encoding:
         """
         count = self.messages(period)
         if self.code is Code.CONSTANT:
-            return images[None].astype(np.int32)
+            return images[None].astype(np.int32, copy=False)
         if self.code is Code.LATENCY:
             latency = Latency(self.levels, self.steps).latency(images)
             spikes: NDArray[np.int32] = latency == np.arange(count)[:, None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,16 @@ def expand_target(labels: NDArray[np.integer[Any]], classes: int, neurons: int) 
             f"{neurons} output neurons for {classes} classes: expected a multiple of the classes"
         )
     check_labels(labels, classes)
-    owner = np.repeat(np.arange(classes), neurons // classes)
-    target: NDArray[np.int8] = (labels[:, None] == owner[None, :]).astype(np.int8)
+    target: NDArray[np.int8] = (labels[:, None] == _owners(classes, neurons)).view(np.int8)
     return target
+
+
+@functools.lru_cache(maxsize=16)
+def _owners(classes: int, neurons: int) -> NDArray[np.int64]:
+    """Class of each output neuron, (neurons,)."""
+    owners = np.repeat(np.arange(classes), neurons // classes)
+    owners.flags.writeable = False
+    return owners
 
 
 NO_TARGET = np.zeros((0, 0), np.int8)

@@ -22,10 +22,10 @@ class SummingInPort(PyInPortVectorDense):
 
     def recv(self) -> NDArray[Any]:
         """Receive and add the messages of all connections, in the order they were connected."""
-        messages = (self._transformer.transform(end.recv(), end) for end in self.csp_ports)
-        total: NDArray[Any] | None = next(messages, None)
-        if total is None:
+        ends, transform = self.csp_ports, self._transformer.transform
+        if not ends:
             return np.zeros(self._shape, self._d_type)
-        for message in messages:
-            total = total + message
+        total: NDArray[Any] = transform(ends[0].recv(), ends[0])
+        for end in ends[1:]:
+            total = total + transform(end.recv(), end)
         return total

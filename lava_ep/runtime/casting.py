@@ -55,8 +55,10 @@ def checked_array(
     InputError
         If the shape differs or a value cannot be represented.
     """
-    array = as_array(value, target)
     dtype = np.dtype(dtype)
+    array = value if isinstance(value, np.ndarray) else as_array(value, target)
+    if array.dtype == dtype and array.shape == shape and array.flags.c_contiguous:
+        return array
     if array.shape != tuple(shape):
         raise InputError(
             f"{target}: got an array of shape {array.shape}, expected {tuple(shape)}. "
@@ -64,18 +66,28 @@ def checked_array(
         )
     if array.dtype == dtype:
         return np.ascontiguousarray(array).reshape(array.shape)
+    if np.can_cast(array.dtype, dtype) and not _may_round(array.dtype, dtype):
+        return array.astype(dtype, order="C")
     if array.dtype.kind not in "biufc":
         raise InputError(f"{target}: got elements of type {array.dtype}, expected {dtype}.")
     with np.errstate(all="ignore"):
         converted = array.astype(dtype, order="C")
-    rounding_only = dtype.kind in "fc" and np.can_cast(array.dtype, dtype, "same_kind")
+    both_real = array.dtype.kind in "fc" and dtype.kind in "fc"
+    rounding_only = both_real and np.can_cast(array.dtype, dtype, "same_kind")
     if rounding_only:
         kept = not np.any(np.isinf(converted) & ~np.isinf(array))
     else:
-        kept = np.can_cast(array.dtype, dtype) or np.array_equal(converted, array)
+        with np.errstate(all="ignore"):
+            back = converted.astype(array.dtype)
+        kept = np.array_equal(converted, array) and np.array_equal(back, array)
     if not kept:
         raise InputError(
             f"{target}: elements of type {array.dtype} do not fit {dtype} without loss. "
             f"Convert them first, for example with array.astype(numpy.{dtype.name})."
         )
     return converted
+
+
+def _may_round(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
+    """Tell whether NumPy calls a cast safe that rounds large integers."""
+    return source.kind in "iu" and target.kind in "fc" and source.itemsize > 4

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lava_ep.data.own.preprocessing import as_pixels
 from lava_ep.errors import InputError
-from lava_ep.runtime import supervised
+from lava_ep.runtime import Inbox, supervised
 
 SEND_AHEAD = 8
 """Batches the host sends before it waits for the first result."""
@@ -136,6 +136,9 @@ class RunningNetwork:
                 f"{len(images)} images {'without' if labels is None else 'with'} labels: learning "
                 f"needs labels and a multiple of the batch, {self.batch}"
             )
+        if self._labels is not None:
+            found = np.zeros(len(images), np.int64) if labels is None else labels
+            labels = found.astype(self._labels.dtype)
         return self._streamed(images, labels)
 
     def _streamed(
@@ -162,15 +165,16 @@ class RunningNetwork:
         self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None, number: int
     ) -> None:
         chosen = slice(number * self.batch, (number + 1) * self.batch)
-        pixels = np.zeros(self._images.shape, self._images.dtype)
-        found = images[chosen]
-        pixels[: len(found)] = found
-        self._images.put(pixels)
-        if self._labels is not None:
-            targets = np.zeros(self._labels.shape, self._labels.dtype)
-            if labels is not None:
-                targets[: len(found)] = labels[chosen]
-            self._labels.put(targets)
+        self._put(self._images, images[chosen])
+        if self._labels is not None and labels is not None:
+            self._put(self._labels, labels[chosen])
+
+    def _put(self, inbox: Inbox, samples: NDArray[Any]) -> None:
+        """Send a batch of checked values, with zeros for missing samples."""
+        missing = self.batch - len(samples)
+        if missing:
+            samples = np.pad(samples, [(0, missing)] + [(0, 0)] * (samples.ndim - 1))
+        inbox.put(samples)
 
     def poll(self) -> bool:
         """Whether the network is paused, having taken all steps asked for."""

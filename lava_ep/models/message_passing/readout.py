@@ -29,11 +29,15 @@ class PyTargetModel(PyLoihiProcessModel):
         super().__init__(proc_params)
         self._classes: int = proc_params["classes"]
         self._neurons: int = proc_params["shape"][1]
+        self._labels: NDArray[np.int32] | None = None
 
     def run_spk(self) -> None:
         """Receive labels, send targets."""
         labels = as_integers(self.label_in.recv(), np.int32)
-        self.target_out.send(expand_target(labels, self._classes, self._neurons))
+        if self._labels is None or not np.array_equal(labels, self._labels):
+            self._target = expand_target(labels, self._classes, self._neurons)
+            self._labels = labels.copy()
+        self.target_out.send(self._target)
 
 
 class GroupMeans(ScheduledModel):

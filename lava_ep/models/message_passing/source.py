@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Encoding
 from lava_ep.models.discovery import STEPWISE, cpu_model
 from lava_ep.models.message_passing.clock import ScheduledModel
+from lava_ep.models.messages import SummingInPort
 from lava_ep.processes.source import EventSource, ImageInjector, ImageSource
 
 
@@ -27,18 +28,19 @@ class ClampedImages(ScheduledModel):
         super().__init__(proc_params)
         self._encoding: Encoding = proc_params["encoding"]
         self._batch: int = proc_params["first_batch"]
+        self._period = self.clock.schedule.period(learning=self.clock.learning)
 
     def load(self) -> None:
         """Encode the next batch."""
         images, self.labels = self.next_batch()
-        schedule, learning = self.clock.schedule, self.clock.learning
         self.frames = self._encoding.frames(
-            images, schedule.period(learning=learning), seed=schedule.seed, batch=self._batch
+            images, self._period, seed=self.clock.schedule.seed, batch=self._batch
         )
-        self._batch += learning
-        free = schedule.free_end + 1
+        self._batch += self.clock.learning
+        free = self.clock.schedule.free_end + 1
         self.events[0] += np.count_nonzero(self.frames[:free])
-        self.events[1] += np.count_nonzero(self.frames[free:])
+        if len(self.frames) > free:
+            self.events[1] += np.count_nonzero(self.frames[free:])
 
     def step(self) -> None:
         """Send what the pixels have to say in this step, and silence when that is all."""
@@ -77,8 +79,8 @@ class StoredImages(ClampedImages):
 class SentImages(ClampedImages):
     """Wait for the host to send the next batch."""
 
-    image_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    label_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    image_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
+    label_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
 
     def next_batch(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the batch that the host has sent."""

@@ -79,13 +79,22 @@ class Channel:
         """Whether the host holds one of the ends."""
         return HOST in (self.source, self.target)
 
-    def put(self, data: Any) -> None:
-        """Append a copy of a message, for which there is room, and wake who waits for it."""
+    def put(self, data: Any, *, copy: bool = True) -> None:
+        """Append a message, for which there is room, and wake who waits for it.
+
+        Parameters
+        ----------
+        data : array
+            The message.
+        copy : bool
+            Whether the sender may still change it.
+        """
         if data.shape != self.shape:
             raise AssertionError(f"{data.shape=} self._shape={self.shape} Mismatch")
-        if isinstance(data, csr_matrix):
+        if not isinstance(data, np.ndarray) and isinstance(data, csr_matrix):
             data = find(data, explicit_zeros=True)[2]
-        self.messages.append(np.array(data, self.dtype, order="C"))
+        message = np.array(data, self.dtype, order="C") if copy else data
+        self.messages.append(message)
         if self.waiting_receiver is not None:
             self.scheduler.ready.append(self.waiting_receiver)
             self.waiting_receiver = None

@@ -92,9 +92,10 @@ class Baton:
 
     def wake(self) -> None:
         """Let all who sleep wait for it."""
-        with self._mutex:
-            self._queue.extend(self._asleep)
-            self._asleep.clear()
+        if self._asleep:  # nobody falls asleep while another thread has the baton
+            with self._mutex:
+                self._queue.extend(self._asleep)
+                self._asleep.clear()
 
     def _new_turn(self) -> tuple[int, Any]:
         turn = (threading.get_ident(), threading.Lock())
@@ -201,6 +202,8 @@ class Host:
         self._callers.add(me)
         self._calling.add(me)
         try:
+            if not self._scheduler.has_failed and condition():
+                return True  # without a look at the models
             if patient and self._await_readers(condition, deadline):
                 return True
             return self._until(condition, deadline, must, paused)

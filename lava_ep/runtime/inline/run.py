@@ -89,11 +89,12 @@ class InlineInbox(_InlineBox, Inbox):
         """
         channel = self._channel
         message = checked_array(array, channel.shape, channel.dtype, self.name)
+        is_own = message is not array and message.base is None
 
         def act() -> bool:
             if len(self._messages) >= channel.size:
                 return False
-            channel.put(message)
+            channel.put(message, copy=not is_own)
             return True
 
         self._run_until(

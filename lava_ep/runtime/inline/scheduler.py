@@ -103,6 +103,11 @@ class Scheduler:
         self._turns = 0
         self._ending = False
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a task has raised, or the network has ended."""
+        return self.failure is not None or self._ending
+
     # What models do, in their workers
 
     def await_message(self, channel: Channel) -> None:
@@ -217,9 +222,7 @@ class Scheduler:
         moved = False
         try:
             while True:
-                if self.failure is not None or self._ending:
-                    return Outcome.DONE
-                if done():
+                if self.has_failed or done():
                     return Outcome.DONE
                 if moved and self._expired():
                     return Outcome.EXPIRED

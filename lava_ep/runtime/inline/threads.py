@@ -23,16 +23,18 @@ class ThreadLimit:
         self._threads = threads
         found = [] if threads is None else ThreadpoolController().lib_controllers
         self._libraries: list[Any] = found
-        self._before: list[int] = []
+        self._limited: list[tuple[Any, int]] = []
 
     def set(self) -> None:
         """Begin to limit."""
-        if self._libraries:
-            self._before = [library.get_num_threads() for library in self._libraries]
-            for library in self._libraries:
+        for library in self._libraries:
+            before = library.get_num_threads()
+            if before != self._threads:
+                self._limited.append((library, before))
                 library.set_num_threads(self._threads)
 
     def lift(self) -> None:
         """Give the libraries the threads that they had before."""
-        for library, threads in zip(self._libraries, self._before, strict=True):
+        for library, threads in self._limited:
             library.set_num_threads(threads)
+        self._limited.clear()
