@@ -1,8 +1,10 @@
 """Measure how Lava networks are executed: Lava's runtime, supervised processes, and inline.
 
 Chains of stock Processes (LIF, Dense, LIF, …) take time steps on each, in turns (A B C A B C …) and
-never at the same time. Then, what a batch of the fused backend costs beyond its engine, which has
-next to nothing to compute there (64-16-10 neurons, 2 + 1 time steps). Run it with::
+never at the same time. The fused backend trains networks inline, and its engine is timed within:
+once a network with next to nothing to compute (64-16-10 neurons, 2 + 1 time steps), then published
+ones. Last come whole commands: training with message passing in OS processes and inline, and a
+prediction. `make bench` runs it, or::
 
     python benchmarks/execution.py [--quick] [--output FILE]
 """
@@ -12,7 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -26,19 +27,25 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import Dense
 from lava.proc.lif.process import LIF
+from summary import describe_machine
 from turns import Patience, take_turns
 
+from lava_ep.data import load_dataset
+from lava_ep.estimator import EPClassifier
 from lava_ep.models.fused.network import WholeBatchModel
 from lava_ep.parameters import initial_parameters
 from lava_ep.runtime import supervised
 from lava_ep.runtime.inline import inline
-from lava_ep.spec import load_preset
-from lava_ep.training import NetworkSession
+from lava_ep.spec import NetworkSpec, load_preset
+from lava_ep.training import open_session
 
 PROCESSES = (3, 9, 20)
 NEURONS = (10, 100, 1000)
 BATCHES = (4, 64)
+PUBLISHED = {"laydevant-fc": 64, "ep-1h": 20, "cep-1h": 20, "drn-xs": 4, "binary-digits": 16}
+"""Presets that the fused backend trains, and their batches."""
 LEAST_STEPS = 20
+RESULTS = Path(__file__).resolve().parent / "results" / "execution.json"
 
 
 def chain(processes: int, neurons: int) -> AbstractProcess:
@@ -153,21 +160,31 @@ class TimedModel:
         return call
 
 
-def measure_batch(batch: int, batches: int, rounds: int) -> dict[str, Any]:
-    """Return the milliseconds of a batch with next to nothing to compute."""
+def small_network() -> NetworkSpec:
+    """Return a network with next to nothing to compute."""
     settings = load_preset("binary-digits").model_dump()
     for layer, neurons in zip(settings["network"]["layers"], (16, 10), strict=True):
         layer["neurons"] = neurons
     settings["network"]["phases"].update(free_steps=2, nudged_steps=1)
-    spec = type(load_preset("binary-digits")).model_validate(settings).ep_network
+    return type(load_preset("binary-digits")).model_validate(settings).ep_network
+
+
+def samples_for(spec: NetworkSpec, samples: int) -> tuple[Any, Any]:
+    """Return random images, one pixel in five lit, and labels."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, spec.input_levels + 1, (batch * batches, spec.inputs)).astype(np.uint8)
-    labels = rng.integers(0, spec.classes, batch * batches)
-    found: dict[str, list[float]] = {"processes": [], "inline": [], "engine": []}
+    images = rng.integers(1, spec.input_levels + 1, (samples, spec.inputs))
+    images *= rng.random(images.shape) < 0.2
+    return images.astype(np.uint8), rng.integers(0, spec.classes, samples)
+
+
+def measure_fused(
+    name: str, spec: NetworkSpec, batch: int, seconds: float, rounds: int, patience: Patience
+) -> dict[str, Any]:
+    """Return the milliseconds of a training batch: in OS processes, inline, and in the engine."""
     with contextlib.ExitStack() as stack:
         sessions = {
             execution: stack.enter_context(
-                NetworkSession(
+                open_session(
                     spec,
                     batch=batch,
                     parameters=initial_parameters(spec, seed=0),
@@ -179,21 +196,110 @@ def measure_batch(batch: int, batches: int, rounds: int) -> dict[str, Any]:
             for execution in ("processes", "inline")
         }
         clock = stack.enter_context(TimedModel())
-        for number in range(rounds + 1):
-            for execution, session in sessions.items():
-                clock.seconds = 0.0
+
+        def train(execution: str, batches: int) -> float:
+            images, labels = samples_for(spec, batch * batches)
+            clock.seconds = 0.0
+            start = time.perf_counter()
+            for _ in sessions[execution].stream(images, labels):
+                pass
+            return 1e3 * (time.perf_counter() - start) / batches
+
+        batches = max(2, int(1e3 * seconds / train("inline", 2)))
+        train("processes", 2)
+        engine: list[float] = []
+
+        def contender(execution: str) -> Callable[[int], float]:
+            def measure(number: int) -> float:
+                each = train(execution, batches)
+                if execution == "inline":
+                    engine.append(1e3 * clock.seconds / batches)
+                return each
+
+            return measure
+
+        found = take_turns(
+            {execution: contender(execution) for execution in sessions},
+            rounds,
+            pids=family(),
+            patience=patience,
+            label=f"fused {name}",
+        )
+    milliseconds = {key: statistics.median(values) for key, values in found.values.items()}
+    milliseconds["engine"] = statistics.median(engine[-rounds:])
+    return {
+        "name": name,
+        "network": str(spec),
+        "batch": batch,
+        "milliseconds": milliseconds,
+        "fixed": {
+            execution: milliseconds[execution] - milliseconds["engine"]
+            for execution in ("processes", "inline")
+        },
+        "foreign_cores": max(found.foreign_cores),
+    }
+
+
+def measure_training(epochs: int, rounds: int, patience: Patience) -> dict[str, Any]:
+    """Return the seconds of an epoch of `binary-digits` by message passing, started before."""
+    experiment = load_preset("binary-digits")
+    spec, batch = experiment.ep_network, experiment.training.batch_size
+    data = load_dataset("digits")
+    samples = len(data.x_train) // batch * batch
+    with contextlib.ExitStack() as stack:
+        sessions = {
+            execution: stack.enter_context(
+                open_session(
+                    spec,
+                    batch=batch,
+                    parameters=initial_parameters(spec, seed=0),
+                    backend="message-passing",
+                    execution=execution,
+                )
+            )
+            for execution in ("processes", "inline")
+        }
+
+        def contender(execution: str) -> Callable[[int], float]:
+            def measure(number: int) -> float:
                 start = time.perf_counter()
-                for _ in session.stream(images, labels):
-                    pass
-                if number:
-                    each = 1e3 * (time.perf_counter() - start) / batches
-                    found[execution].append(each)
-                    if execution == "inline":
-                        found["engine"].append(1e3 * clock.seconds / batches)
-    result = {name: statistics.median(values) for name, values in found.items()}
-    result["fixed_processes"] = result["processes"] - result["engine"]
-    result["fixed_inline"] = result["inline"] - result["engine"]
-    return {"batch": batch, "milliseconds": result}
+                for _ in range(epochs):
+                    for _ in sessions[execution].stream(
+                        data.x_train[:samples], data.y_train[:samples]
+                    ):
+                        pass
+                return (time.perf_counter() - start) / epochs
+
+            return measure
+
+        found = take_turns(
+            {execution: contender(execution) for execution in sessions},
+            rounds,
+            pids=family(),
+            patience=patience,
+            label="training of binary-digits",
+        )
+    return {
+        "seconds_per_epoch": {key: statistics.median(v) for key, v in found.values.items()},
+        "foreign_cores": max(found.foreign_cores),
+    }
+
+
+def measure_predict(rounds: int) -> dict[str, Any]:
+    """Return the milliseconds of `EPClassifier.predict` on ten digits, and of its engine."""
+    data = load_dataset("digits")
+    classifier = EPClassifier(max_iter=1, backend="fused")
+    classifier.fit(data.x_train, data.y_train)
+    total, engine = [], []
+    with TimedModel() as clock:
+        for number in range(rounds + 1):
+            clock.seconds = 0.0
+            start = time.perf_counter()
+            classifier.predict(data.x_test[:10])
+            if number:
+                total.append(1e3 * (time.perf_counter() - start))
+                engine.append(1e3 * clock.seconds)
+    return {"milliseconds": statistics.median(total), "engine": statistics.median(engine)}
 
 
 def table(results: dict[str, Any]) -> str:
@@ -207,12 +313,24 @@ def table(results: dict[str, Any]) -> str:
             f"{speed['processes']:,.0f} | {speed['inline']:,.0f} | "
             f"{speed['inline'] / speed['lava']:.1f} |"
         )
-    lines += ["", "| batch | processes | inline | engine | fixed, processes | fixed, inline |"]
-    lines += ["|--:|--:|--:|--:|--:|--:|"]
+    lines += [
+        "",
+        "| fused | batch | processes | inline | engine | fixed, inline | inline / engine |",
+    ]
+    lines += ["|:--|--:|--:|--:|--:|--:|--:|"]
     for row in results["fused"]:
         ms = row["milliseconds"]
-        names = ("processes", "inline", "engine", "fixed_processes", "fixed_inline")
-        lines.append(f"| {row['batch']} | " + " | ".join(f"{ms[n]:.2f} ms" for n in names) + " |")
+        cells = [f"{ms[key]:.2f} ms" for key in ("processes", "inline", "engine")]
+        cells += [f"{row['fixed']['inline']:.2f} ms", f"{ms['inline'] / ms['engine']:.2f}"]
+        lines.append(f"| {row['name']} | {row['batch']} | " + " | ".join(cells) + " |")
+    seconds, predict = results["training"]["seconds_per_epoch"], results["predict"]
+    lines += [
+        "",
+        f"binary-digits, message passing: {seconds['processes']:.2f} s per epoch in processes, "
+        f"{seconds['inline']:.2f} s inline: {seconds['processes'] / seconds['inline']:.1f} times",
+        f"EPClassifier.predict, ten digits, fused: {predict['milliseconds']:.1f} ms, of which the "
+        f"engine takes {predict['engine']:.1f} ms",
+    ]
     return "\n".join(lines)
 
 
@@ -220,20 +338,27 @@ def main() -> None:
     """Measure, print the tables and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rounds, without waiting")
-    parser.add_argument("--output", type=Path, help="where to write the results (JSON)")
+    parser.add_argument(
+        "--output", type=Path, help=f"results (JSON; default: {RESULTS.name}, none with --quick)"
+    )
     options = parser.parse_args()
     seconds, rounds = (0.1, 3) if options.quick else (0.5, 7)
     patience = Patience(0.0 if options.quick else 120.0)
-    results: dict[str, Any] = {"cores": os.cpu_count(), "steps": [], "fused": []}
+    results: dict[str, Any] = describe_machine() | {"steps": [], "fused": []}
+    networks = [("64-16-10", small_network(), batch) for batch in BATCHES]
+    networks += [(name, load_preset(name).ep_network, batch) for name, batch in PUBLISHED.items()]
+    for name, spec, batch in networks:
+        results["fused"].append(measure_fused(name, spec, batch, seconds, rounds, patience))
+    results["training"] = measure_training(1, rounds, patience)
+    results["predict"] = measure_predict(rounds)
     for processes in PROCESSES:
         for neurons in NEURONS:
             found = measure_steps(processes, neurons, seconds, rounds, patience)
             results["steps"].append(found)
-    for batch in BATCHES:
-        results["fused"].append(measure_batch(batch, 50 if options.quick else 300, rounds))
     print(table(results))
-    if options.output is not None:
-        options.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    output = options.output or (None if options.quick else RESULTS)
+    if output is not None:
+        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
