@@ -24,11 +24,28 @@ from lava_ep.errors import InputError
 Model = type[AbstractProcessModel]
 
 
-def find_models(process: AbstractProcess) -> list[Model]:
+Files = list[tuple[str, ModuleType]]
+"""Imported modules that have a file, and these files."""
+
+
+def imported_files() -> Files:
+    """Return the files of all modules that are imported at this time."""
+    modules = ((_file_of(module), module) for module in list(sys.modules.values()))
+    return [(file, module) for file, module in modules if file is not None]
+
+
+def find_models(process: AbstractProcess, files: Files | None = None) -> list[Model]:
     """Return the ProcessModels of a Process, in the order in which RunConfigs choose from them.
 
     These are the models in the module of the Process, then those in modules beside it that are
     imported already; if there are none, those in any imported module.
+
+    Parameters
+    ----------
+    process : AbstractProcess
+        The Process.
+    files : list, optional
+        What `imported_files` returns, for those who search for several Processes.
 
     Raises
     ------
@@ -42,7 +59,7 @@ def find_models(process: AbstractProcess) -> list[Model]:
     found: dict[Model, None] = {}
     module = sys.modules.get(kind.__module__)
     if module is not None:
-        for place in (module, *_beside(module)):
+        for place in (module, *_beside(module, imported_files() if files is None else files)):
             found.update(dict.fromkeys(_models_in(process, place)))
     if not found:
         found.update((model, None) for model in _all_models() if _implements(model, kind))
@@ -67,16 +84,15 @@ def _file_of(module: object) -> str | None:
     return file if isinstance(file, str) else None
 
 
-def _beside(module: ModuleType) -> Iterator[ModuleType]:
+def _beside(module: ModuleType, files: Files) -> Iterator[ModuleType]:
     """Yield the imported modules in which Lava, too, would look for models."""
     own = _file_of(module)
     if own is None:
         return
     # Text, as paths as objects take a tenth of a second for the modules of a large program.
     folder = os.path.dirname(own)  # noqa: PTH120
-    for other in list(sys.modules.values()):
-        file = _file_of(other)
-        if file is None or other is module or not file.startswith(folder):
+    for file, other in files:
+        if other is module or not file.startswith(folder):
             continue
         place = os.path.dirname(file)  # noqa: PTH120
         if folder in (place, os.path.dirname(place)):  # noqa: PTH120
@@ -104,7 +120,7 @@ def _candidates(kind: type[AbstractProcess], module: ModuleType | None) -> str:
     own = _file_of(module)
     if own is None:
         return ""
-    imported = {_file_of(other) for other in list(sys.modules.values())}
+    imported = {file for file, _ in imported_files()}
     names = [
         path.name
         for path in sorted(Path(own).parent.glob("*.py"))
@@ -114,9 +130,10 @@ def _candidates(kind: type[AbstractProcess], module: ModuleType | None) -> str:
     return f" ({', '.join(names)}?)" if names else ""
 
 
-def choose_model(process: AbstractProcess, run_cfg: RunConfig) -> Model:
-    """Return the ProcessModel that a RunConfig selects for a Process."""
-    chosen: Model = ProcGroupDiGraphs._select_proc_models(process, find_models(process), run_cfg)
+def choose_model(process: AbstractProcess, run_cfg: RunConfig, files: Files | None = None) -> Model:
+    """Return the ProcessModel that a RunConfig selects for a Process; see `find_models`."""
+    models = find_models(process, files)
+    chosen: Model = ProcGroupDiGraphs._select_proc_models(process, models, run_cfg)
     return chosen
 
 
@@ -129,6 +146,7 @@ class _Choices(dict[Any, Any]):
         given = getattr(run_cfg, "exception_proc_model_map", None)
         # An empty one may still answer by a method of its own.
         self._exceptions: Any = {} if given is None else given
+        self._files = imported_files()
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, AbstractProcess) or key in self._exceptions
@@ -138,7 +156,7 @@ class _Choices(dict[Any, Any]):
             return self._exceptions[key]
         if type(key) in self._exceptions:
             return self._exceptions[type(key)]
-        return choose_model(key, self._run_cfg)
+        return choose_model(key, self._run_cfg, self._files)
 
 
 def with_own_search(run_cfg: RunConfig) -> RunConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -21,8 +23,7 @@ class ThreadLimit:
 
     def __init__(self, threads: int | None) -> None:
         self._threads = threads
-        found = [] if threads is None else ThreadpoolController().lib_controllers
-        self._libraries: list[Any] = found
+        self._libraries = [] if threads is None else _libraries(len(sys.modules))
         self._limited: list[tuple[Any, int]] = []
 
     def set(self) -> None:
@@ -38,3 +39,10 @@ class ThreadLimit:
         for library, threads in self._limited:
             library.set_num_threads(threads)
         self._limited.clear()
+
+
+@functools.lru_cache(maxsize=1)
+def _libraries(modules: int) -> list[Any]:
+    """Return the libraries; they come with modules, and looking for them takes milliseconds."""
+    found: list[Any] = ThreadpoolController().lib_controllers
+    return found
