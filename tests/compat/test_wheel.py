@@ -45,7 +45,7 @@ def test_the_finder_is_installed(kind, tmp_path):
         archive.extractall(installed)
         names = set(archive.namelist())
     assert {"_lava_ep_compat.py", "lava_ep_compat.pth"} <= names
-    assert ("lava_ep/spec.py" in names) == (kind == "wheel")
+    assert ("lava_ep/spec/__init__.py" in names) == (kind == "wheel")
     # -S: this environment has its own finder, which -I alone would not keep away.
     purelib = sysconfig.get_path("purelib")
     done = subprocess.run(
