@@ -21,7 +21,7 @@ from matplotlib.ticker import LogLocator
 from report import FAMILY
 from scaling import EVENTS, OUTPUTS
 
-from lava_ep.report.theme import LIGHT, applied, new_figure
+from lava_ep.figures.theme import LIGHT, applied, new_figure
 
 TITLES = {"train": "Training", "infer": "Inference"}
 LINES = {

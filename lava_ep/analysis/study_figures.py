@@ -10,7 +10,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from lava_ep import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
+from lava_ep.figures import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
 
 import matplotlib as mpl
 import numpy as np
@@ -22,8 +22,8 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
 from lava_ep.analysis.angle import AngleStudy
 from lava_ep.analysis.bptt import Loss
 from lava_ep.analysis.gdu import STATES, GDUStudy, Rule, Run, Trace
+from lava_ep.figures.theme import LIGHT, Theme, applied, new_figure
 from lava_ep.files import appearing, check_new, replace_files
-from lava_ep.report.theme import LIGHT, Theme, applied, new_figure
 
 Draw = Callable[[Theme], Figure]
 

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import cycle
 from typing import Any
 
-from lava_ep import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
+from lava_ep.figures import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,8 +16,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lava_ep.analysis.study_figures import Draw
 from lava_ep.analysis.uncertainty import DataResult, Threshold, Training, UncertaintyStudy
-from lava_ep.report.text import printable
-from lava_ep.report.theme import Theme, new_figure
+from lava_ep.figures.text import printable
+from lava_ep.figures.theme import Theme, new_figure
 
 _MARKERS = "oDs^vP"
 

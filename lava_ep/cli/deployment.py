@@ -55,8 +55,8 @@ def report(
 ) -> None:
     """Place a network on Loihi 2: exit code 0 if it fits, 1 if it does not."""
     from lava_ep import deploy, training
+    from lava_ep.figures import theme
     from lava_ep.loihi2 import resources
-    from lava_ep.report import theme
 
     if run_dir is not None:
         if preset or spec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lava_ep import _matplotlib  # noqa: F401  # isort: skip  (before matplotlib)
+from lava_ep.figures import _matplotlib  # noqa: F401  # isort: skip  (before matplotlib)
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -14,8 +14,8 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from lava_ep.deploy.placement import Placement
+from lava_ep.figures.theme import LIGHT, Theme, new_figure
 from lava_ep.loihi2.resources import System
-from lava_ep.report.theme import LIGHT, Theme, new_figure
 
 ROWS, COLUMNS = 8, 16
 """How the cores of a chip are drawn; where on the mesh they lie is not published."""

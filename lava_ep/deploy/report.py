@@ -13,8 +13,8 @@ from rich.table import Column, Table
 from lava_ep.deploy.demand import IMAGE, image_payload_bits
 from lava_ep.deploy.placement import Breach, Core, Placement, largest_that_fits
 from lava_ep.dynamics import Activation
+from lava_ep.figures.text import percent, plural
 from lava_ep.loihi2.resources import FIGURES, SYSTEMS, Limits, System
-from lava_ep.report.text import percent, plural
 from lava_ep.spec import GradedNeuronSpec, NetworkSpec
 
 _CURVES = (Activation.SHIFTED_SIGMOID, Activation.TANH)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lava_ep import _matplotlib  # noqa: F401  (before matplotlib itself)
 from lava_ep._lazy import lazily
+from lava_ep.figures import _matplotlib  # noqa: F401  (before matplotlib itself)
 
 if TYPE_CHECKING:
     from lava_ep.report.bmlp import report_bmlp_run

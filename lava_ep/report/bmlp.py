@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from lava_ep.analysis import gates
 from lava_ep.data import Dataset
+from lava_ep.figures.text import count, percent, plural, printable
+from lava_ep.figures.theme import DARK, LIGHT, Theme
 from lava_ep.report import curves, matrices
 from lava_ep.report.gallery import Plate
 from lava_ep.report.summary import frequent_mistakes
-from lava_ep.report.text import count, percent, plural, printable
-from lava_ep.report.theme import DARK, LIGHT, Theme
 from lava_ep.report.writer import check_place, drawn, replace_report, shown_plates, templates
 from lava_ep.spec import BMLPSpec, ExperimentSpec
 from lava_ep.training import RunFolder, check_samples, evaluate, load_run_data

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lava_ep.data.dataset import ImageShape
 from lava_ep.dynamics import SpikeTrace
 from lava_ep.errors import InputError
-from lava_ep.report.text import printable
+from lava_ep.figures.text import printable
 from lava_ep.spec import ExperimentSpec
 
 PHASES = ("free", "nudged")

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from lava_ep.figures.text import count, percent, plural, points
+from lava_ep.figures.theme import Theme, new_figure
 from lava_ep.report.content import PHASES, ReportContent, RunContent
 from lava_ep.report.summary import flipping_layers, learning_place, summarize, synapse_names
-from lava_ep.report.text import count, percent, plural, points
-from lava_ep.report.theme import Theme, new_figure
 
 LOG_RATIO = 20.0
 """Values spread wider than this ratio are drawn on a logarithmic axis."""

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from lava_ep.dynamics import Code, Connection, Convolution, Nudging, Pooling
+from lava_ep.figures.text import count, plural
 from lava_ep.report.content import ReportContent
-from lava_ep.report.text import count, plural
 from lava_ep.spec import (
     AnyNeuronSpec,
     ExperimentSpec,

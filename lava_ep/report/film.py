@@ -14,10 +14,10 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Code, Latency, Rate
+from lava_ep.figures.text import count, plural
+from lava_ep.figures.theme import Theme
+from lava_ep.figures.tiles import tiles
 from lava_ep.report.content import SampleContent
-from lava_ep.report.text import count, plural
-from lava_ep.report.theme import Theme
-from lava_ep.report.tiles import tiles
 
 SHOWN = 12
 """Time steps in the still picture."""

@@ -14,10 +14,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Convolution
+from lava_ep.figures.text import count, percent, plural, signed
+from lava_ep.figures.theme import Theme, hide_outline, new_figure
+from lava_ep.figures.tiles import tiles
 from lava_ep.report.content import ReportContent
-from lava_ep.report.text import count, percent, plural, signed
-from lava_ep.report.theme import Theme, hide_outline, new_figure
-from lava_ep.report.tiles import tiles
 
 FIELDS = 25
 """Receptive fields, kernels or feature maps shown."""

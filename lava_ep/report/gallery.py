@@ -8,10 +8,10 @@ from typing import Generic, Protocol, TypeVar
 
 from matplotlib.figure import Figure
 
+from lava_ep.figures.theme import Theme
 from lava_ep.report import curves, film, first_layer, matrices, phases, traces
 from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.summary import flipping_layers
-from lava_ep.report.theme import Theme
 
 
 class Named(Protocol):

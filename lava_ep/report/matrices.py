@@ -8,9 +8,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lava_ep.figures.text import count, percent, plural
+from lava_ep.figures.theme import Theme, new_figure
 from lava_ep.report.content import RunContent
-from lava_ep.report.text import count, percent, plural
-from lava_ep.report.theme import Theme, new_figure
 
 _WRITTEN_CLASSES = 20
 """With more classes the counts are no longer written into the cells."""

@@ -16,9 +16,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from lava_ep.figures.text import class_label, count, plural, signed
+from lava_ep.figures.theme import Theme, hide_outline, new_figure
 from lava_ep.report.content import PhaseRecording, SampleContent
-from lava_ep.report.text import class_label, count, plural, signed
-from lava_ep.report.theme import Theme, hide_outline, new_figure
 from lava_ep.spec import GradedNeuronSpec, LIFNeuronSpec, StockLIFNeuronSpec
 
 _WIDTH = 6.4

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lava_ep.figures.text import class_label, plural
+from lava_ep.figures.theme import Theme, new_figure
 from lava_ep.report.content import SampleContent
 from lava_ep.report.phases import is_idle, label_phases, mark_phases
-from lava_ep.report.text import class_label, plural
-from lava_ep.report.theme import Theme, new_figure
 from lava_ep.spec import LIFNeuronSpec, StockLIFNeuronSpec
 
 _WIDTH = 9.6

@@ -17,8 +17,10 @@ from matplotlib.figure import Figure
 
 from lava_ep.analysis.efficiency import CAVEAT
 from lava_ep.errors import InputError
+from lava_ep.figures import text
+from lava_ep.figures.theme import DARK, LIGHT, Theme, applied
 from lava_ep.files import check_writable, make_folder, replace_files, replacing
-from lava_ep.report import film, text
+from lava_ep.report import film
 from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.description import facts, layer_rows, learning_note
 from lava_ep.report.gallery import PLATES, SAMPLE_PLATES, Content, Plate
@@ -30,7 +32,6 @@ from lava_ep.report.summary import (
     summarize,
     synapse_names,
 )
-from lava_ep.report.theme import DARK, LIGHT, Theme, applied
 
 REPORT = "report.html"
 FIGURES = "figures"

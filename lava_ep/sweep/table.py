@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lava_ep import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
+from lava_ep.figures import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lava_ep.figures.text import printable
+from lava_ep.figures.theme import LIGHT, Theme, applied, new_figure
 from lava_ep.files import replacing
-from lava_ep.report.text import printable
-from lava_ep.report.theme import LIGHT, Theme, applied, new_figure
 from lava_ep.sweep.folder import SweepFolder
 from lava_ep.sweep.space import Point
 

@@ -39,7 +39,7 @@ def ready_server() -> subprocess.Popen[str]:
     """Return the server of this worker, started if need be."""
     global _server
     if _server is None or _server.poll() is not None:
-        command = [sys.executable, "-m", "lava_ep.sweep.server"]
+        command = [sys.executable, "-m", "lava_ep.cli.server"]
         _server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -72,7 +72,7 @@ def train_trial(config: dict[str, Any], *, runs: list[str], ended: list[int], th
     The run is trained by the command line, in a process apart. A worker of Ray has threads (of gRPC
     and its own), whose locks Lava's forked ProcessModels would inherit in any state; and a trial
     that Ray stops, or whose worker dies, has its whole network ended with that process, see
-    `lava_ep.sweep.server`. What was trained before a crash is reported, and not trained again.
+    `lava_ep.cli.server`. What was trained before a crash is reported, and not trained again.
 
     Parameters
     ----------

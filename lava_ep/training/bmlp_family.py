@@ -136,7 +136,7 @@ class BMLPFamily(Family[BMLPSpec, BMLPParameters]):
 
 def _costs(count: GateCount) -> str:
     """Tell in one line what a sample costs."""
-    from lava_ep.report.text import magnitude, ratio
+    from lava_ep.figures.text import magnitude, ratio
 
     return (
         f"{magnitude(count.gates)} Boolean gates ({magnitude(count.xnor)} XNOR, "

@@ -163,7 +163,7 @@ def _engine_bytes(experiment: ExperimentSpec) -> dict[str, int]:
 
 def _costs(account: Account) -> str:
     """Tell in one line what a sample costs."""
-    from lava_ep.report.text import count, energy, magnitude
+    from lava_ep.figures.text import count, energy, magnitude
 
     found = account.energies()
     chips, dense = found["energy"], found["dense_energy"]

@@ -8,8 +8,8 @@ import pytest
 
 from lava_ep.data import load_dataset
 from lava_ep.errors import InputError
+from lava_ep.figures.theme import new_figure
 from lava_ep.report import collect, raster_run, report_any_run, report_bmlp_run, writer
-from lava_ep.report.theme import new_figure
 from lava_ep.spec import load_preset, override
 from lava_ep.training import RunFolder, Trainer, describe_run
 

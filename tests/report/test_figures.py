@@ -10,9 +10,9 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 
+from lava_ep.figures.theme import LIGHT, applied
 from lava_ep.report import curves, first_layer, matrices, phases
 from lava_ep.report.gallery import PLATES
-from lava_ep.report.theme import LIGHT, applied
 
 SYMMETRIC = (("free", 1, 9), ("nudged +", 9, 14), ("nudged -", 15, 20))
 

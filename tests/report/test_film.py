@@ -11,8 +11,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from lava_ep.figures.theme import DARK, LIGHT, Theme, applied
 from lava_ep.report import film
-from lava_ep.report.theme import DARK, LIGHT, Theme, applied
 
 CODES = ("latency", "rate", "events", "repeated-events")
 

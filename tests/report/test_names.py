@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lava_ep.figures.theme import LIGHT
 from lava_ep.report import ReportContent, write_sample
 from lava_ep.report.gallery import PLATES
-from lava_ep.report.theme import LIGHT
 from lava_ep.report.writer import draw_png, render_page
 
 NAMES = (os.fsdecode(b"caf\xe9"), "[bold]", ":x:", "$\\frac$", *"456789")
@@ -38,7 +38,7 @@ def test_a_report_shows_such_names_with_escapes(content: ReportContent) -> None:
 @pytest.mark.parametrize(("chosen", "found"), [("nonsense", "agg"), ("svg", "svg"), (None, "agg")])
 def test_figures_need_no_backend_of_the_environment(chosen: str | None, found: str) -> None:
     # Just the module: that the package imports it first is tested with the command line.
-    source = Path(render_page.__code__.co_filename).parents[1] / "_matplotlib.py"
+    source = Path(render_page.__code__.co_filename).parents[1] / "figures" / "_matplotlib.py"
     environment = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"}
     if chosen is not None:
         environment["MPLBACKEND"] = chosen

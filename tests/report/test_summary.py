@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lava_ep.report.summary import frequent_mistakes, summarize
-from lava_ep.report.text import (
+from lava_ep.figures.text import (
     class_label,
     count,
     duration,
@@ -19,6 +18,7 @@ from lava_ep.report.text import (
     ratio,
     signed,
 )
+from lava_ep.report.summary import frequent_mistakes, summarize
 
 
 def test_summary(make_content: Any) -> None:

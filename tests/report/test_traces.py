@@ -10,8 +10,8 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 
+from lava_ep.figures.theme import LIGHT, applied
 from lava_ep.report import traces
-from lava_ep.report.theme import LIGHT, applied
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from PIL import Image
 from lava_ep import files
 from lava_ep.analysis.efficiency import CAVEAT
 from lava_ep.errors import InputError, LavaEPError
+from lava_ep.figures.text import energy, magnitude
+from lava_ep.figures.theme import DARK, LIGHT, Theme, new_figure
 from lava_ep.report import (
     ReportContent,
     SampleContent,
@@ -33,8 +35,6 @@ from lava_ep.report import (
 )
 from lava_ep.report.gallery import PLATES, SAMPLE_PLATES
 from lava_ep.report.summary import summarize
-from lava_ep.report.text import energy, magnitude
-from lava_ep.report.theme import DARK, LIGHT, Theme, new_figure
 
 pytestmark = [
     pytest.mark.filterwarnings("error::UserWarning:matplotlib"),

@@ -129,7 +129,7 @@ def test_grace_beyond_the_epochs_is_refused(make, tmp_path):
 def test_the_server_runs_commands_and_tells_what_goes_wrong(tmp_path):
     log = tmp_path / "log"
     with subprocess.Popen(
-        [sys.executable, "-m", "lava_ep.sweep.server"],
+        [sys.executable, "-m", "lava_ep.cli.server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -52,7 +52,7 @@ def trainers(driver):
     """Yield the processes of a sweep that train."""
     for process in psutil.Process(driver.pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it has just ended
-            if "lava_ep.sweep.server" in process.cmdline():
+            if "lava_ep.cli.server" in process.cmdline():
                 yield process
 
 

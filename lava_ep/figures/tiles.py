@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from lava_ep.report.theme import Theme, new_figure
+from lava_ep.figures.theme import Theme, new_figure
 
 _LABEL = 0.22
 """Room for the number above a picture, in inches."""

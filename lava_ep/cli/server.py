@@ -2,7 +2,7 @@
 
 ::
 
-    python -m lava_ep.sweep.server
+    python -m lava_ep.cli.server
 
 Command lines come by standard input, each a JSON list of arguments in a line, the first of them the
 file for all output. Exit codes go to standard output. The fork and then the process end when
