@@ -3,8 +3,8 @@
     python scripts/same_bits.py write FILE     # before
     python scripts/same_bits.py check FILE     # after
 
-One preset of every kind trains for an epoch; FILE keeps a digest of each checkpoint. Exits with 1 if
-one differs, and names it.
+One preset of every kind trains for an epoch; FILE keeps a digest of each checkpoint. Exits with 1
+if one differs, and names it.
 """
 
 from __future__ import annotations
