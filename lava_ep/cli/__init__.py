@@ -21,8 +21,8 @@ from lava_ep.cli import (
     sweeping,
     training,
 )
-from lava_ep.cli.common import complain, guarded
 from lava_ep.cli.streams import UnwritableStreamError, finish_streams, prepare_streams
+from lava_ep.command_line import complain, guarded
 
 app = typer.Typer(
     name="lava-ep",
@@ -45,14 +45,6 @@ for function in (
     app.command()(guarded(function))
 
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
-    "study": (
-        "Compare learning with theory: figures and study.json in a new folder.",
-        {
-            "gdu": studies.gdu,
-            "angle": studies.angle,
-            "uncertainty": studies.uncertainty,
-        },
-    ),
     "deploy": ("See whether a network fits a chip.", {"report": deployment.report}),
     "export": ("Write networks for other simulators.", {"nir": deployment.export_nir}),
     "import": ("Read networks back.", {"nir": deployment.import_nir}),
@@ -61,8 +53,16 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
         {"check": conformance.check, "record": conformance.record},
     ),
 }
-"""Commands of two words: what the first one is for, and what may follow it."""
+"""Commands of two words besides studies: what the first is for, and what may follow it."""
 
+app.add_typer(
+    typer.Typer(
+        cls=studies.StudyGroup,
+        help="Compare learning with theory: figures and study.json in a new folder.",
+        no_args_is_help=True,
+    ),
+    name="study",
+)
 for name, (purpose, commands) in GROUPS.items():
     group = typer.Typer(help=purpose, no_args_is_help=True)
     for second, function in commands.items():

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from lava_ep.cli.catalogue import GROUPS, Entry, Group, entries
-from lava_ep.cli.common import DEFAULT_PRESET, AsJson, complete_presets, console
+from lava_ep.command_line import DEFAULT_PRESET, AsJson, complete_presets, console
 from lava_ep.models import BACKENDS, EXECUTIONS, LARGE
 from lava_ep.spec import ExperimentSpec, load_preset, preset_names
 

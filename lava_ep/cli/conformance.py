@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from lava_ep.cli.common import AsJson, console
+from lava_ep.command_line import AsJson, console
 from lava_ep.errors import InputError
 from lava_ep.files import check_new
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from lava_ep.cli.common import (
+from lava_ep.command_line import (
     AsJson,
     Assignments,
     RunDir,

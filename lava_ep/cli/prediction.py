@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lava_ep.cli.common import (
+from lava_ep.command_line import (
     AsJson,
     Epoch,
     Execution,

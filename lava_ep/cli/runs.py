@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lava_ep.cli.common import (
+from lava_ep.command_line import (
     AsJson,
     DataDir,
     Epoch,
@@ -24,7 +24,6 @@ from lava_ep.cli.common import (
     console,
     elsewhere,
     open_page,
-    write_report,
 )
 from lava_ep.models import COMPARABLE, find_backend
 
@@ -233,8 +232,10 @@ def report(
     open_wanted: OpenPage = False,
 ) -> None:
     """Write report.html and the figures of a run."""
+    from lava_ep.report import report_any_run
+
     with elsewhere(out, "--out DIR"):
-        page = write_report(run_dir, data_dir, out, data)
+        page = report_any_run(run_dir, data=data, data_dir=data_dir, out=out).resolve()
     display = console()
     display.print(f"Report: {page}")
     if open_wanted:

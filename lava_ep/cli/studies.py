@@ -16,8 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+from typer.core import TyperGroup
 
-from lava_ep.cli.common import (
+from lava_ep.command_line import (
     AsJson,
     Assignments,
     DataDir,
@@ -30,6 +31,7 @@ from lava_ep.cli.common import (
     complete_presets,
     console,
     fitting,
+    guarded,
     make_experiment,
     numbers,
     print_result,
@@ -39,8 +41,26 @@ from lava_ep.errors import InputError
 from lava_ep.files import check_new
 from lava_ep.models import BACKENDS
 from lava_ep.spec import override
+from lava_ep.studies import find_study, study, study_names
 
 
+class StudyGroup(TyperGroup):
+    """The commands of all studies; a study is imported when its command is looked up."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the studies."""
+        return study_names()
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of a study, or None if there is none of this name."""
+        if cmd_name not in study_names():
+            return None
+        single = typer.Typer(add_completion=False)
+        single.command(cmd_name)(guarded(find_study(cmd_name)))
+        return typer.main.get_command(single)
+
+
+@study
 def gdu(
     out: StudyFolder,
     preset: Annotated[
@@ -118,6 +138,7 @@ def gdu(
     display.print(f"Figures and {figures.RESULT}: {out}")
 
 
+@study
 def angle(
     out: StudyFolder,
     preset: Annotated[
@@ -174,6 +195,7 @@ def angle(
     display.print(f"Figure and {figures.RESULT}: {out}")
 
 
+@study
 def uncertainty(
     out: Annotated[
         Path, typer.Option("--out", help="Folder to make, or of a study to go on with.")

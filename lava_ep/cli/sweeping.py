@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lava_ep.cli.common import (
+from lava_ep.command_line import (
     DEFAULT_PRESET,
     AsJson,
     Assignments,

@@ -21,7 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from lava_ep.cli.common import (
+from lava_ep.command_line import (
     DATA,
     DEFAULT_PRESET,
     AsJson,
@@ -42,7 +42,6 @@ from lava_ep.cli.common import (
     finish,
     make_experiment,
     open_page,
-    write_report,
 )
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.files import locked
@@ -190,7 +189,10 @@ def train(
     page = None
     try:
         if report_wanted:
-            page = write_report(run_dir, data_dir, data=data if resume else None)
+            from lava_ep.report import report_any_run
+
+            other = data if resume else None
+            page = report_any_run(run_dir, data=other, data_dir=data_dir).resolve()
             display.print(f"Report: {page}", soft_wrap=True)
     except InputError as error:
         raise LavaEPError(

@@ -237,18 +237,6 @@ def whole_path(name: str) -> str:
     return str(Path(name).expanduser().absolute()) if is_own_data(name) else name
 
 
-def write_report(
-    run_dir: Path,
-    data_dir: Path | None,
-    out: Path | None = None,
-    data: str | None = None,
-) -> Path:
-    """Write the report of a run, into another folder if one is given, and return the page."""
-    from lava_ep.report import report_any_run
-
-    return report_any_run(run_dir, data=data, data_dir=data_dir, out=out).resolve()
-
-
 @contextmanager
 def elsewhere(out: Path | None, option: str) -> Iterator[None]:
     """Name the option that writes to another place if none was given and the usual one fails."""
