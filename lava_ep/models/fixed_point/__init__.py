@@ -8,14 +8,7 @@ from lava_ep._lazy import lazily
 from lava_ep.models import published  # noqa: F401
 
 if TYPE_CHECKING:
-    from lava_ep.models.fixed_point.conversion import (
-        Clipped,
-        Conversion,
-        Entry,
-        InputRange,
-        check_covered,
-        convert,
-    )
+    from lava_ep.models.fixed_point.conversion import check_covered, convert
     from lava_ep.models.fixed_point.format import (
         Direction,
         LayerFormat,
@@ -23,6 +16,7 @@ if TYPE_CHECKING:
         SynapseFormat,
         TraceFormat,
     )
+    from lava_ep.models.fixed_point.losses import Clipped, Conversion, Entry, InputRange
     from lava_ep.models.fixed_point.message_passing import (
         PyBinaryNeuronModelFixed,
         PyBinarySynapseModelFixed,
@@ -40,15 +34,9 @@ else:
     __getattr__ = lazily(
         __name__,
         {
-            "conversion": (
-                "Clipped",
-                "Conversion",
-                "Entry",
-                "InputRange",
-                "check_covered",
-                "convert",
-            ),
+            "conversion": ("check_covered", "convert"),
             "format": ("Direction", "LayerFormat", "NeuronFormat", "SynapseFormat", "TraceFormat"),
+            "losses": ("Clipped", "Conversion", "Entry", "InputRange"),
             "message_passing": (
                 "PyBinaryNeuronModelFixed",
                 "PyBinarySynapseModelFixed",
