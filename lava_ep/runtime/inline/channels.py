@@ -141,7 +141,7 @@ class SendEnd(_End, CspSendPort):
         """Tell whether ``send`` would not wait; if it would, others have their turn first."""
         if len(self._messages) < self._size:
             return True
-        self.channel.scheduler.give_way()
+        self.channel.scheduler.give_way(self.channel)
         return len(self._messages) < self._size
 
     def send(self, data: Any) -> None:
@@ -163,7 +163,7 @@ class RecvEnd(_End, CspRecvPort):
         """Tell whether ``recv`` would not wait; if it would, others have their turn first."""
         if self._messages:
             return True
-        self.channel.scheduler.give_way()
+        self.channel.scheduler.give_way(self.channel)
         return bool(self._messages)
 
     def peek(self) -> Message:
@@ -290,7 +290,7 @@ class Commands(_End, CspRecvPort):
     def probe(self) -> bool:
         """Tell whether there is a command; if not, others have their turn first."""
         if not self._messages:
-            self.channel.scheduler.give_way()
+            self.channel.scheduler.give_way(self.channel)
         return bool(self._messages)
 
     def peek(self) -> Message:

@@ -12,23 +12,20 @@ from typing import Any
 
 import numpy as np
 from lava.magma.compiler.builders.channel_builder import ChannelBuilderMp
-from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.core.model.py.ports import PyInPortVectorDense, PyOutPortVectorDense
 from lava.magma.core.process.message_interface_enum import ActorType
 from lava.magma.core.process.ports.ports import InPort, create_port_id
 from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous
-from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
 from lava.magma.runtime.runtime import Runtime
 from lava.magma.runtime.runtime_services.runtime_service import (
     AsyncPyRuntimeService,
     LoihiPyRuntimeService,
 )
 from lava.proc.io.extractor import VarWire
-from lava.proc.io.injector import PyLoihiInjectorModel, PyLoihiInjectorModelAsync
-from scipy.sparse import csr_matrix
 
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime.errors import ProcessFailure, RunStateError
+from lava_ep.runtime.inline.building import act_for, as_in_a_fork, build_model, members_of
 from lava_ep.runtime.inline.channels import HOST, Channel, HostRecvEnd, HostSendEnd, WireEnd
 from lava_ep.runtime.inline.domains import AsyncActor, AsyncDomain, LoihiActor, LoihiDomain
 from lava_ep.runtime.inline.host import Host
@@ -123,7 +120,7 @@ class InlineRuntime(VarCalls, Runtime):
         channels = self._build_inner_channels()
         for process, builder in self._executable.proc_builders.items():
             channels += self._build_pipes(process, builder)
-        shared = self._what_models_share()
+        shared = members_of({*self._executable.proc_builders, *self._members})
         for process, builder in self._executable.proc_builders.items():
             process._runtime = self
             self.actors[process] = self._build_actor(process, builder, shared)
@@ -191,45 +188,22 @@ class InlineRuntime(VarCalls, Runtime):
             channels.append((channel, None if inward else process, process if inward else None))
         return channels
 
-    def _what_models_share(self) -> dict[int, Any]:
-        """Return what copies of constructor arguments do not copy: the Processes themselves."""
-        shared: dict[int, Any] = {}
-        for process in {*self._executable.proc_builders, *self._members}:
-            members = [process.in_ports, process.out_ports, process.ref_ports, process.var_ports]
-            for member in (process, *(m for c in (*members, process.vars) for m in c.members)):
-                shared[id(member)] = member
-        return shared
-
     def _build_actor(
         self, process: Any, builder: Any, shared: dict[int, Any]
     ) -> LoihiActor | AsyncActor:
-        description = describe_process(process)
-        original = builder.proc_params
-        builder.proc_params = _as_in_a_fork(original, shared)
-        wire = self._build_wire(process, builder) if isinstance(process, VarWire) else None
+        parameters = as_in_a_fork(builder.proc_params, shared)
+        wire = self._build_wire(process, parameters) if isinstance(process, VarWire) else None
         try:
-            model: AbstractPyProcessModel = builder.build()
+            model = build_model(builder, parameters)
         except Exception as error:
             raise self._failed(process, error) from error
-        finally:
-            builder.proc_params = original
-        for name in builder.vars:
-            value = vars(model).get(name)
-            if isinstance(value, csr_matrix):  # the only kind that is not copied by the builder
-                setattr(model, name, value.copy())
-        if isinstance(model, PyLoihiInjectorModel | PyLoihiInjectorModelAsync):
-            # Their __del__ ends a port that they do not have, which would be printed.
-            vars(model)["_p_to_pm_dst_port"] = _Nothing()
-        is_async = MGMT_COMMAND.RUN[0] in model._cmd_handlers
-        actor = (AsyncActor if is_async else LoihiActor)(
-            model, process.name, description, self.scheduler
-        )
+        actor = act_for(model, process.name, describe_process(process), self.scheduler)
         if wire is not None:
             wire.sender = actor
         self._owners.update(dict.fromkeys(model.var_id_to_var_map, actor))
         return actor
 
-    def _build_wire(self, process: VarWire, builder: Any) -> Channel:
+    def _build_wire(self, process: VarWire, parameters: Any) -> Channel:
         """Replace the channel that Lava's VarWire makes for itself."""
         own = process._pm_to_p_dst_port
         channel = Channel(
@@ -242,8 +216,8 @@ class InlineRuntime(VarCalls, Runtime):
             own.size,
         )
         self.pipes.append(Pipe(process, channel, "_pm_to_p_dst_port"))
-        sender = builder.proc_params["pm_to_p_src_port"]
-        builder.proc_params.overwrite("pm_to_p_src_port", WireEnd(channel, "src", sender, own))
+        sender = parameters["pm_to_p_src_port"]
+        parameters.overwrite("pm_to_p_src_port", WireEnd(channel, "src", sender, own))
         return channel
 
     def _build_domains(self, channels: list[tuple[Channel, Any, Any]]) -> None:
@@ -498,36 +472,11 @@ class InlineRuntime(VarCalls, Runtime):
         """There is nothing to join."""
 
 
-class _Nothing:
-    """Stands in for a port."""
-
-    def join(self) -> None:
-        """Nothing to join."""
-
-
 def _is_plain(value: object) -> bool:
     """Tell whether a model's attribute is made of numbers."""
     return isinstance(value, (np.ndarray, np.generic, bool, int, float)) and not (
         np.asarray(value).dtype.hasobject
     )
-
-
-def _as_in_a_fork(parameters: Any, shared: dict[int, Any]) -> Any:
-    """Return the constructor arguments for a model, copied where they can be.
-
-    A forked worker changes copies only; whatever cannot be copied is handed on as it is.
-    """
-    found = copy.copy(parameters)
-    if not hasattr(parameters, "_parameters"):
-        return found
-    memo = dict(shared)
-    found._parameters = {}
-    for name, value in parameters._parameters.items():
-        try:
-            found._parameters[name] = copy.deepcopy(value, memo)
-        except Exception:
-            found._parameters[name] = value
-    return found
 
 
 def _in_order(processes: list[Any], connections: list[tuple[Any, Any]]) -> list[Any]:

@@ -122,8 +122,8 @@ class Scheduler:
         channel.waiting_sender = worker
         self._park(worker, channel, True)
 
-    def give_way(self) -> None:
-        """Let all others have a turn, as the present model has found nothing to do."""
+    def give_way(self, channel: Channel) -> None:
+        """Let all others have a turn, as the present model has looked at a channel in vain."""
         worker = getcurrent()
         if not isinstance(worker, Worker):
             return  # the host looks at a channel itself
