@@ -7,7 +7,10 @@ supervises Lava runs, `lava_ep.estimator` speaks scikit-learn, `lava_ep.dynamics
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from lava_ep import _lava
 
 if TYPE_CHECKING:
     from lava_ep import models, processes
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "load_run", "models", "processes"]
 
+_lava.import_models = lambda: import_module("lava_ep.models.published")
+
 
 def __getattr__(name: str) -> Any:
     # Lava, Numba and its kernels take a while, which who only reads a preset need not wait.
@@ -25,8 +30,6 @@ def __getattr__(name: str) -> Any:
 
         return version("lava-ep")
     if name in ("models", "processes"):
-        from importlib import import_module
-
         return import_module(f"lava_ep.{name}")
     raise AttributeError(f"module 'lava_ep' has no attribute {name!r}")
 

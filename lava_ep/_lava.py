@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -16,6 +17,14 @@ OPTIONS = "" if sys.version_info < (3, 11) else "--no-deps --ignore-requires-pyt
 """With which pip installs Lava on this Python; without, it refuses those newer than 3.10."""
 
 MISSING = f'Lava is not installed: python -m pip install {OPTIONS}"{RELEASE}"'
+
+
+def _nothing() -> None:
+    pass
+
+
+import_models: Callable[[], object] = _nothing
+"""Imports all ProcessModels; `lava_ep`, which lies above them and the Processes, provides it."""
 
 
 def is_installed() -> bool:

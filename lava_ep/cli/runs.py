@@ -48,6 +48,7 @@ def evaluate(
 ) -> None:
     """Test the best epoch of a run, where the training selects it, or its newest checkpoint."""
     from lava_ep import training
+    from lava_ep.analysis.costs import sample_costs
     from lava_ep.training.predictions import Predictions, check_place
 
     started = time.perf_counter()
@@ -71,7 +72,7 @@ def evaluate(
         execution=execution,
     )
     trained = next((line for line in folder.metrics() if line["epoch"] == used), None)
-    costs = training.family_of(experiment.network).costs(experiment, found, trained)
+    costs = sample_costs(experiment, found, trained)
     if predictions is not None:
         classes = training.preprocessing_of(dataset)
         temperature = (trained or {}).get("temperature") or 1.0

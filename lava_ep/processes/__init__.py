@@ -14,7 +14,7 @@ from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron  # noqa: E402
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse  # noqa: E402
 
 # Lava must find the ProcessModels of all Processes; at the end, as they import this package.
-from lava_ep import _published  # noqa: E402, F401  # isort: skip
+_lava.import_models()
 
 __all__ = [
     "BinaryNeuron",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lava_ep.training.counters import Counters, per_sample
     from lava_ep.training.evaluation import Evaluation, evaluate
     from lava_ep.training.families import FAMILIES, family_of
-    from lava_ep.training.family import Activity, AnySession, Costs, Family, Parameters
+    from lava_ep.training.family import Activity, AnySession, Family, Parameters
     from lava_ep.training.fit import adapted, check_fit, check_samples, load_fitting
     from lava_ep.training.ranks import MPIRanks, Ranks, check_ranks, open_ranks
     from lava_ep.training.run_folder import (
@@ -46,7 +46,7 @@ else:
             "calibration": ("fit_temperature", "probabilities"),
             "evaluation": ("Evaluation", "evaluate"),
             "families": ("FAMILIES", "family_of"),
-            "family": ("Activity", "AnySession", "Costs", "Family", "Parameters"),
+            "family": ("Activity", "AnySession", "Family", "Parameters"),
             "fit": ("adapted", "check_fit", "check_samples", "load_fitting"),
             "ranks": ("MPIRanks", "Ranks", "check_ranks", "open_ranks"),
             "run_folder": ("RESUME", "RunFolder", "best_epoch", "read_checkpoint", "selection"),
@@ -77,7 +77,6 @@ __all__ = [
     "AnySession",
     "BMLPCounters",
     "BMLPSession",
-    "Costs",
     "Counters",
     "Evaluation",
     "Family",

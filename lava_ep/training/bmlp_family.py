@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,7 @@ from lava_ep.data import Dataset
 from lava_ep.errors import InputError
 from lava_ep.models import check_backend
 from lava_ep.spec import BMLPSpec, ExperimentSpec
-from lava_ep.training.family import AnySession, Costs, Family
-
-if TYPE_CHECKING:
-    from lava_ep.analysis.gates import GateCount
+from lava_ep.training.family import AnySession, Family
 
 
 def bmlp_of(experiment: ExperimentSpec) -> BMLPSpec:
@@ -115,32 +112,3 @@ class BMLPFamily(Family[BMLPSpec, BMLPParameters]):
             **{name: last[name] for name in names},
             "weight_flips": [sum(layer) for layer in flips],
         }
-
-    def costs(
-        self, experiment: ExperimentSpec, evaluation: Any, entry: Mapping[str, Any] | None
-    ) -> Costs:
-        """Count Boolean gates, see `lava_ep.analysis.gates`."""
-        # Here, as what analyses and draws stands on what trains.
-        from lava_ep.analysis import gates
-
-        found = gates.account(bmlp_of(experiment), entry)
-        counts = {"inference": found.inference, "training sample": found.training}
-        return Costs(
-            {"boolean_gates": found.to_json()},
-            [
-                *(f"{name}: {_costs(count)}" for name, count in counts.items() if count),
-                "Gates of full precision are an estimate; --json has its source",
-            ],
-        )
-
-
-def _costs(count: GateCount) -> str:
-    """Tell in one line what a sample costs."""
-    from lava_ep.figures.text import magnitude, ratio
-
-    return (
-        f"{magnitude(count.gates)} Boolean gates ({magnitude(count.xnor)} XNOR, "
-        f"{magnitude(count.full_adders)} full adders, {magnitude(count.steps)} increments and "
-        f"decrements); full precision of the same layers {magnitude(count.real_macs)} MACs, "
-        f"{magnitude(count.real_gates)} gates, {ratio(count.ratio)} as many"
-    )

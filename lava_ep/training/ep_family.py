@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,8 @@ from lava_ep.data import Dataset
 from lava_ep.errors import InputError
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import ExperimentSpec, NetworkSpec
-from lava_ep.training.counters import per_sample
-from lava_ep.training.family import AnySession, Costs, Family
+from lava_ep.training.family import AnySession, Family
 from lava_ep.training.ranks import Ranks
-
-if TYPE_CHECKING:
-    from lava_ep.analysis.efficiency import Account
 
 
 class EPFamily(Family[NetworkSpec, NetworkParameters]):
@@ -116,35 +112,6 @@ class EPFamily(Family[NetworkSpec, NetworkParameters]):
             result["weight_flips"] = [sum(layer) for layer in flips]
         return result
 
-    def costs(
-        self, experiment: ExperimentSpec, evaluation: Any, entry: Mapping[str, Any] | None
-    ) -> Costs:
-        """Return events, synaptic operations and what they stand beside."""
-        # Here, as what analyses and draws stands on what trains.
-        from lava_ep.analysis import efficiency
-
-        counters, shown = evaluation.counters, evaluation.shown
-        events = per_sample(counters.events, shown)
-        operations = per_sample(counters.synaptic_operations, shown)
-        network = experiment.ep_network
-        inference = efficiency.inference_account(
-            network, events=events["free"], operations=operations["free"]
-        )
-        learning = None if entry is None else efficiency.training_account(network, entry)
-        accounts = {"inference": inference, "training sample": learning}
-        return Costs(
-            {
-                "events_per_sample": events,
-                "synaptic_operations_per_sample": operations,
-                "efficiency": efficiency.efficiency_json(inference, learning),
-            },
-            [
-                *(f"{name}: {_costs(account)}" for name, account in accounts.items() if account),
-                "Energies are estimates from published picojoules per operation; --json has the "
-                "sources",
-            ],
-        )
-
 
 def _flips(network: NetworkSpec) -> bool:
     """Whether weights can flip."""
@@ -159,20 +126,3 @@ def _engine_bytes(experiment: ExperimentSpec) -> dict[str, int]:
     schedule = network.phases.schedule(training.seed)
     engine = Engine(network, batch=training.batch_size, schedule=schedule, learning=True)
     return engine.footprint()
-
-
-def _costs(account: Account) -> str:
-    """Tell in one line what a sample costs."""
-    from lava_ep.figures.text import count, energy, magnitude
-
-    found = account.energies()
-    chips, dense = found["energy"], found["dense_energy"]
-    arithmetic = found["arithmetic_energy"]
-    return (
-        f"{count(account.events)} events ({account.events_per_neuron:.3g} a neuron), "
-        f"{magnitude(account.synaptic_operations)} synaptic operations, "
-        f"{energy(chips.low, chips.high)} on neuromorphic chips; dense equivalent "
-        f"{magnitude(account.dense_macs)} MACs, one forward pass "
-        f"{magnitude(account.feedforward_macs)}; arithmetic alone at 45 nm "
-        f"{energy(arithmetic.low, arithmetic.high)} against {energy(dense.low, dense.high)} dense"
-    )

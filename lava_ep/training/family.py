@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -54,22 +53,6 @@ class AnySession(Protocol):
 
     def counters(self) -> Any:
         """Return the `Activity` since the session began."""
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What samples cost.
-
-    Parameters
-    ----------
-    content
-        For ``lava-ep evaluate --json``.
-    lines
-        The same in a few lines of text.
-    """
-
-    content: Mapping[str, Any]
-    lines: Sequence[str]
 
 
 Network = TypeVar("Network")
@@ -172,19 +155,3 @@ class Family(ABC, Generic[Network, Learned]):
     @abstractmethod
     def result(self, network: Network, metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return what ``lava-ep train --json`` tells of all epochs beside accuracies and times."""
-
-    @abstractmethod
-    def costs(
-        self, experiment: ExperimentSpec, evaluation: Any, entry: Mapping[str, Any] | None
-    ) -> Costs:
-        """Return what a test sample costs, and a training sample of an epoch.
-
-        Parameters
-        ----------
-        experiment
-            The experiment.
-        evaluation
-            `lava_ep.training.Evaluation` of the trained network.
-        entry
-            Line of ``metrics.jsonl`` of the epoch, if there is one.
-        """
