@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,104 +10,91 @@ import numpy as np
 import numpy.typing as npt
 from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.utils import PortInitializer, VarInitializer
-from lava.magma.core.model.py.model import (
-    AbstractPyProcessModel,
-    PyAsyncProcessModel,
-    PyLoihiProcessModel,
-)
+from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.core.model.py.ports import PyInPortVectorSparse, PyOutPortVectorSparse
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
-from lava.magma.runtime.mgmt_token_enums import enum_equal, enum_to_np
 
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime.casting import as_array, checked_array
 from lava_ep.runtime.finding import choose_model
+from lava_ep.runtime.inline.building import act_for, as_in_a_fork, build_model, members_of
+from lava_ep.runtime.inline.channels import HOST, Channel, RecvEnd, SendEnd
+from lava_ep.runtime.inline.domains import AsyncDomain, LoihiActor, LoihiDomain
+from lava_ep.runtime.inline.errors import DeadlockError
+from lava_ep.runtime.inline.scheduler import Scheduler
 
 Message = Any
 """An array; for a sparse port, a pair (data, indices)."""
 
 
-class _FedPort:
-    """Receiving end of a channel that the test fills."""
+_LOOKS = 100_000  # in vain within a step, after which a model is taken to wait
 
-    def __init__(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
-        self.name = name
-        self.shape = shape
-        self.d_type = np.dtype(dtype)
-        self.messages: deque[npt.NDArray[Any]] = deque()
 
-    def probe(self) -> bool:
-        """Tell whether a message was fed and not yet received."""
-        return bool(self.messages)
+class _Alone(Scheduler):
+    """Runs one model in the stack of the caller; as nobody else runs, it waits in vain."""
 
-    def recv(self) -> npt.NDArray[Any]:
-        """Return the oldest message, zeros when there is none."""
-        return self.messages.popleft() if self.messages else np.zeros(self.shape, self.d_type)
+    def __init__(self, owner: str) -> None:
+        super().__init__()
+        self._owner = owner
+        self._looks = 0
+
+    def run(self) -> None:
+        """Carry out all tasks."""
+        self._looks = 0
+        while self.todo:
+            self.todo.popleft()()
+
+    def await_message(self, channel: Channel) -> None:
+        """Raise the error of a model that waits for a message."""
+        raise self._in_vain(channel, f"waits for {channel.source}")
+
+    def give_way(self, channel: Channel) -> None:
+        """Raise the error of a model that looks for a message again and again."""
+        self._looks += 1
+        if self._looks >= _LOOKS:
+            raise self._in_vain(channel, f"has found no message at {self._looks:,} looks in a step")
+
+    def _in_vain(self, channel: Channel, trouble: str) -> DeadlockError:
+        return DeadlockError(
+            f"{self._owner} cannot go on: {channel.target} {trouble}, but it runs alone, and "
+            "nobody sends anything before the step ends. Feed InPorts before the step, or test the "
+            "model in a network.",
+            [(channel.target, channel.source)],
+        )
+
+
+class _InputEnd(RecvEnd):
+    """Where the model receives: what was fed, then zeros."""
 
     def peek(self) -> npt.NDArray[Any]:
-        """Return the oldest message without taking it, zeros when there is none."""
-        return self.messages[0] if self.messages else np.zeros(self.shape, self.d_type)
+        """Return a copy of the oldest message, zeros when there is none."""
+        return super().peek() if self._messages else np.zeros(self._shape, self._dtype)
+
+    def recv(self) -> npt.NDArray[Any]:
+        """Take the oldest message, zeros when there is none."""
+        return super().recv() if self._messages else np.zeros(self._shape, self._dtype)
 
 
-class _CollectingPort:
-    """Sending end of a channel that keeps what the model sends."""
-
-    def __init__(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
-        self.name = name
-        self.shape = shape
-        self.d_type = np.dtype(dtype)
-        self.messages: list[npt.NDArray[Any]] = []
-
-    def is_msg_size_static(self) -> bool:
-        """Tell sparse ports to pad their messages to the port's shape, as in Lava's channels."""
-        return True
-
-    def probe(self) -> bool:
-        """Tell that there always is room."""
-        return True
+class _OutputEnd(SendEnd):
+    """Where the model sends."""
 
     def send(self, data: npt.NDArray[Any]) -> None:
         """Keep a copy, in the port's element type."""
-        if np.shape(data) != self.shape:
+        if np.shape(data) != self._shape:
             raise LavaEPError(
-                f"Port '{self.name}': the model sent an array of shape {np.shape(data)}, but the "
-                f"port has shape {self.shape}."
+                f"Port '{self._name}': the model sent an array of shape {np.shape(data)}, but the "
+                f"port has shape {self._shape}."
             )
-        message = np.empty(self.shape, self.d_type)
-        message[...] = data
-        self.messages.append(message)
-
-
-class _ServiceLink:
-    """Both ends of the channels to the runtime service that the model would have."""
-
-    def __init__(self) -> None:
-        self.commands: deque[npt.NDArray[Any]] = deque()
-        self.answer: npt.NDArray[Any] = PyLoihiProcessModel.Response.STATUS_DONE
-
-    def probe(self) -> bool:
-        """Tell whether a command is waiting."""
-        return bool(self.commands)
-
-    def peek(self) -> npt.NDArray[Any]:
-        """Return the next command without taking it."""
-        return self.commands[0]
-
-    def recv(self) -> npt.NDArray[Any]:
-        """Return the next command."""
-        return self.commands.popleft()
-
-    def send(self, data: npt.NDArray[Any]) -> None:
-        """Keep the model's answer."""
-        self.answer = data
+        super().send(np.asarray(data))
 
 
 class ProcessTester:
     """Runs one ProcessModel without Lava's runtime, for unit tests.
 
-    The model is built by Lava's own builder: its Vars start as the Process gives them, and its
-    ports are of the classes that it asks for. Connections of the Process are ignored.
+    The model is built as by `lava_ep.runtime.inline`, whose channels and phases it uses: its Vars
+    start as the Process gives them, and its ports are of the classes that it asks for. Connections
+    of the Process are ignored, so that its RefPorts read zeros.
 
     Parameters
     ----------
@@ -154,23 +141,29 @@ class ProcessTester:
         self._name = f"Process '{process.name}' ({type(process).__name__}, model {model.__name__})"
         in_names = _chosen(inputs, process.in_ports.member_names, "InPort", self._name)
         out_names = _chosen(outputs, process.out_ports.member_names, "OutPort", self._name)
-        self._fed = {name: self._port(_FedPort, process, model, name) for name in in_names}
-        self._collected = {
-            name: self._port(_CollectingPort, process, model, name) for name in out_names
-        }
+        self._scheduler = _Alone(self._name)
+        self._fed = {name: self._channel(process, model, name, HOST) for name in in_names}
+        self._collected = {name: self._channel(process, model, name) for name in out_names}
         self._sparse = {
             name
             for name in [*in_names, *out_names]
             if issubclass(getattr(model, name).cls, (PyInPortVectorSparse, PyOutPortVectorSparse))
         }
-        self._service = _ServiceLink()
-        self.model = self._build(process, model)
+        self.model: Any = self._build(process, model)
+        actor: Any = act_for(self.model, process.name, self._name, self._scheduler)
+        if isinstance(actor, LoihiActor):
+            actor.is_guarded = True  # as a test may replace the guards of the model
+        kind: Any = LoihiDomain if isinstance(actor, LoihiActor) else AsyncDomain
+        self._domain = kind([actor], self._scheduler, lambda stop: None)
 
-    @staticmethod
-    def _port(kind: Any, process: AbstractProcess, model: Any, name: str) -> Any:
-        return kind(name, getattr(process, name).shape, getattr(model, name).d_type)
+    def _channel(
+        self, process: AbstractProcess, model: Any, name: str, source: str | None = None
+    ) -> Channel:
+        own, d_type = f"{process.name}.{name}", getattr(model, name).d_type
+        ends, shape = (source or own, own if source else HOST), getattr(process, name).shape
+        return Channel(self._scheduler, *ends, (name, name), shape, d_type, sys.maxsize)
 
-    def _build(self, process: AbstractProcess, model: Any) -> Any:
+    def _build(self, process: AbstractProcess, model: Any) -> AbstractPyProcessModel:
         builder = PyProcessBuilder(model, process.id, process.proc_params)
         builder.set_variables([VarInitializer(v.name, v.shape, v.init, v.id) for v in process.vars])
         builder.set_py_ports(
@@ -179,9 +172,14 @@ class ProcessTester:
         builder.set_ref_ports([_initializer(port, model) for port in process.ref_ports])
         builder.check_all_vars_and_ports_set()
         builder.check_lava_py_types()
-        builder.set_csp_ports([*self._fed.values(), *self._collected.values()])
-        built = builder.build()
-        built.service_to_process = built.process_to_service = self._service
+        builder.set_csp_ports([_InputEnd(channel, name) for name, channel in self._fed.items()])
+        builder.set_csp_ports(
+            [_OutputEnd(channel, name) for name, channel in self._collected.items()]
+        )
+        arguments = as_in_a_fork(process.proc_params, members_of([process]))
+        built = build_model(builder, arguments)
+        for port in built.py_ports:
+            port.start()
         return built
 
     def step(self, inputs: Mapping[str, Message] | None = None) -> dict[str, Message]:
@@ -202,22 +200,27 @@ class ProcessTester:
         Raises
         ------
         InputError
-            If a port does not exist or its message does not fit it.
+            If a port does not exist or its message does not fit it; nothing is fed then.
+        DeadlockError
+            If the model waits where nothing can come, or looks there again and again.
         """
         if not isinstance(inputs, Mapping | None):
             raise InputError(
                 f"{self._name}: got inputs of type {type(inputs).__name__}, expected a mapping "
                 "from names of InPorts to messages."
             )
-        for name, message in (inputs or {}).items():
-            self._feed(name, message)
-        for port in self._collected.values():
-            port.messages.clear()
-        if isinstance(self.model, PyAsyncProcessModel):
-            self._service.commands.append(enum_to_np(1))
-            self.model._run_async()
+        found = [(name, self._checked(name, message)) for name, message in (inputs or {}).items()]
+        for name, messages in found:
+            for message in messages:
+                self._fed[name].put(message)
+        for channel in self._collected.values():
+            channel.messages.clear()
+        if isinstance(self._domain, LoihiDomain):
+            self._domain.start(2)  # and pause after one, as the host phase follows the last
+            self._domain.pause()
         else:
-            self._run_phases()
+            self._domain.start(1)
+        self._scheduler.run()
         sent = {name: self._messages(name) for name in self._collected}
         return {
             name: messages[0] if len(messages) == 1 else messages
@@ -253,53 +256,33 @@ class ProcessTester:
                 )
         return {name: np.stack([step[name] for step in steps]) for name in sorted(names)}
 
-    def _run_phases(self) -> None:
-        """Follow the model's answers through the phases, as Lava's runtime service does."""
-        response = PyLoihiProcessModel.Response
-        handler = self.model._spike
-        while handler is not None:
-            handler()
-            answer = self._service.answer
-            handler = next(
-                (
-                    following
-                    for request, following in (
-                        (response.REQ_PRE_LRN_MGMT, self.model._pre_mgmt),
-                        (response.REQ_LEARNING, self.model._lrn),
-                        (response.REQ_POST_LRN_MGMT, self.model._post_mgmt),
-                    )
-                    if enum_equal(answer, request)
-                ),
-                None,
-            )
-
-    def _feed(self, name: str, message: Message) -> None:
+    def _checked(self, name: str, message: Message) -> list[npt.NDArray[Any]]:
+        """Return what a channel carries for a message."""
         if name not in self._fed:
             raise InputError(
                 f"{self._name} has no connected InPort '{name}'; it has "
                 f"{', '.join(sorted(self._fed)) or 'none'}."
             )
-        port = self._fed[name]
+        shape, d_type = self._fed[name].shape, self._fed[name].dtype
         target = f"Port '{name}' of {self._name}"
         if name not in self._sparse:
-            port.messages.append(checked_array(message, port.shape, port.d_type, target).copy())
-            return
+            return [checked_array(message, shape, d_type, target)]
         if not isinstance(message, tuple | list) or len(message) != 2:
             raise InputError(
                 f"{target}: expected a pair (data, indices), as the port is sparse, got "
                 f"{type(message).__name__}."
             )
         data, indices = (as_array(part, target).reshape(-1) for part in message)
-        size = int(np.prod(port.shape))
+        size = int(np.prod(shape))
         if data.size != indices.size or data.size > size:
             raise InputError(
                 f"{target}: got {data.size} values and {indices.size} indices, expected as many of "
                 f"both and at most {size}."
             )
-        for part in (np.array([data.size]), data, indices):
-            padded = np.zeros(size, port.d_type)
-            padded[: part.size] = checked_array(part, part.shape, port.d_type, target)
-            port.messages.append(padded.reshape(port.shape))
+        triple = [np.zeros(shape, d_type) for _ in range(3)]
+        for padded, part in zip(triple, (np.array([data.size]), data, indices), strict=True):
+            padded.flat[: part.size] = checked_array(part, part.shape, d_type, target)
+        return triple
 
     def _messages(self, name: str) -> list[Message]:
         messages = list(self._collected[name].messages)

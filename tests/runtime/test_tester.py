@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import pdb
+import sys
+
 import numpy as np
 import pytest
 from lava.magma.core.decorator import implements, requires
-from lava.magma.core.model.py.model import PyLoihiProcessModel
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.model import PyAsyncProcessModel, PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort, PyRefPort
 from lava.magma.core.model.py.type import LavaPyType
-from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.ports.ports import InPort, OutPort, RefPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.models import PyDenseModelFloat
 from lava.proc.dense.process import Dense
@@ -19,7 +24,7 @@ from lava.proc.lif.models import PyLifModelFloat
 from lava.proc.lif.process import LIF
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.runtime import ProcessTester, supervised
+from lava_ep.runtime import DeadlockError, ProcessTester, supervised
 
 
 class Recorder(AbstractProcess):
@@ -179,13 +184,14 @@ def test_unconnected_ports():
         ({"a_in": [1, 2, 3]}, r"Port 'a_in' of Process 'rec'.*\(3,\), expected \(2,\)"),
         ({"a_in": [0.5, 1]}, "do not fit int32"),
         ({"b_in": [1, 2]}, "no connected InPort 'b_in'; it has a_in, sparse_in"),
-        ({"sparse_in": ([1, 2], [0])}, "2 values and 1 indices"),
+        ({"a_in": [1, 2], "sparse_in": ([1, 2], [0])}, "2 values and 1 indices"),
     ],
 )
 def test_unfit_inputs(inputs, message):
     tester = ProcessTester(Recorder(name="rec"), model=RecorderModel)
     with pytest.raises(InputError, match=message):
         tester.step(inputs)
+    np.testing.assert_array_equal(tester.step({"a_in": [5, 5]})["one_out"], [15, 25])
 
 
 def test_unknown_ports():
@@ -202,3 +208,218 @@ def test_asynchronous_model(toys):
     ticker = toys.Ticker()
     tester = ProcessTester(ticker, run_cfg=None, model=toys.TickerModel)
     assert [int(tester.step()["s_out"][0]) for _ in range(3)] == [1, 2, 3]
+
+
+def test_messages_that_are_not_received_stay():
+    waiting = ProcessTester(Patient(), PatientModel)
+    assert waiting.step({"a_in": [7]}) == {}  # the model receives in even steps only
+    np.testing.assert_array_equal(waiting.step({"a_in": [8]})["s_out"], [7])
+    assert waiting.step() == {}
+    np.testing.assert_array_equal(waiting.step()["s_out"], [8])
+
+
+class Patient(AbstractProcess):
+    """Receives in even time steps, and then waits for a message by looking for one."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.a_in = InPort(shape=(1,))
+        self.s_out = OutPort(shape=(1,))
+
+
+@implements(proc=Patient, protocol=LoihiProtocol)
+@requires(CPU)
+class PatientModel(PyLoihiProcessModel):
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def run_spk(self):
+        if self.time_step % 2 == 0:
+            while not self.a_in.probe():
+                pass
+            self.s_out.send(self.a_in.recv())
+
+
+def test_a_model_that_looks_for_messages_forever_is_ended():
+    tester = ProcessTester(Patient(name="patient"), PatientModel)
+    tester.step()
+    with pytest.raises(DeadlockError, match=r"patient\.a_in has found no message") as caught:
+        tester.step()
+    assert caught.value.waits == (("patient.a_in", "the host"),)
+    assert caught.traceback[-1].frame.f_globals["__name__"].startswith("lava_ep.")
+    assert "run_spk" in [entry.name for entry in caught.traceback]
+    tester.step()
+    np.testing.assert_array_equal(tester.step({"a_in": [3]})["s_out"], [3])
+
+
+class Server(AbstractProcess):
+    """Runs without time steps until it is told to stop, or waits for a command."""
+
+
+@implements(proc=Server, protocol=AsyncProtocol)
+@requires(CPU)
+class PollingServerModel(PyAsyncProcessModel):
+    def run_async(self):
+        while not self.check_for_stop_cmd():
+            pass
+
+
+@implements(proc=Server, protocol=AsyncProtocol)
+@requires(CPU)
+class WaitingServerModel(PyAsyncProcessModel):
+    def run_async(self):
+        self.service_to_process.recv()
+
+
+@pytest.mark.parametrize(
+    ("model", "trouble"),
+    [
+        (PollingServerModel, "has found no message"),
+        (WaitingServerModel, "waits for the runtime service"),
+    ],
+)
+def test_a_model_that_waits_for_commands_is_ended(model, trouble):
+    tester = ProcessTester(Server(name="server"), model)
+    with pytest.raises(DeadlockError, match=rf"server\.service_to_process {trouble}"):
+        tester.step()
+
+
+class Learner(AbstractProcess):
+    """Notes its phases in a Var, and what it reads by a RefPort."""
+
+    def __init__(self, notes=None, **kwargs):
+        super().__init__(notes=notes, **kwargs)
+        self.ref = RefPort(shape=(2,))
+        self.log = Var(shape=(64,), init=0)
+
+
+@implements(proc=Learner, protocol=LoihiProtocol)
+@requires(CPU)
+class LearnerModel(PyLoihiProcessModel):
+    ref: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+    log: np.ndarray = LavaPyType(np.ndarray, np.int32)
+
+    def __init__(self, proc_params):
+        super().__init__(proc_params)
+        self.notes = proc_params["notes"]
+        self.place = 0
+
+    def note(self, phase):
+        self.log[self.place] = 10 * self.time_step + phase
+        self.place += 1
+
+    def run_spk(self):
+        self.note(1)
+        if self.notes is not None:
+            self.notes.append(self.time_step)
+
+    def pre_guard(self):
+        return self.time_step & 1
+
+    def lrn_guard(self):
+        return self.time_step & 2
+
+    def post_guard(self):
+        return self.time_step & 4
+
+    def run_pre_mgmt(self):
+        self.note(2)
+        self.ref.write(self.ref.read() + 1)
+        self.ref.wait()
+
+    def run_lrn(self):
+        self.note(3)
+        self._req_pause = self.time_step == 15
+
+    def run_post_mgmt(self):
+        self.note(4)
+
+
+# What Lava's runtime does: pre-management only before learning, and nothing after a pause.
+PHASES = [11, 21, 23, 31, 32, 33, 41, 44, 51, 54, 61, 63, 64, 71, 72, 73, 74, 81, 91]
+PHASES += [101, 103, 111, 112, 113, 121, 124, 131, 134, 141, 143, 144, 151, 152, 153, 161]
+
+
+@pytest.mark.parametrize("execution", ["inline", "processes"])
+def test_phases_are_those_of_a_run(execution):
+    tester = ProcessTester(Learner(), LearnerModel)
+    tester.run([{}] * 16)
+    assert tester.model.log[: len(PHASES)].tolist() == PHASES
+    learner = Learner()
+    config = Loihi2SimCfg(exception_proc_model_map={Learner: LearnerModel})
+    with supervised(learner, config, execution=execution) as run:
+        for _ in range(16):
+            run.run(1)
+        np.testing.assert_array_equal(run.get(learner.log), tester.model.log)
+
+
+def test_ref_ports_read_zeros():
+    learner, lif = Learner(), LIF(shape=(2,), v=5)
+    learner.ref.connect_var(lif.v)
+    tester = ProcessTester(learner, LearnerModel)
+    np.testing.assert_array_equal(tester.model.ref.read(), [0, 0])
+
+
+def test_guards_of_the_model_can_be_replaced():
+    tester = ProcessTester(LIF(shape=(1,)), PyLifModelFloat)
+    learned = []
+    tester.model.lrn_guard = lambda: tester.model.time_step == 2
+    tester.model.run_lrn = lambda: learned.append(tester.model.time_step)
+    tester.run([{}] * 3)
+    assert learned == [2]
+
+
+def test_arguments_of_the_process_are_not_changed():
+    notes = [0]
+    tester = ProcessTester(Learner(notes), LearnerModel)
+    tester.step()
+    assert (notes, tester.model.notes) == ([0], [0, 1])
+
+
+@implements(proc=Patient, protocol=LoihiProtocol)
+@requires(CPU)
+class FragileModel(PyLoihiProcessModel):
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def run_spk(self):
+        divisor = int(self.a_in.recv()[0])
+        self.s_out.send(np.array([12 // divisor]))
+
+
+def test_an_exception_of_the_model_has_its_own_live_stack(monkeypatch):
+    tester = ProcessTester(Patient(), FragileModel)
+    with pytest.raises(ZeroDivisionError) as caught:
+        tester.step()
+    seen = []
+    monkeypatch.setattr(
+        pdb.Pdb,
+        "cmdloop",
+        lambda self, intro=None: seen.append(
+            (self.curframe.f_code.co_name, self.curframe.f_locals)
+        ),
+    )
+    pdb.post_mortem(caught.value.__traceback__)
+    ((function, variables),) = seen
+    assert (function, variables["divisor"]) == ("run_spk", 0)
+    assert variables["self"] is tester.model
+    np.testing.assert_array_equal(tester.step({"a_in": [4]})["s_out"], [3])
+
+
+def test_a_breakpoint_shows_the_callers(monkeypatch):
+    tester = ProcessTester(Patient(), FragileModel)
+    stacks = []
+
+    def look():
+        frame, names = sys._getframe(1), []
+        while frame is not None:
+            names.append(frame.f_code.co_name)
+            frame = frame.f_back
+        stacks.append(names)
+        return True
+
+    monkeypatch.setattr(sys, "breakpointhook", look)
+    tester.model.post_guard = breakpoint
+    tester.step({"a_in": [1]})
+    assert stacks
+    assert all("test_a_breakpoint_shows_the_callers" in names for names in stacks)
