@@ -1,4 +1,4 @@
-"""Looking into single samples, what they cost, comparing backends, and studies of learning."""
+"""Single samples seen from inside, their costs, comparison of backends, and BPTT."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         inference_account,
         training_account,
     )
-    from lava_ep.analysis.gdu import GDUStudy, study_gdu
     from lava_ep.analysis.picojoules import Energy
     from lava_ep.analysis.recording import Recording, record_sample
     from lava_ep.analysis.uncertainty import UncertaintyStudy, study_uncertainty
@@ -53,10 +52,6 @@ else:
                 "inference_account",
                 "training_account",
             ),
-            "gdu": (
-                "GDUStudy",
-                "study_gdu",
-            ),
             "picojoules": ("Energy",),
             "recording": (
                 "Recording",
@@ -75,7 +70,6 @@ __all__ = [
     "Comparison",
     "Difference",
     "Energy",
-    "GDUStudy",
     "Loss",
     "Predictions",
     "Recording",
@@ -88,7 +82,6 @@ __all__ = [
     "inference_account",
     "record_sample",
     "study_angles",
-    "study_gdu",
     "study_uncertainty",
     "training_account",
 ]

@@ -14,10 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from lava_ep.analysis.study_figures import Draw
 from lava_ep.analysis.uncertainty import DataResult, Threshold, Training, UncertaintyStudy
 from lava_ep.figures.text import printable
-from lava_ep.figures.theme import Theme, new_figure
+from lava_ep.figures.theme import Draw, Theme, new_figure
 
 _MARKERS = "oDs^vP"
 

@@ -15,7 +15,6 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.text import Text
 from typer.core import TyperGroup
 
 from lava_ep.command_line import (
@@ -37,10 +36,8 @@ from lava_ep.command_line import (
     print_result,
     whole_path,
 )
-from lava_ep.errors import InputError
 from lava_ep.files import check_new
 from lava_ep.models import BACKENDS
-from lava_ep.spec import override
 from lava_ep.studies import find_study, study, study_names
 
 
@@ -58,84 +55,6 @@ class StudyGroup(TyperGroup):
         single = typer.Typer(add_completion=False)
         single.command(cmd_name)(guarded(find_study(cmd_name)))
         return typer.main.get_command(single)
-
-
-@study
-def gdu(
-    out: StudyFolder,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="Experiment that comes with the package (default: gdu-toy).",
-            autocompletion=complete_presets,
-        ),
-    ] = None,
-    spec: SpecFile = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Folder of a run, for its trained parameters.")
-    ] = None,
-    data_dir: DataDir = None,
-    samples: Annotated[int, typer.Option(help="Training samples to average over.")] = 20,
-    beta: Annotated[
-        str | None,
-        typer.Option(help="Nudging strengths, comma-separated (default: around the spec's)."),
-    ] = None,
-    eta: Annotated[
-        str | None, typer.Option(help="Learning rates, comma-separated (default: 2e-8 to 0.02).")
-    ] = None,
-    assignments: Assignments = None,
-    as_json: AsJson = False,
-) -> None:
-    """Compare nudged updates, step by step, with backpropagation through time."""
-    from lava_ep import training
-    from lava_ep.analysis import gdu as analysis
-    from lava_ep.analysis import study_figures as figures
-    from lava_ep.parameters import initial_parameters
-
-    started = time.perf_counter()
-    check_new(out)
-    display = console(stderr=as_json)
-    sweeps = {"betas": numbers("--beta", beta), "etas": numbers("--eta", eta)}
-    if run is not None:
-        if preset or spec:
-            raise InputError(f"--run {run}: has its own spec; leave out --preset and --spec")
-        folder = training.RunFolder.open(run)
-        experiment = override(folder.spec(), assignments or [])
-        _, parameters, _ = folder.selected(experiment.ep_network)
-        dataset = training.load_run_data(folder, data_dir=data_dir)
-    else:
-        preset = preset or (None if spec else "gdu-toy")
-        experiment = make_experiment(preset, spec, {}, assignments)
-        experiment, dataset = fitting(experiment, preset, assignments, data_dir, display)
-        parameters = initial_parameters(experiment.ep_network, seed=experiment.training.seed)
-    training.check_fit(experiment, dataset)
-    if not 1 <= samples <= len(dataset.x_train):
-        raise InputError(f"--samples {samples}: expected 1 to {len(dataset.x_train)}")
-    with display.status(Text("settling")) as status:
-        found = analysis.study_gdu(
-            experiment.ep_network,
-            parameters,
-            dataset.x_train[:samples],
-            dataset.y_train[:samples],
-            on_setting=lambda s: status.update(
-                Text(f"{s.rule.value}, β = {s.beta:g}, η = {s.eta:g}")
-            ),
-            **sweeps,
-        )
-        status.update(Text("drawing"))
-        figures.write_study(out, found.to_json(), figures.gdu_figures(found))
-    if as_json:
-        print_result(found.summary(), started, out)
-        return
-    display.print(f"{found.network}: {found.statement}.")
-    if not found.settled:
-        display.print(
-            f"Not settled: the last free step moved a state by {found.residual:.1e}, which updates "
-            "include; raise network.phases.free_steps or lower the layers' scale."
-        )
-    for rule, error in found.summary()["errors"].items():
-        display.print(f"{rule}: relative error of the total update {error:.2e}")
-    display.print(f"Figures and {figures.RESULT}: {out}")
 
 
 @study
@@ -167,8 +86,9 @@ def angle(
     as_json: AsJson = False,
 ) -> None:
     """Train networks whose feedback weights start at an angle to the forward weights."""
-    from lava_ep.analysis import study_figures as figures
     from lava_ep.analysis.angle import study_angles
+    from lava_ep.studies import _folder
+    from lava_ep.studies._angle_figure import error_by_angle
 
     started = time.perf_counter()
     check_execution([backend], threads)
@@ -187,12 +107,12 @@ def angle(
             + (f", as it diverged ({p.diverged})" if p.diverged else "")
         ),
     )
-    drawn = {"error-by-angle": functools.partial(figures.error_by_angle, found)}
-    figures.write_study(out, found.to_json(), drawn)
+    drawn = {"error-by-angle": functools.partial(error_by_angle, found)}
+    _folder.write_study(out, found.to_json(), drawn)
     if as_json:
         print_result(found.to_json(), started, out)
         return
-    display.print(f"Figure and {figures.RESULT}: {out}")
+    display.print(f"Figure and {_folder.RESULT}: {out}")
 
 
 @study
@@ -245,9 +165,9 @@ def uncertainty(
 
     Run the same command again to go on after an interruption; finished trainings are kept.
     """
-    from lava_ep.analysis import study_figures as figures
     from lava_ep.analysis.uncertainty import Training, load_sets, study_uncertainty
     from lava_ep.analysis.uncertainty_figures import uncertainty_figures
+    from lava_ep.studies import _folder
 
     started = time.perf_counter()
     check_execution([backend], threads)
@@ -290,7 +210,7 @@ def uncertainty(
             on_training=on_training,
             on_progress=on_progress,
         )
-    figures.update_study(out, found.to_json(), uncertainty_figures(found))
+    _folder.update_study(out, found.to_json(), uncertainty_figures(found))
     if as_json:
         print_result(found.summary(), started, out)
         return
@@ -298,4 +218,4 @@ def uncertainty(
         display.print(f"{result.data}:")
         for line in result.lines():
             display.print(f"  {line}")
-    display.print(f"Figures and {figures.RESULT}: {out}")
+    display.print(f"Figures and {_folder.RESULT}: {out}")

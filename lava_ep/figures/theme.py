@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +58,9 @@ DARK = Theme(
     shade="#33291a",
     idle="#242c35",
 )
+
+Draw = Callable[[Theme], Figure]
+"""Draws a figure in a theme."""
 
 
 @contextmanager

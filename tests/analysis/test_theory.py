@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_ep.analysis.bptt import FreeDynamics, Loss, backpropagate
-from lava_ep.analysis.gdu import Rule, log_slope, study_gdu
+from lava_ep.analysis.nudged import Rule
 from lava_ep.dynamics import (
     Activation,
     Convolution,
@@ -26,6 +26,7 @@ from lava_ep.dynamics.energy import binary_energy, continuous_energy, discrete_e
 from lava_ep.models.fused.parts_engine import PartsEngine
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import NetworkSpec, parse
+from lava_ep.studies.gdu import log_slope, study_gdu
 
 BATCH = 4
 GRADED = {"kind": "graded", "activation": "tanh"}

@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner
 
 from lava_ep.analysis import uncertainty
-from lava_ep.analysis.study_figures import RESULT, update_study
 from lava_ep.analysis.uncertainty import (
     PLAN,
     TRAININGS,
@@ -30,6 +29,7 @@ from lava_ep.data import load_dataset
 from lava_ep.errors import DivergedError, InputError
 from lava_ep.runtime import WorkerDied
 from lava_ep.spec import load_preset, override
+from lava_ep.studies._folder import RESULT, update_study
 from lava_ep.training import Trainer
 
 SIGMAS = np.geomspace(1e-3, 1, 12)

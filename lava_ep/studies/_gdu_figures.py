@@ -1,34 +1,24 @@
-"""Figures of the studies, and the folders that they are kept in."""
+"""Figures of the study of nudged updates."""
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 from lava_ep.figures import _matplotlib  # noqa: F401  # isort: skip (before matplotlib itself)
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from lava_ep.analysis.angle import AngleStudy
 from lava_ep.analysis.bptt import Loss
-from lava_ep.analysis.gdu import STATES, GDUStudy, Rule, Run, Trace
-from lava_ep.figures.theme import LIGHT, Theme, applied, new_figure
-from lava_ep.files import appearing, check_new, replace_files
-
-Draw = Callable[[Theme], Figure]
-
-RESULT = "study.json"
-"""Name of the file with the numbers of a study."""
+from lava_ep.analysis.nudged import STATES, Rule
+from lava_ep.figures.theme import Draw, Theme, new_figure
+from lava_ep.studies.gdu import GDUStudy, Run, Trace
 
 HOPELESS = 20.0
 """Relative errors above are not shown."""
@@ -205,88 +195,3 @@ def _log_axes(axes: Axes, x: str, y: str) -> None:
 def _limit(axes: Axes) -> None:
     """Cut off what has nothing to do with the gradient any more."""
     axes.set_ylim(top=min(HOPELESS, axes.get_ylim()[1]))
-
-
-def error_by_angle(study: AngleStudy, theme: Theme) -> Figure:
-    """Test error of every trained network, and the mean of each angle."""
-    figure = new_figure(6.2, 3.9)
-    axes = figure.add_subplot()
-    axes.plot(
-        [point.angle for point in study.points],
-        [point.test_error for point in study.points],
-        color=theme.muted,
-        marker="o",
-        markersize=4,
-        ls="none",
-        label="one seed",
-    )
-    means = study.mean_test_errors()
-    axes.plot(list(means), list(means.values()), color=theme.blue, marker="D", label="mean")
-    axes.set_xlabel("initial angle ψ between feedback and forward weights")
-    axes.set_ylabel(f"test error after {study.epochs} epochs")
-    axes.xaxis.set_major_locator(MultipleLocator(45))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}°"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
-    axes.set_ylim(bottom=0)
-    axes.grid(axis="y")
-    axes.legend(loc="upper left")
-    return figure
-
-
-def write_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Draw]) -> None:
-    """Write the numbers of a study as JSON, and its figures as PNG and SVG.
-
-    The folder appears as a whole or not at all.
-
-    Parameters
-    ----------
-    out
-        Where; the folder may exist if it is empty.
-    result
-        Plain data.
-    figures
-        What draws each figure, by its name.
-
-    Raises
-    ------
-    InputError
-        If the folder holds something already, or cannot be written.
-    """
-    files = _files(result, figures)
-    check_new(out)
-    with appearing(out, "write the study") as temporary:
-        for file, data in files.items():
-            (temporary / file).write_bytes(data)
-
-
-def update_study(out: Path, result: Mapping[str, Any], figures: Mapping[str, Draw]) -> None:
-    """Write what `write_study` writes into the folder of a study that grows, file by file.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be written.
-    """
-    replace_files(out, _files(result, figures))
-
-
-def _files(result: Mapping[str, Any], figures: Mapping[str, Draw]) -> dict[str, bytes]:
-    """Return the files of a study by their names."""
-    files = {RESULT: (json.dumps(result, indent=2, allow_nan=False) + "\n").encode()}
-    for name, draw in figures.items():
-        files |= {f"{name}.{kind}": data for kind, data in _render(draw).items()}
-    return files
-
-
-def _render(draw: Draw) -> dict[str, bytes]:
-    """Draw a figure, as PNG and as SVG; the same numbers make the same bytes."""
-    found = {}
-    with applied(LIGHT), mpl.rc_context({"svg.hashsalt": "lava-ep"}):
-        figure = draw(LIGHT)
-        for kind, metadata in (("png", None), ("svg", {"Date": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, metadata=metadata)
-            # All is in place now.
-            figure.set_layout_engine("none")
-            found[kind] = buffer.getvalue()
-    return found

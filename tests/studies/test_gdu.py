@@ -11,14 +11,16 @@ from typer.testing import CliRunner
 
 from lava_ep.analysis.angle import AngleStudy, TrainedAngle, study_angles
 from lava_ep.analysis.bptt import Loss
-from lava_ep.analysis.gdu import NudgedPhase, Rule, Setting, log_slope, statement, study_gdu
-from lava_ep.analysis.study_figures import RESULT, gdu_figures, write_study
+from lava_ep.analysis.nudged import NudgedPhase, Rule, Setting, statement
 from lava_ep.cli import app
 from lava_ep.data import load_dataset
 from lava_ep.errors import InputError
 from lava_ep.models.fused.parts_engine import PartsEngine
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import NetworkSpec, load_preset, override, parse
+from lava_ep.studies._folder import RESULT, write_study
+from lava_ep.studies._gdu_figures import gdu_figures
+from lava_ep.studies.gdu import log_slope, study_gdu
 
 SMALL = [
     "network.layers.0.neurons=8",
