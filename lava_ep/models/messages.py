@@ -12,10 +12,6 @@ import numpy as np
 from lava.magma.core.model.py.ports import PyInPortVectorDense
 from numpy.typing import NDArray
 
-from lava_ep.models.element_types import as_integers, as_reals
-
-__all__ = ["SummingInPort", "as_integers", "as_reals"]
-
 
 class SummingInPort(PyInPortVectorDense):
     """Lava's dense InPort, without the arrays of zeros that it starts every sum from."""

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from lava_ep.models.fused.network import engine_for
 from lava_ep.models.fused.parts_engine import PartsEngine
-from lava_ep.models.parts import levels_of
 from lava_ep.parameters import initial_parameters
+from lava_ep.populations import levels_of
 from lava_ep.spec import NetworkSpec
 
 INPUTS, BATCH, SEED = 12, 3, 5

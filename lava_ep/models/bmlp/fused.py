@@ -9,11 +9,12 @@ import numpy as np
 from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 
+from lava_ep.arrays import as_integers
 from lava_ep.errors import InputError
 from lava_ep.models.bmlp.engine import BMLPEngine
 from lava_ep.models.bmlp.vars import LAYER_VARS, ModelWithArrays
 from lava_ep.models.discovery import cpu_model
-from lava_ep.models.messages import SummingInPort, as_integers
+from lava_ep.models.messages import SummingInPort
 from lava_ep.processes.bmlp import BMLPNetwork
 
 

@@ -11,13 +11,14 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
 
+from lava_ep.arrays import as_integers
 from lava_ep.bmlp_parameters import BMLPParameters, rule_of
 from lava_ep.dynamics.bmlp import packed
 from lava_ep.errors import InputError
 from lava_ep.models.bmlp.part import BMLPLayerPart
 from lava_ep.models.bmlp.vars import LAYER_VARS, ModelWithArrays
 from lava_ep.models.discovery import cpu_model, sub_model
-from lava_ep.models.messages import SummingInPort, as_integers
+from lava_ep.models.messages import SummingInPort
 from lava_ep.processes.bmlp import Binarizer, BMLPLayer, BMLPNetwork, Labels
 from lava_ep.spec import BMLPSpec
 

@@ -33,8 +33,8 @@ from lava_ep.models.fixed_point.format import (
 from lava_ep.models.fixed_point.losses import Clipped, Conversion, Entry, InputRange
 from lava_ep.models.fixed_point.neuron import whole_decay, whole_threshold
 from lava_ep.models.fixed_point.synapse import nearest_weights
-from lava_ep.models.parts import levels_of
 from lava_ep.parameters import NetworkParameters
+from lava_ep.populations import levels_of
 from lava_ep.spec import LayerSpec, LIFNeuronSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
 
 ONE = 1 << 18

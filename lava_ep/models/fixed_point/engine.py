@@ -8,20 +8,20 @@ from typing import Any
 from lava_ep.dynamics import BOP, SGD, PhaseSchedule
 from lava_ep.models.fixed_point.format import LayerFormat
 from lava_ep.models.fixed_point.neuron import (
-    FixedBinaryPart,
-    FixedLIFPart,
-    FixedNeuronPart,
-    FixedSigmaDeltaPart,
+    FixedBinaryPopulation,
+    FixedLIFPopulation,
+    FixedNeuronPopulation,
+    FixedSigmaDeltaPopulation,
 )
-from lava_ep.models.fixed_point.synapse import FixedSynapsePart, FixedWeights
+from lava_ep.models.fixed_point.synapse import FixedSynapsePopulation, FixedWeights
 from lava_ep.models.fused.parts_engine import PartsEngine
-from lava_ep.models.parts import levels_of
+from lava_ep.populations import levels_of
 from lava_ep.spec import LIFNeuronSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
 
-_NEURONS: dict[str, Callable[..., FixedNeuronPart]] = {
-    "binary": FixedBinaryPart,
-    "sigma-delta": FixedSigmaDeltaPart,
-    "lif": FixedLIFPart,
+_NEURONS: dict[str, Callable[..., FixedNeuronPopulation]] = {
+    "binary": FixedBinaryPopulation,
+    "sigma-delta": FixedSigmaDeltaPopulation,
+    "lif": FixedLIFPopulation,
 }
 
 
@@ -74,7 +74,7 @@ class FixedEngine(PartsEngine):
             target_levels=levels_of(spec.spikes),
         )
 
-    def make_neurons(self, index: int, batch: int) -> FixedNeuronPart:
+    def make_neurons(self, index: int, batch: int) -> FixedNeuronPopulation:
         """Make the neurons of a layer."""
         spec, neuron = self.spec, self.spec.neuron
         connection = spec.connections[index]
@@ -89,11 +89,11 @@ class FixedEngine(PartsEngine):
             **neuron.arguments,
         )
 
-    def make_synapses(self, index: int, batch: int) -> FixedSynapsePart:
+    def make_synapses(self, index: int, batch: int) -> FixedSynapsePopulation:
         """Make the synapses that enter a layer."""
         spec = self.spec
         source = spec.spikes if index else spec.input_encoding.reading
-        return FixedSynapsePart(
+        return FixedSynapsePopulation(
             self.weights[index],
             batch=batch,
             readings=(source, spec.spikes),

@@ -10,17 +10,22 @@ from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
+from lava_ep.arrays import as_integers
 from lava_ep.errors import InputError
 from lava_ep.models.discovery import cpu_model, sub_model
 from lava_ep.models.fixed_point.conversion import convert
-from lava_ep.models.fixed_point.neuron import FixedBinaryPart, FixedLIFPart, FixedSigmaDeltaPart
-from lava_ep.models.fixed_point.synapse import FixedSynapsePart, FixedWeights
+from lava_ep.models.fixed_point.neuron import (
+    FixedBinaryPopulation,
+    FixedLIFPopulation,
+    FixedSigmaDeltaPopulation,
+)
+from lava_ep.models.fixed_point.synapse import FixedSynapsePopulation, FixedWeights
+from lava_ep.models.message_passing.base import VarTypes, has_noise
 from lava_ep.models.message_passing.network import NetworkOfProcesses
 from lava_ep.models.message_passing.neuron import NeuronModel
-from lava_ep.models.message_passing.part import VarTypes, has_noise
 from lava_ep.models.message_passing.synapse import BINARY_VARS, REAL_VARS, SynapseModel
-from lava_ep.models.messages import SummingInPort, as_integers
-from lava_ep.models.parts import levels_of
+from lava_ep.models.messages import SummingInPort
+from lava_ep.populations import levels_of
 from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import BinaryNeuron
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
@@ -63,7 +68,7 @@ class FixedNeuronModel(NeuronModel):
         return as_integers(message, np.int32)
 
     def options(self, proc_params: Mapping[str, Any], *names: str) -> dict[str, Any]:
-        """Return the arguments of the part: those of such names, and all that parts have."""
+        """Return the population's arguments: those of such names, and all that populations have."""
         found = {name: proc_params[name] for name in ("bias_rate", *names)}
         return found | {"format": format_of(proc_params, "NeuronFormat")}
 
@@ -74,10 +79,10 @@ class PyBinaryNeuronModelFixed(FixedNeuronModel):
 
     VARS: ClassVar[VarTypes] = {"activation": np.int8}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> FixedBinaryPart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> FixedBinaryPopulation:
         """Return neurons with binary activation."""
         options = self.options(proc_params, "initial_state", "filter_rate", "threshold")
-        return FixedBinaryPart(proc_params["shape"], proc_params["biases"], **options)
+        return FixedBinaryPopulation(proc_params["shape"], proc_params["biases"], **options)
 
 
 @cpu_model(SigmaDeltaNeuron, *TAGS)
@@ -86,10 +91,10 @@ class PySigmaDeltaNeuronModelFixed(FixedNeuronModel):
 
     VARS: ClassVar[VarTypes] = {"activation": np.float32}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> FixedSigmaDeltaPart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> FixedSigmaDeltaPopulation:
         """Return sigma-delta neurons."""
         options = self.options(proc_params, "filter_rate", "step_size")
-        return FixedSigmaDeltaPart(proc_params["shape"], proc_params["biases"], **options)
+        return FixedSigmaDeltaPopulation(proc_params["shape"], proc_params["biases"], **options)
 
 
 @cpu_model(LIFNeuron, *TAGS)
@@ -98,10 +103,10 @@ class PyLIFNeuronModelFixed(FixedNeuronModel):
 
     VARS: ClassVar[VarTypes] = {"activation": np.float32, "synaptic": np.float32}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> FixedLIFPart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> FixedLIFPopulation:
         """Return integrate-and-fire neurons."""
         options = self.options(proc_params, "neuron")
-        return FixedLIFPart(proc_params["shape"], proc_params["biases"], **options)
+        return FixedLIFPopulation(proc_params["shape"], proc_params["biases"], **options)
 
 
 class FixedSynapseModel(SynapseModel):
@@ -110,7 +115,7 @@ class FixedSynapseModel(SynapseModel):
     a_out_post: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     a_out_pre: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> FixedSynapsePart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> FixedSynapsePopulation:
         """Return synapses of any kind."""
         readings = proc_params["readings"]
         weights = FixedWeights(
@@ -124,7 +129,7 @@ class FixedSynapseModel(SynapseModel):
             levels=proc_params["levels"] * levels_of(readings[0]),
             target_levels=levels_of(readings[1]),
         )
-        return FixedSynapsePart(weights, batch=proc_params["batch"], readings=readings)
+        return FixedSynapsePopulation(weights, batch=proc_params["batch"], readings=readings)
 
 
 @cpu_model(RealSynapse, *TAGS)

@@ -18,7 +18,14 @@ from lava_ep.dynamics.fixed_point import (
 )
 from lava_ep.loihi2.formats import BIAS, DECAY, THRESHOLD, THRESHOLD_SHIFT
 from lava_ep.models.fixed_point.format import NeuronFormat, Rounding
-from lava_ep.models.parts import BinaryPart, Clock, LIFPart, NeuronPart, SigmaDeltaPart, read_only
+from lava_ep.populations import (
+    BinaryPopulation,
+    Clock,
+    LIFPopulation,
+    NeuronPopulation,
+    SigmaDeltaPopulation,
+    read_only,
+)
 
 Array = NDArray[Any]
 
@@ -46,7 +53,7 @@ def whole_lif(neuron: LIF, one: int) -> IntegerLIF:
     )
 
 
-class FixedNeuronPart(NeuronPart):
+class FixedNeuronPopulation(NeuronPopulation):
     """What all integer neurons have in common.
 
     Arrays are integers; `get` and `set` speak of real numbers, as all other models do.
@@ -54,7 +61,7 @@ class FixedNeuronPart(NeuronPart):
     Parameters
     ----------
     shape, biases
-        See `NeuronPart`.
+        See `NeuronPopulation`.
     format
         How real numbers are represented.
     options
@@ -120,7 +127,7 @@ class FixedNeuronPart(NeuronPart):
         )
 
 
-class FixedBinaryPart(FixedNeuronPart, BinaryPart):
+class FixedBinaryPopulation(FixedNeuronPopulation, BinaryPopulation):
     """Binary neurons; see `lava_ep.dynamics.fixed_point.binary_step`."""
 
     def __init__(
@@ -156,7 +163,7 @@ class FixedBinaryPart(FixedNeuronPart, BinaryPart):
         )
 
 
-class FixedSigmaDeltaPart(FixedNeuronPart, SigmaDeltaPart):
+class FixedSigmaDeltaPopulation(FixedNeuronPopulation, SigmaDeltaPopulation):
     """Sigma-delta neurons; see `lava_ep.dynamics.fixed_point.sigma_delta_step`."""
 
     def __init__(
@@ -188,7 +195,7 @@ class FixedSigmaDeltaPart(FixedNeuronPart, SigmaDeltaPart):
         )
 
 
-class FixedLIFPart(FixedNeuronPart, LIFPart):
+class FixedLIFPopulation(FixedNeuronPopulation, LIFPopulation):
     """Integrate-and-fire neurons; see `lava_ep.dynamics.fixed_point.lif_step`."""
 
     STATES = ("state", "activation", "synaptic")

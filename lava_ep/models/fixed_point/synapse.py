@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.arrays import as_integers
 from lava_ep.dynamics import (
     BOP,
     SGD,
@@ -30,19 +31,18 @@ from lava_ep.dynamics.fixed_point import (
 )
 from lava_ep.errors import InputError
 from lava_ep.loihi2.formats import TAG
-from lava_ep.models.element_types import as_integers
 from lava_ep.models.fixed_point.format import Rounding, SynapseFormat, TraceFormat
-from lava_ep.models.parts import (
+from lava_ep.populations import (
     Clock,
     Contrast,
     Receiver,
-    SynapsePart,
+    SynapsePopulation,
     Weights,
     read_only,
     receiver,
 )
-from lava_ep.models.parts.receiver import PulseReceiver
-from lava_ep.models.parts.synapse import Moment
+from lava_ep.populations.receiver import PulseReceiver
+from lava_ep.populations.synapse import Moment
 
 Array = NDArray[Any]
 
@@ -173,7 +173,7 @@ class FixedWeights(Weights):
 class TraceReceiver(PulseReceiver):
     """Integrate-and-fire neurons: what is learned from is a trace of 7 bits of their spikes.
 
-    It does what `lava_ep.models.parts.SpikeReceiver` does. Where nothing is learned there are no
+    It does what `lava_ep.populations.SpikeReceiver` does. Where nothing is learned there are no
     traces.
 
     Parameters
@@ -225,8 +225,8 @@ def fixed_receiver(
     return receiver(shape, np.float64, reading)
 
 
-class FixedSynapsePart(SynapsePart):
-    """Synapses whose currents are integers of 16 bits; does what `SynapsePart` does otherwise.
+class FixedSynapsePopulation(SynapsePopulation):
+    """Synapses whose currents are integers of 16 bits; otherwise a `SynapsePopulation`.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from lava_ep.dynamics.events import count_events
 from lava_ep.models.fused.parts_engine import pixel_receiver
 from lava_ep.models.fused.rows import ROWS_A_TASK, TARGETS, learn_rows, project
 from lava_ep.models.fused.threads import Team, available_cores, blocks
-from lava_ep.models.parts import Clock, Weights, levels_of
+from lava_ep.populations import Clock, Weights, levels_of
 from lava_ep.spec import NetworkSpec
 
 Array = NDArray[Any]
@@ -330,7 +330,7 @@ class LayeredEngine:
                 self._learn_layer(index, now)
 
     def _learn_layer(self, index: int, now: list[Array]) -> None:
-        """Let the synapses of a layer learn; for the contrasts see `SynapsePart`."""
+        """Let the synapses of a layer learn; for the contrasts see `SynapsePopulation`."""
         clock, weights = self._clock, self.weights[index]
         sign = clock.contrast_sign
         rate, threshold = weights.coefficients(batch=self.batch, sign=sign, clock=clock)

@@ -12,6 +12,7 @@ from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
+from lava_ep.arrays import as_integers
 from lava_ep.dynamics import PhaseSchedule
 from lava_ep.errors import InputError
 from lava_ep.models.discovery import cpu_model
@@ -19,7 +20,7 @@ from lava_ep.models.fused.choice import engine_for
 from lava_ep.models.fused.engine import Engine
 from lava_ep.models.fused.layered_engine import LayeredEngine
 from lava_ep.models.fused.parts_engine import PartsEngine
-from lava_ep.models.messages import SummingInPort, as_integers
+from lava_ep.models.messages import SummingInPort
 from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
 from lava_ep.spec import NetworkSpec

@@ -1,4 +1,4 @@
-"""A whole network of any neurons, synapses and updates in one place, made of the parts."""
+"""A whole network of any neurons, synapses and updates in one place, made of populations."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from threadpoolctl import ThreadpoolController
 from lava_ep.dynamics import BOP, SGD, Phase, PhaseSchedule, expand_target, update_bias
 from lava_ep.errors import InputError
 from lava_ep.models.fused.threads import Team, available_cores, blocks
-from lava_ep.models.parts import (
-    BinaryPart,
+from lava_ep.populations import (
+    BinaryPopulation,
     Clock,
     Contrast,
-    GradedPart,
-    LIFPart,
-    NeuronPart,
+    GradedPopulation,
+    LIFPopulation,
+    NeuronPopulation,
     Receiver,
-    SigmaDeltaPart,
-    SynapsePart,
+    SigmaDeltaPopulation,
+    SynapsePopulation,
     Weights,
     levels_of,
     read_only,
@@ -38,15 +38,15 @@ from lava_ep.spec import (
 
 Array = NDArray[Any]
 
-_NEURONS: dict[str, Callable[..., NeuronPart]] = {
-    "binary": BinaryPart,
-    "graded": GradedPart,
-    "sigma-delta": SigmaDeltaPart,
-    "lif": LIFPart,
+_NEURONS: dict[str, Callable[..., NeuronPopulation]] = {
+    "binary": BinaryPopulation,
+    "graded": GradedPopulation,
+    "sigma-delta": SigmaDeltaPopulation,
+    "lif": LIFPopulation,
 }
 
 
-def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) -> NeuronPart:
+def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) -> NeuronPopulation:
     """Make the neurons of a layer."""
     connection, layer, neuron = spec.connections[index], spec.layers[index], spec.neuron
     shape, biases = (batch, connection.n_post), connection.biases
@@ -76,7 +76,7 @@ def pixel_receiver(spec: NetworkSpec, batch: int, dtype: npt.DTypeLike = np.floa
 
 def _synapses(
     spec: NetworkSpec, index: int, weights: Weights, batch: int, dtype: npt.DTypeLike
-) -> SynapsePart:
+) -> SynapsePopulation:
     """Make the synapses that enter a layer."""
     connection = spec.connections[index]
     if index:
@@ -85,7 +85,9 @@ def _synapses(
         pre = pixel_receiver(spec, batch, dtype)
     post = receiver((batch, connection.n_post), dtype, spec.spikes)
     noises = spec.noise.of_layer(index - 1) if index else None, spec.noise.of_layer(index)
-    return SynapsePart(weights, batch=batch, backward=index > 0, pre=pre, post=post, noises=noises)
+    return SynapsePopulation(
+        weights, batch=batch, backward=index > 0, pre=pre, post=post, noises=noises
+    )
 
 
 class Shard:
@@ -103,8 +105,8 @@ class Shard:
 
     def __init__(
         self,
-        neurons: list[NeuronPart],
-        synapses: list[SynapsePart],
+        neurons: list[NeuronPopulation],
+        synapses: list[SynapsePopulation],
         rows: tuple[int, int],
         clock: Clock,
     ) -> None:
@@ -154,7 +156,9 @@ class Shard:
             self._quiet_states = []
             return False
         before = self._quiet_states
-        self._quiet_states = [array.copy() for neuron in self.neurons for array in neuron.condition]
+        self._quiet_states = [
+            array.copy() for neuron in self.neurons for array in neuron.state_vars
+        ]
         pairs = zip(before, self._quiet_states, strict=False)
         return (
             bool(before)
@@ -250,11 +254,11 @@ class PartsEngine:
             dtype=self._dtype,
         )
 
-    def make_neurons(self, index: int, batch: int) -> NeuronPart:
+    def make_neurons(self, index: int, batch: int) -> NeuronPopulation:
         """Make the neurons of a layer, for some samples."""
         return _neurons(self.spec, index, batch, self._dtype)
 
-    def make_synapses(self, index: int, batch: int) -> SynapsePart:
+    def make_synapses(self, index: int, batch: int) -> SynapsePopulation:
         """Make the synapses that enter a layer, for some samples."""
         return _synapses(self.spec, index, self.weights[index], batch, self._dtype)
 
@@ -348,7 +352,7 @@ class PartsEngine:
 
     def _learn_weights(self, index: int, weights: Weights) -> None:
         synapses = [shard.synapses[index] for shard in self.shards]
-        contrasts: list[Contrast] = self._team.map(SynapsePart.contrast, synapses)
+        contrasts: list[Contrast] = self._team.map(SynapsePopulation.contrast, synapses)
         total = functools.reduce(Contrast.plus, contrasts)
         energy = sum(synapse.energy_change() for synapse in synapses)
         weights.learn(total.rows, energy, batch=self.batch, clock=self.shards[0].clock)

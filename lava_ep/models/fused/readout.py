@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lava_ep.arrays import as_reals
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.readout import GroupMeans
-from lava_ep.models.messages import as_reals
 from lava_ep.processes.readout import Readout
 
 

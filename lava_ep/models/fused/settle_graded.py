@@ -122,7 +122,7 @@ def _learn_step(
 ) -> None:
     """Let all synapses between neurons, and all biases, learn from the events of a step.
 
-    The contrasts are those of `lava_ep.models.parts.SynapsePart`.
+    The contrasts are those of `lava_ep.populations.SynapsePopulation`.
     """
     at, weights_at, biases_at = 0, 0, 0
     real = np.empty((0, 0), np.float32)

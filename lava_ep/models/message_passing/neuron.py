@@ -10,20 +10,26 @@ from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
+from lava_ep.arrays import as_integers, as_reals
 from lava_ep.models.discovery import cpu_model
-from lava_ep.models.message_passing.part import PartModel, VarTypes
-from lava_ep.models.messages import SummingInPort, as_integers, as_reals
-from lava_ep.models.parts import BinaryPart, GradedPart, LIFPart, SigmaDeltaPart
+from lava_ep.models.message_passing.base import PopulationModel, VarTypes
+from lava_ep.models.messages import SummingInPort
+from lava_ep.populations import (
+    BinaryPopulation,
+    GradedPopulation,
+    LIFPopulation,
+    SigmaDeltaPopulation,
+)
 from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
 from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
 
 
 def noise_of(proc_params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the measurement noise of a Process of neurons as an option of its part."""
+    """Return the measurement noise of a Process of neurons as an option of its population."""
     return {"noise": proc_params["noise"]}
 
 
-class NeuronModel(PartModel):
+class NeuronModel(PopulationModel):
     """Update the states from the currents of a step and send what changed."""
 
     a_in: SummingInPort = LavaPyType(SummingInPort, np.float32)
@@ -36,12 +42,12 @@ class NeuronModel(PartModel):
         current = self.read_current(self.a_in.recv())
         nudgeable = bool(self.target_in.csp_ports)
         target = as_integers(self.target_in.recv(), np.int8) if nudgeable else None
-        self.part.step(self.clock, current, target)
-        self.s_out.send(self.part.change)
-        self.state_out.send(self.part.readout)
+        self.population.step(self.clock, current, target)
+        self.s_out.send(self.population.change)
+        self.state_out.send(self.population.readout)
 
     def read_current(self, message: NDArray[Any]) -> NDArray[Any]:
-        """Return the currents that were received, as the part computes with them."""
+        """Return the currents that were received, as the population computes with them."""
         return as_reals(message)
 
 
@@ -52,11 +58,11 @@ class PyBinaryNeuronModelFloat(NeuronModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
     VARS: ClassVar[VarTypes] = {"activation": np.int8}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> BinaryPart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> BinaryPopulation:
         """Return neurons with binary activation."""
         names = ("initial_state", "bias_rate", "filter_rate", "threshold")
         options = {name: proc_params[name] for name in names} | noise_of(proc_params)
-        return BinaryPart(proc_params["shape"], proc_params["biases"], **options)
+        return BinaryPopulation(proc_params["shape"], proc_params["biases"], **options)
 
 
 @cpu_model(GradedNeuron, "floating_pt")
@@ -66,12 +72,12 @@ class PyGradedNeuronModelFloat(NeuronModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     VARS: ClassVar[VarTypes] = {"activation": np.float32}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> GradedPart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> GradedPopulation:
         """Return neurons with full-precision states."""
         names = ["initial_state", "bias_rate", "activation", "filter_rate", "time_step"]
         names += ["nudge_current", "event_threshold"]
         options = {name: proc_params[name] for name in names} | noise_of(proc_params)
-        return GradedPart(proc_params["shape"], proc_params["biases"], **options)
+        return GradedPopulation(proc_params["shape"], proc_params["biases"], **options)
 
 
 @cpu_model(SigmaDeltaNeuron, "floating_pt")
@@ -81,11 +87,11 @@ class PySigmaDeltaNeuronModelFloat(NeuronModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
     VARS: ClassVar[VarTypes] = {"activation": np.float32}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> SigmaDeltaPart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> SigmaDeltaPopulation:
         """Return sigma-delta neurons."""
         names = ("bias_rate", "filter_rate", "step_size")
         options = {name: proc_params[name] for name in names} | noise_of(proc_params)
-        return SigmaDeltaPart(proc_params["shape"], proc_params["biases"], **options)
+        return SigmaDeltaPopulation(proc_params["shape"], proc_params["biases"], **options)
 
 
 @cpu_model(LIFNeuron, "floating_pt")
@@ -95,9 +101,9 @@ class PyLIFNeuronModelFloat(NeuronModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
     VARS: ClassVar[VarTypes] = {"activation": np.float32, "synaptic": np.float32}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> LIFPart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> LIFPopulation:
         """Return integrate-and-fire neurons."""
-        return LIFPart(
+        return LIFPopulation(
             proc_params["shape"],
             proc_params["biases"],
             neuron=proc_params["neuron"],

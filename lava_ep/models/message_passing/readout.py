@@ -11,10 +11,11 @@ from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
+from lava_ep.arrays import as_integers, as_reals
 from lava_ep.dynamics import expand_target, group_mean
 from lava_ep.models.discovery import STEPWISE, cpu_model
-from lava_ep.models.message_passing.clock import ScheduledModel
-from lava_ep.models.messages import SummingInPort, as_integers, as_reals
+from lava_ep.models.message_passing.base import ScheduledModel
+from lava_ep.models.messages import SummingInPort
 from lava_ep.processes.readout import Readout, Target
 
 

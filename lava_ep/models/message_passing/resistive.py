@@ -9,12 +9,18 @@ import numpy as np
 from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 
+from lava_ep.arrays import as_reals
 from lava_ep.models.discovery import cpu_model
+from lava_ep.models.message_passing.base import VarTypes
 from lava_ep.models.message_passing.neuron import NeuronModel, noise_of
-from lava_ep.models.message_passing.part import VarTypes
 from lava_ep.models.message_passing.synapse import SynapseModel
-from lava_ep.models.messages import SummingInPort, as_reals
-from lava_ep.models.parts import ConductancePart, Conductances, MirroredReceiver, ResistivePart
+from lava_ep.models.messages import SummingInPort
+from lava_ep.populations import (
+    ConductancePopulation,
+    Conductances,
+    MirroredReceiver,
+    ResistivePopulation,
+)
 from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron
 
 
@@ -26,16 +32,16 @@ class PyResistiveNeuronModelFloat(NeuronModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     VARS: ClassVar[VarTypes] = {"activation": np.float32}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> ResistivePart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> ResistivePopulation:
         """Return nodes."""
         options = {name: proc_params[name] for name in ("bias_rate", "layer", "diodes")}
-        return ResistivePart(
+        return ResistivePopulation(
             proc_params["shape"], proc_params["biases"], **options, **noise_of(proc_params)
         )
 
     def step(self) -> None:
         """Take a time step."""
-        self.part.conductance[...] = as_reals(self.g_in.recv())
+        self.population.conductance[...] = as_reals(self.g_in.recv())
         super().step()
 
 
@@ -47,7 +53,7 @@ class PyConductanceSynapseModelFloat(SynapseModel):
     g_out_pre: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     VARS: ClassVar[VarTypes] = {"weights": np.float32}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> ConductancePart:
+    def make_population(self, proc_params: Mapping[str, Any]) -> ConductancePopulation:
         """Return conductances."""
         connection, batch = proc_params["connection"], proc_params["batch"]
         weights = Conductances(connection, proc_params["learning_rule"], binary=False)
@@ -56,11 +62,11 @@ class PyConductanceSynapseModelFloat(SynapseModel):
             shape = batch, connection.n_pre
             pre = MirroredReceiver(shape, weights.dtype, proc_params["levels"], voltage)
         noises = proc_params["noises"]
-        return ConductancePart(weights, batch=batch, pre=pre, noises=noises)
+        return ConductancePopulation(weights, batch=batch, pre=pre, noises=noises)
 
     def step(self) -> None:
         """Take a time step."""
-        targets, sources = self.part.totals
+        targets, sources = self.population.totals
         self.g_out_post.send(targets)
         if self.g_out_pre.csp_ports:
             self.g_out_pre.send(sources)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lava_ep.dynamics import Encoding
 from lava_ep.models.discovery import STEPWISE, cpu_model
-from lava_ep.models.message_passing.clock import ScheduledModel
+from lava_ep.models.message_passing.base import ScheduledModel
 from lava_ep.models.messages import SummingInPort
 from lava_ep.processes.source import EventSource, ImageInjector, ImageSource
 

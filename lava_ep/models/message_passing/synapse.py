@@ -11,16 +11,22 @@ from lava.magma.core.model.py.type import LavaPyType
 
 from lava_ep.dynamics import Phase
 from lava_ep.models.discovery import cpu_model
-from lava_ep.models.message_passing.part import PartModel, VarTypes, has_noise
+from lava_ep.models.message_passing.base import PopulationModel, VarTypes, has_noise
 from lava_ep.models.messages import SummingInPort
-from lava_ep.models.parts import BitSynapsePart, SynapsePart, Weights, levels_of, receiver
+from lava_ep.populations import (
+    BitSynapsePopulation,
+    SynapsePopulation,
+    Weights,
+    levels_of,
+    receiver,
+)
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
 
 REAL_VARS: VarTypes = {"weights": np.float32, "feedback": np.float32}
 BINARY_VARS: VarTypes = {"momentum": np.float32, "alpha": np.float64, "flips": np.int64}
 
 
-class SynapseModel(PartModel):
+class SynapseModel(PopulationModel):
     """Send the currents of the events received so far, then receive the new events."""
 
     s_in_pre: SummingInPort = LavaPyType(SummingInPort, np.float32)
@@ -29,7 +35,9 @@ class SynapseModel(PartModel):
     a_out_pre: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     VARS: ClassVar[VarTypes] = {"synaptic_operations": np.int64}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> BitSynapsePart | SynapsePart:
+    def make_population(
+        self, proc_params: Mapping[str, Any]
+    ) -> BitSynapsePopulation | SynapsePopulation:
         """Return synapses of any kind."""
         connection, batch = proc_params["connection"], proc_params["batch"]
         source, target = proc_params["readings"]
@@ -53,18 +61,18 @@ class SynapseModel(PartModel):
         )
         post = receiver((batch, connection.n_post), weights.dtype, target)
         noises = proc_params["noises"]
-        return SynapsePart(weights, batch=batch, pre=pre, post=post, noises=noises)
+        return SynapsePopulation(weights, batch=batch, pre=pre, post=post, noises=noises)
 
     def step(self) -> None:
         """Take a time step."""
-        part = self.part
-        part.backward = bool(self.a_out_pre.csp_ports)
+        population = self.population
+        population.backward = bool(self.a_out_pre.csp_ports)
         if self.clock.phase is Phase.LOAD:
-            part.reset()
-        self.a_out_post.send(part.current_post)
-        if part.backward:
-            self.a_out_pre.send(part.current_pre)
-        part.step(self.clock, self.s_in_pre.recv(), self.s_in_post.recv())
+            population.reset()
+        self.a_out_post.send(population.current_post)
+        if population.backward:
+            self.a_out_pre.send(population.current_pre)
+        population.step(self.clock, self.s_in_pre.recv(), self.s_in_post.recv())
 
 
 @cpu_model(RealSynapse, "floating_pt")
@@ -87,13 +95,15 @@ class PyBinarySynapseModelFloat(SynapseModel):
 
     VARS: ClassVar[VarTypes] = {"weights": np.int8, **BINARY_VARS}
 
-    def make_part(self, proc_params: Mapping[str, Any]) -> BitSynapsePart | SynapsePart:
+    def make_population(
+        self, proc_params: Mapping[str, Any]
+    ) -> BitSynapsePopulation | SynapsePopulation:
         """Return synapses that count bits, if the messages and the updates allow it."""
         counted = proc_params["readings"] == (None, None) and not proc_params["graded"]
         if not counted or proc_params["schedule"].continual or has_noise(proc_params):
-            return super().make_part(proc_params)
+            return super().make_population(proc_params)
         connection = proc_params["connection"]
-        return BitSynapsePart(
+        return BitSynapsePopulation(
             connection.weight_shape,
             batch=proc_params["batch"],
             rule=proc_params["learning_rule"],

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Noise
-from lava_ep.models.parts.clock import Clock
-from lava_ep.models.parts.measurement import measured
-from lava_ep.models.parts.receiver import Receiver
-from lava_ep.models.parts.weights import Contrast, Weights
+from lava_ep.populations.clock import Clock
+from lava_ep.populations.measurement import measured
+from lava_ep.populations.receiver import Receiver
+from lava_ep.populations.weights import Contrast, Weights
 
 Array = NDArray[Any]
 
@@ -31,7 +31,7 @@ class Moment(NamedTuple):
     located: Array
 
 
-class SynapsePart:
+class SynapsePopulation:
     r"""Synapses of any kind between neurons of any kind.
 
     The contrast of two moments :math:`(a', b') \to (a'', b'')` is
@@ -47,7 +47,7 @@ class SynapsePart:
     Parameters
     ----------
     weights
-        The weights; other parts may share them.
+        The weights; other populations may share them.
     batch
         Number of samples.
     backward

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Noise
-from lava_ep.models.parts.clock import Clock
+from lava_ep.populations.clock import Clock
 
 Array = NDArray[Any]
 

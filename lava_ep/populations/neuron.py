@@ -21,14 +21,14 @@ from lava_ep.dynamics import (
     sigma_delta_step,
     update_bias,
 )
-from lava_ep.models.parts.clock import Clock
-from lava_ep.models.parts.measurement import measured
-from lava_ep.models.parts.receiver import Steps
+from lava_ep.populations.clock import Clock
+from lava_ep.populations.measurement import measured
+from lava_ep.populations.receiver import Steps
 
 Array = NDArray[Any]
 
 
-class NeuronPart:
+class NeuronPopulation:
     """What all neurons have in common.
 
     Parameters
@@ -64,8 +64,8 @@ class NeuronPart:
         Number of events, (2,): free phases, nudged phases.
     """
 
-    CONDITION: ClassVar[tuple[str, ...]] = ("state", "activation")
-    """Arrays that decide how the neurons go on."""
+    STATE_VARS: ClassVar[tuple[str, ...]] = ("state", "activation")
+    """Arrays that determine what the neurons do next."""
 
     def __init__(
         self,
@@ -96,12 +96,12 @@ class NeuronPart:
         return self.state
 
     @property
-    def condition(self) -> tuple[Array, ...]:
-        """The arrays that decide how the neurons go on."""
-        return tuple(getattr(self, name) for name in self.CONDITION)
+    def state_vars(self) -> tuple[Array, ...]:
+        """The arrays that determine what the neurons do next."""
+        return tuple(getattr(self, name) for name in self.STATE_VARS)
 
     def steady(self, clock: Clock) -> bool:
-        """Whether neurons whose condition a step does not change stay so for the whole phase."""
+        """Whether state variables that a step leaves unchanged stay so for the whole phase."""
         return True
 
     def get(self, name: str) -> Array:
@@ -164,7 +164,7 @@ class NeuronPart:
     def _remember(self, clock: Clock) -> None:
         """Keep the free state, and the activation that the final one is contrasted with."""
         if clock.restorable:
-            self._free = {name: getattr(self, name).copy() for name in self.CONDITION}
+            self._free = {name: getattr(self, name).copy() for name in self.STATE_VARS}
         if clock.remembers:
             self._first = self._measured(clock, 0)
         if clock.at_end and self._noise is not None:
@@ -180,7 +180,7 @@ class NeuronPart:
         self.change[...] = change
         # Not assigned: receivers add up what they get, and rounding shall be the same here.
         self.activation += change
-        for name in self.CONDITION:
+        for name in self.STATE_VARS:
             if name != "activation":
                 getattr(self, name)[...] = self._free[name]
 
@@ -196,7 +196,7 @@ class NeuronPart:
         raise NotImplementedError(f"{type(self).__name__} must settle")
 
 
-class BinaryPart(NeuronPart):
+class BinaryPopulation(NeuronPopulation):
     """Neurons with binary activation; see `lava_ep.dynamics.binary_step`."""
 
     def __init__(
@@ -229,7 +229,7 @@ class BinaryPart(NeuronPart):
         )
 
 
-class GradedPart(NeuronPart):
+class GradedPopulation(NeuronPopulation):
     """Neurons that send changes of full-precision states; see `lava_ep.dynamics.graded_step`."""
 
     def __init__(
@@ -274,7 +274,7 @@ class GradedPart(NeuronPart):
         )
 
 
-class SigmaDeltaPart(NeuronPart):
+class SigmaDeltaPopulation(NeuronPopulation):
     """Neurons that send signed unit spikes; see `lava_ep.dynamics.sigma_delta_step`.
 
     Activations are counted in smallest steps.
@@ -303,16 +303,16 @@ class SigmaDeltaPart(NeuronPart):
         self._steps = Steps(shape, step_size)
 
     @property
-    def condition(self) -> tuple[Array, ...]:
-        """State, activation and the size of the next steps; see `NeuronPart.condition`."""
-        return (*super().condition, self._steps.multiple)
+    def state_vars(self) -> tuple[Array, ...]:
+        """State, activation and the size of the next steps; see `NeuronPopulation.state_vars`."""
+        return (*super().state_vars, self._steps.multiple)
 
     def steady(self, clock: Clock) -> bool:
-        """Not as long as steps shrink by themselves; see `NeuronPart.steady`."""
+        """Not as long as steps shrink by themselves; see `NeuronPopulation.steady`."""
         return self._step_size.final(clock.position)
 
     def step(self, clock: Clock, current: Array, target: Array | None) -> int:
-        """Take a time step; see `NeuronPart.step`."""
+        """Take a time step; see `NeuronPopulation.step`."""
         self._steps.begin(clock)
         count = super().step(clock, current, target)
         self._steps.end(clock, self.change)
@@ -336,13 +336,13 @@ class SigmaDeltaPart(NeuronPart):
         )
 
 
-class LIFPart(NeuronPart):
+class LIFPopulation(NeuronPopulation):
     """Leaky integrate-and-fire neurons; see `lava_ep.dynamics.lif_step`.
 
     The state is the membrane potential, the activation the trace of the spikes.
     """
 
-    CONDITION = ("state", "activation", "synaptic", "waiting", "change")
+    STATE_VARS = ("state", "activation", "synaptic", "waiting", "change")
 
     def __init__(
         self,
@@ -371,7 +371,7 @@ class LIFPart(NeuronPart):
 
     def _restore(self) -> None:
         """Return to the free state, and send its last spikes again."""
-        for name in self.CONDITION:
+        for name in self.STATE_VARS:
             getattr(self, name)[...] = self._free[name]
 
     def _settle(self, current: Array, target: Array | None, beta: float) -> int:

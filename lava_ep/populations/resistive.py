@@ -16,16 +16,16 @@ from lava_ep.dynamics.resistive import (
     moves,
     settle_block,
 )
-from lava_ep.models.parts.clock import Clock
-from lava_ep.models.parts.neuron import NeuronPart
-from lava_ep.models.parts.receiver import Receiver
-from lava_ep.models.parts.synapse import Moment, SynapsePart
-from lava_ep.models.parts.weights import Contrast, Weights
+from lava_ep.populations.clock import Clock
+from lava_ep.populations.neuron import NeuronPopulation
+from lava_ep.populations.receiver import Receiver
+from lava_ep.populations.synapse import Moment, SynapsePopulation
+from lava_ep.populations.weights import Contrast, Weights
 
 Array = NDArray[Any]
 
 
-class ResistivePart(NeuronPart):
+class ResistivePopulation(NeuronPopulation):
     """Nodes that move to the minimum of the energy; see `settle_block`.
 
     State and activation are both the voltage, and so are exactly what receivers know.
@@ -33,7 +33,7 @@ class ResistivePart(NeuronPart):
     Parameters
     ----------
     shape, biases, common
-        See `NeuronPart`.
+        See `NeuronPopulation`.
     layer
         Number of the layer, which decides in which time steps it moves, see `moves`.
     diodes
@@ -45,7 +45,7 @@ class ResistivePart(NeuronPart):
         Sum of the conductances at each node, (n,).
     """
 
-    CONDITION: ClassVar[tuple[str, ...]] = ("activation",)
+    STATE_VARS: ClassVar[tuple[str, ...]] = ("activation",)
 
     def __init__(
         self, shape: tuple[int, int], biases: int, *, layer: int, diodes: bool, **common: Any
@@ -58,7 +58,7 @@ class ResistivePart(NeuronPart):
         self._moves = False
 
     def step(self, clock: Clock, current: Array, target: Array | None) -> int:
-        """Take a time step; see `NeuronPart.step`."""
+        """Take a time step; see `NeuronPopulation.step`."""
         self._moves = moves(clock.schedule, clock.position, self._layer)
         return super().step(clock, current, target)
 
@@ -127,7 +127,7 @@ class Conductances(Weights):
         self.version += 1
 
 
-class ConductancePart(SynapsePart):
+class ConductancePopulation(SynapsePopulation):
     """Conductances between two layers: their contrast is that of the power they take.
 
     They also tell the nodes at both ends the sum of their conductances.
@@ -135,7 +135,7 @@ class ConductancePart(SynapsePart):
     Parameters
     ----------
     weights, options
-        See `SynapsePart`.
+        See `SynapsePopulation`.
     """
 
     store: Conductances

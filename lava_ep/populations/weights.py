@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import BOP, SGD, Connection, add_multiple, bop_contrast_update
-from lava_ep.models.parts.clock import Clock
+from lava_ep.populations.clock import Clock
 
 Array = NDArray[Any]
 
@@ -31,7 +31,7 @@ class Contrast(NamedTuple):
     feedback: Array | None = None
 
     def rows(self, rows: slice) -> Contrast:
-        """Return the part of some targets."""
+        """Return the contrasts of some targets."""
         return Contrast(self.forward[rows], None if self.feedback is None else self.feedback[rows])
 
     def plus(self, other: Contrast) -> Contrast:

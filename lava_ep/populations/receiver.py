@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
+from lava_ep.arrays import as_integers
 from lava_ep.dynamics import (
     Latency,
     Phase,
@@ -19,8 +20,7 @@ from lava_ep.dynamics import (
     follow_spikes,
 )
 from lava_ep.dynamics.sigma_delta import adapt_row
-from lava_ep.models.element_types import as_integers
-from lava_ep.models.parts.clock import Clock
+from lava_ep.populations.clock import Clock
 
 Array = NDArray[Any]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.arrays import as_integers
 from lava_ep.dynamics import (
     BOP,
     SignMatrix,
@@ -15,12 +16,11 @@ from lava_ep.dynamics import (
     current,
     integrate_events,
 )
-from lava_ep.models.element_types import as_integers
-from lava_ep.models.parts.clock import Clock
+from lava_ep.populations.clock import Clock
 
 
-class BitSynapsePart:
-    """Dense binary synapses that learn once a batch; does what `SynapsePart` does, but faster.
+class BitSynapsePopulation:
+    """Dense binary synapses that learn once per batch; a faster `SynapsePopulation`.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class BitSynapsePart:
         self.current_pre.fill(0)
 
     def step(self, clock: Clock, pre: NDArray[Any], post: NDArray[np.int8]) -> None:
-        """Take in the events of both ends of this step; see `SynapsePart.step`."""
+        """Take in the events of both ends of this step; see `SynapsePopulation.step`."""
         pre = as_integers(pre, self._pre_type)
         post = as_integers(post, np.int8)
         n_post, n_pre = self._signs.shape
