@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -28,12 +29,19 @@ def check(
     case: Annotated[
         list[str] | None, typer.Option(help="Only this case; may be given several times.")
     ] = None,
+    execution: Annotated[
+        str | None,
+        typer.Option(
+            help="How networks are executed by backends of lava-ep: inline, in one "
+            "operating-system process (default), or processes."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a verdict for every Process: exit code 1 if one diverges or fails."""
     from lava_ep import conformance
 
-    adapters = [conformance.find_adapter(name) for name in backends]
+    adapters = [conformance.find_adapter(name, execution) for name in backends]
     names = [adapter.name for adapter in adapters]
     if len(set(names)) < len(names):
         raise InputError(f"backends {', '.join(names)}: expected a different name of each")
@@ -57,6 +65,10 @@ def check(
                 )
             display.print(table, soft_wrap=False)
             display.print(f"{name}: {conformance.summary(found)}")
+            counts = Counter(verdict.execution for verdict in found if verdict.execution)
+            executed = ", ".join(f"{count} {how}" for how, count in sorted(counts.items()))
+            if executed:
+                display.print(f"{name}: executed {executed}")
     verdict_list = [verdict for found in verdicts.values() for verdict in found]
     for verdict in verdict_list:
         if verdict.traceback:

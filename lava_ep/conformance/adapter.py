@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from lava_ep import processes
 from lava_ep.conformance.case import Array, Case, Trace, from_plain, network_of
 from lava_ep.errors import InputError
-from lava_ep.models import BackendCfg, LoihiBackend, check_backend, find_backend
+from lava_ep.models import EXECUTIONS, BackendCfg, LoihiBackend, check_backend, find_backend
 from lava_ep.parameters import NetworkParameters
 from lava_ep.runtime import ProcessTester
 from lava_ep.runtime.tester import select_model
@@ -50,7 +51,7 @@ class Adapter(Protocol):
 class LavaAdapter:
     """Runs cases with the ProcessModels of one of the backends of `lava_ep.models.BACKENDS`.
 
-    Single Processes run in this OS process, networks under Lava's runtime.
+    Single Processes run alone, always inline.
 
     Parameters
     ----------
@@ -58,12 +59,29 @@ class LavaAdapter:
         Its name.
     arithmetic
         Which traces it is held against.
+    execution
+        How networks are executed, one of `lava_ep.models.EXECUTIONS`: inline by default, except on
+        a chip.
+
+    Raises
+    ------
+    InputError
+        If there is no execution of this name, or the backend has none but its own.
     """
 
-    def __init__(self, backend: str, arithmetic: str) -> None:
+    def __init__(self, backend: str, arithmetic: str, execution: str | None = None) -> None:
+        found = find_backend(backend)
+        on_chip = isinstance(found, LoihiBackend) and found.on_chip
+        possible = [name for name in EXECUTIONS if not (on_chip and name == "inline")]
+        if execution is not None and execution not in possible:
+            raise InputError(
+                f"execution {execution!r} with backend {backend!r}: expected one of "
+                f"{', '.join(possible)}"
+            )
         self.name = backend
         self.arithmetic = arithmetic
-        self._tag = find_backend(backend).stepwise_tag
+        self.execution = execution or ("processes" if on_chip else "inline")
+        self._tag = found.stepwise_tag
 
     def run(self, case: Case) -> Trace:
         """Run a case, see `Adapter.run`."""
@@ -82,7 +100,8 @@ class LavaAdapter:
         )
         inputs = case.inputs.items()
         sent = tester.run([{name: rows[k] for name, rows in inputs} for k in range(case.steps)])
-        return Trace(sent, {name: np.array(getattr(tester.model, name)) for name in case.after})
+        after = {name: np.array(getattr(tester.model, name)) for name in case.after}
+        return Trace(sent, after, "inline")
 
     def _run_network(self, case: Case) -> Trace:
         spec, parameters = network_of(case)
@@ -95,10 +114,11 @@ class LavaAdapter:
             "seed": case.arguments["seed"],
             "parameters": parameters,
             "backend": self.name,
+            "execution": self.execution,
         }
         walk = _walk_stock if spec.stock else _walk
         found = walk(spec, case.inputs["images"], case.inputs["labels"], options)
-        return Trace(found.outputs, {name: found.after[name] for name in case.after})
+        return replace(found, after={name: found.after[name] for name in case.after})
 
 
 def _walk(spec: NetworkSpec, images: Array, labels: Array, options: dict[str, Any]) -> Trace:
@@ -110,7 +130,7 @@ def _walk(spec: NetworkSpec, images: Array, labels: Array, options: dict[str, An
             history += [_states(session) for _ in session.walk(*batch)]
             scores.append(session.read_score())
         after = named_parameters(spec, session.parameters())
-    return Trace(_stacked(history), {**after, "scores": np.stack(scores)})
+    return Trace(_stacked(history), {**after, "scores": np.stack(scores)}, options["execution"])
 
 
 def _walk_stock(spec: NetworkSpec, images: Array, labels: Array, options: dict[str, Any]) -> Trace:
@@ -121,7 +141,7 @@ def _walk_stock(spec: NetworkSpec, images: Array, labels: Array, options: dict[s
         scores = list(session.stream(image, label))
         after = named_parameters(spec, session.parameters())
     # The first look is before the first step.
-    return Trace(_stacked(history[1:]), {**after, "scores": np.stack(scores)})
+    return Trace(_stacked(history[1:]), {**after, "scores": np.stack(scores)}, options["execution"])
 
 
 def _states(session: Session) -> dict[str, Array]:

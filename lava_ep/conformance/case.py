@@ -123,10 +123,13 @@ class Trace:
         What was sent, or states, one row for each time step, (steps, ...).
     after
         Vars at the end; ``scores`` are (batches, batch, classes).
+    execution
+        How Processes were executed, one of `lava_ep.models.EXECUTIONS`; empty if not by Lava.
     """
 
     outputs: Mapping[str, Array]
     after: Mapping[str, Array]
+    execution: str = ""
 
 
 def to_plain(value: Any, kinds: Mapping[str, type] = ARGUMENT_KINDS) -> Any:

@@ -73,6 +73,8 @@ class Verdict:
         Why it is not covered or has failed, or what was not seen.
     traceback
         Where an exception of the adapter came from.
+    execution
+        How Processes were executed, as the adapter says; empty if it does not.
     """
 
     case: Case
@@ -81,6 +83,7 @@ class Verdict:
     divergence: Divergence | None = None
     note: str = ""
     traceback: str = ""
+    execution: str = ""
 
     @property
     def passed(self) -> bool:
@@ -98,6 +101,7 @@ class Verdict:
             "case": self.case.name,
             "process": self.case.subject,
             "verdict": self.outcome.value,
+            "execution": self.execution or None,
             "largest_difference": self.largest,
             "divergence": asdict(self.divergence) if self.divergence else None,
             "note": self.note,
@@ -152,7 +156,8 @@ def check_case(entry: Entry, adapter: Adapter) -> Verdict:
         return Verdict(case, Outcome.FAILED, note=note, traceback=traceback.format_exc())
     fault = _fault(case, golden, found)
     if fault:
-        return Verdict(case, Outcome.FAILED, note=fault)
+        execution = getattr(found, "execution", "")  # a trace of another kind is such a fault
+        return Verdict(case, Outcome.FAILED, note=fault, execution=execution)
     hidden = [name for name in case.outputs if name not in found.outputs]
     hidden += [name for name in case.after if name not in found.after]
     note = f"not seen: {', '.join(hidden)}" if hidden else ""
@@ -161,10 +166,10 @@ def check_case(entry: Entry, adapter: Adapter) -> Verdict:
         share, equal = _difference(expected, got)
         largest, same = max(largest, share), same and equal
     if same:
-        return Verdict(case, Outcome.IDENTICAL, note=note)
+        return Verdict(case, Outcome.IDENTICAL, note=note, execution=found.execution)
     divergence = _first_divergence(case, golden, found)
     outcome = Outcome.WITHIN_TOLERANCE if divergence is None else Outcome.DIVERGES
-    return Verdict(case, outcome, largest, divergence, note)
+    return Verdict(case, outcome, largest, divergence, note, execution=found.execution)
 
 
 def _pairs(golden: Trace, found: Trace) -> Iterator[tuple[str, Array, Array]]:

@@ -28,7 +28,7 @@ REFERENCE = {FLOATING: "message-passing", FIXED: "fixed_point-message-passing"}
 """Backend that golden traces are recorded from, for each arithmetic."""
 
 
-def find_adapter(name: str) -> Adapter:
+def find_adapter(name: str, execution: str | None = None) -> Adapter:
     """Return an adapter.
 
     Parameters
@@ -36,19 +36,27 @@ def find_adapter(name: str) -> Adapter:
     name
         One of `OWN_BACKENDS`, or ``MODULE:CLASS`` or ``FILE.py:CLASS`` for a class of your own,
         which is imported and made without arguments.
+    execution
+        How networks are executed by one of `OWN_BACKENDS`, see `LavaAdapter`.
 
     Raises
     ------
     InputError
-        If there is no such backend, module or class, or it is no adapter.
+        If there is no such backend, module or class, or it is no adapter, or it does not let an
+        execution be chosen.
     """
     if name in OWN_BACKENDS:
-        return LavaAdapter(name, OWN_BACKENDS[name])
+        return LavaAdapter(name, OWN_BACKENDS[name], execution)
     place, colon, member = name.rpartition(":")
     if not colon:
         raise InputError(
             f"backend {name!r}: expected one of {', '.join(OWN_BACKENDS)}, or MODULE:CLASS or "
             "FILE.py:CLASS of an adapter"
+        )
+    if execution is not None:
+        raise InputError(
+            f"execution {execution!r} with adapter {name!r}: only backends of lava-ep let it be "
+            "chosen; check other adapters without"
         )
     module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
     if not hasattr(module, member):

@@ -105,8 +105,57 @@ def test_own_backends_pass(kit, backend):
     wrong = {name: str(v.divergence) for name, v in found.items() if not v.passed}
     assert not wrong
     covered = [v for v in found.values() if v.outcome is not Outcome.NOT_COVERED]
+    assert {v.execution for v in covered} == {"inline"}
     assert sum(v.case.is_network for v in covered) == COVERED_NETWORKS[backend]
     assert all(v.outcome is Outcome.IDENTICAL for v in covered if v.case.tolerance == 0)
+
+
+SMALL = ["binary-neuron", "network-binary", "network-lif", "fixed-network-binary"]
+
+
+@pytest.mark.parametrize("backend", ["message-passing", "fused", "fixed_point"])
+def test_both_executions_give_the_same_verdicts(kit, backend):
+    entries = choose(kit, SMALL)
+    inline, processes = (
+        verdicts(entries, find_adapter(backend, execution)) for execution in ("inline", "processes")
+    )
+    for name, verdict in inline.items():
+        other = processes[name]
+        assert (verdict.outcome, verdict.largest) == (other.outcome, other.largest)
+        assert verdict.passed
+        if verdict.case.is_network:
+            assert verdict.outcome is not Outcome.NOT_COVERED
+            assert (verdict.execution, other.execution) == ("inline", "processes")
+            assert other.to_json()["execution"] == "processes"
+        elif verdict.outcome is not Outcome.NOT_COVERED:
+            assert (verdict.execution, other.execution) == ("inline", "inline")
+
+
+def test_executions_agree_on_what_is_wrong(kit):
+    (entry,) = choose(kit, ["network-binary"])
+    after = {name: values + 1 for name, values in entry.golden.after.items()}
+    wrong = replace(entry, golden=replace(entry.golden, after=after))
+    divergences = []
+    for execution in ("inline", "processes"):
+        (verdict,) = check([wrong], find_adapter("message-passing", execution))
+        assert verdict.outcome is Outcome.DIVERGES
+        assert verdict.execution == execution
+        divergences.append(verdict.divergence)
+    assert divergences[0] == divergences[1]
+    assert divergences[0].step is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "execution", "message"),
+    [
+        ("fused", "threads", "execution 'threads' with backend 'fused': expected one of inline, p"),
+        ("loihi2", "inline", "execution 'inline' with backend 'loihi2': expected one of processes"),
+        (f"{EXAMPLE}:ToyBackend", "inline", "only backends of lava-ep let it be chosen"),
+    ],
+)
+def test_executions_that_there_are_not_are_refused(backend, execution, message):
+    with pytest.raises(InputError, match=message):
+        find_adapter(backend, execution)
 
 
 def test_a_chip_that_is_not_there_covers_nothing(kit):
@@ -321,6 +370,11 @@ def test_command_line(small_kit, tmp_path):
     assert result.exit_code == 0
     assert "message-passing: 2 identical" in result.stdout
     assert "fused: 1 identical, 1 not covered" in result.stdout
+    assert "fused: executed 1 inline" in result.stdout
+    chosen = ["--case", "network-binary", "--case", "target", "--execution", "processes"]
+    result = runner.invoke(app, ["conformance", "check", "fused", *chosen])
+    assert result.exit_code == 0
+    assert "fused: executed 1 inline, 1 processes" in result.stdout
     broken = tmp_path / "broken.py"
     broken.write_text(
         "import numpy as np\n"
@@ -336,8 +390,13 @@ def test_command_line(small_kit, tmp_path):
     (verdict,) = json.loads(result.stdout)["broken"]
     assert verdict["verdict"] == "diverges"
     assert verdict["divergence"]["step"] == 0
+    assert verdict["execution"] is None
     twice = ["conformance", "check", "fused", "fused", "--kit", str(small_kit)]
     assert runner.invoke(app, twice).exit_code == 2
+    unknown = ["conformance", "check", "fused", "--execution", "x", "--kit", str(small_kit)]
+    assert runner.invoke(app, unknown).exit_code == 2
+    own = [*arguments, "--execution", "processes"]
+    assert runner.invoke(app, own).exit_code == 2
     assert runner.invoke(app, ["conformance", "record", "--out", str(small_kit)]).exit_code == 2
 
 
