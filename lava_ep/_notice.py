@@ -8,8 +8,8 @@ import time
 from types import TracebackType
 
 DELAY = 4.0
-"""Seconds of processor time after which an import is taken to be compiling; from the cache it takes
-about one, however busy the machine is."""
+"""Seconds of processor time after which kernels are taken to be compiling; from the cache all of
+them take about one, however busy the machine is."""
 
 POLL = 0.5
 """Seconds between two looks at the processor time."""
@@ -18,18 +18,24 @@ POLL = 0.5
 class CompilationNotice:
     """Tell on standard error what is going on if the body of the ``with`` takes long.
 
-    One inside another adds nothing.
+    One inside another, or in another thread meanwhile, adds nothing.
     """
 
     _open = 0
+    _counting = threading.Lock()
+    _done = threading.Event()
+    _watch = threading.Thread()
 
     def __enter__(self) -> None:
-        CompilationNotice._open += 1
-        if CompilationNotice._open > 1:
-            return
-        self._done = threading.Event()
-        self._watch = threading.Thread(target=self._tell_if_slow, daemon=True)
-        self._watch.start()
+        kind = CompilationNotice
+        with kind._counting:
+            kind._open += 1
+            if kind._open == 1:
+                kind._done = threading.Event()
+                kind._watch = threading.Thread(
+                    target=_tell_if_slow, args=(kind._done,), daemon=True
+                )
+                kind._watch.start()
 
     def __exit__(
         self,
@@ -37,19 +43,21 @@ class CompilationNotice:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        CompilationNotice._open -= 1
-        if CompilationNotice._open == 0:
-            self._done.set()
-            self._watch.join()
+        with CompilationNotice._counting:
+            CompilationNotice._open -= 1
+            if CompilationNotice._open == 0:
+                CompilationNotice._done.set()
+                CompilationNotice._watch.join()
 
-    def _tell_if_slow(self) -> None:
-        start = time.process_time()
-        while time.process_time() - start < DELAY:
-            if self._done.wait(POLL):
-                return
-        print(
-            "lava-ep: compiling its kernels for this machine; this takes a minute or two and "
-            "happens only once",
-            file=sys.stderr,
-            flush=True,
-        )
+
+def _tell_if_slow(done: threading.Event) -> None:
+    start = time.process_time()
+    while time.process_time() - start < DELAY:
+        if done.wait(POLL):
+            return
+    print(
+        "lava-ep: compiling its kernels for this machine; this takes a minute or two and "
+        "happens only once",
+        file=sys.stderr,
+        flush=True,
+    )

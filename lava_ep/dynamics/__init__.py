@@ -1,31 +1,28 @@
 """The mathematics: neurons, synapses and learning rules as pure functions on arrays."""
 
-from lava_ep._notice import CompilationNotice
-
-with CompilationNotice():
-    from lava_ep.dynamics.activation import Activation, activate, derivative
-    from lava_ep.dynamics.bop import BOP, alpha_gradient, bop_contrast_update, bop_update
-    from lava_ep.dynamics.connection import Connection, Currents, Dense
-    from lava_ep.dynamics.convolution import Convolution, Pooling
-    from lava_ep.dynamics.encoding import Code, Encoding, Latency, Rate, Reading
-    from lava_ep.dynamics.events import count_events
-    from lava_ep.dynamics.graded import graded_step
-    from lava_ep.dynamics.integrate_fire import LIF, Reset, SpikeTrace, follow_spikes, lif_step
-    from lava_ep.dynamics.neuron import binary_step, update_bias
-    from lava_ep.dynamics.noise import Noise
-    from lava_ep.dynamics.readout import check_labels, expand_target, group_mean
-    from lava_ep.dynamics.schedule import Nudging, Phase, PhaseSchedule, Updates
-    from lava_ep.dynamics.seeds import Stream, generator
-    from lava_ep.dynamics.sgd import SGD, add_multiple
-    from lava_ep.dynamics.sigma_delta import StepSize, sigma_delta_step
-    from lava_ep.dynamics.signs import SignMatrix
-    from lava_ep.dynamics.synapse import (
-        current,
-        current_gain,
-        initial_weights,
-        integrate_events,
-        scaling_factor,
-    )
+from lava_ep.dynamics.activation import Activation, activate, derivative
+from lava_ep.dynamics.bop import BOP, alpha_gradient, bop_contrast_update, bop_update
+from lava_ep.dynamics.connection import Connection, Currents, Dense
+from lava_ep.dynamics.convolution import Convolution, Pooling
+from lava_ep.dynamics.encoding import Code, Encoding, Latency, Rate, Reading
+from lava_ep.dynamics.events import count_events
+from lava_ep.dynamics.graded import graded_step
+from lava_ep.dynamics.integrate_fire import LIF, Reset, SpikeTrace, follow_spikes, lif_step
+from lava_ep.dynamics.neuron import binary_step, update_bias
+from lava_ep.dynamics.noise import Noise
+from lava_ep.dynamics.readout import check_labels, expand_target, group_mean
+from lava_ep.dynamics.schedule import Nudging, Phase, PhaseSchedule, Updates
+from lava_ep.dynamics.seeds import Stream, generator
+from lava_ep.dynamics.sgd import SGD, add_multiple
+from lava_ep.dynamics.sigma_delta import StepSize, sigma_delta_step
+from lava_ep.dynamics.signs import SignMatrix
+from lava_ep.dynamics.synapse import (
+    current,
+    current_gain,
+    initial_weights,
+    integrate_events,
+    scaling_factor,
+)
 
 __all__ = [
     "BOP",

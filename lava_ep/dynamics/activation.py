@@ -7,12 +7,10 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-import numba
 import numpy as np
-from numba.extending import overload
 from numpy.typing import NDArray
 
-from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics._jit import by_type, kernel
 
 Reals = NDArray[Any]
 """Arrays of float32 or float64; those of one call have the same type."""
@@ -37,16 +35,11 @@ HARD_SIGMOID, SHIFTED_SIGMOID, TANH, RELU, IDENTITY = range(5)
 CODES = {activation: code for code, activation in enumerate(Activation)}
 
 
-def exponential(x: Any) -> Any:
+@by_type
+def exponential(x: Any) -> Callable[[Any], Any]:
     """Return e**x, within 1e-6 of it for float32, in a form that compilers vectorize."""
-    return math.exp(x)
-
-
-@overload(exponential)
-def _exponential(x: Any) -> Callable[[Any], Any]:
-    if isinstance(x, numba.types.Float) and x.bitwidth == 32:
-        return _exponential_single
-    return _exponential_double
+    # Seen by Numba, x is a type.
+    return _exponential_single if str(x) == "float32" else _exponential_double
 
 
 def _exponential_double(x: Any) -> Any:

@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.dynamics._jit import kernel, type_of
+from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics._words import (
     VECTOR_BITS,
     VECTOR_WORDS,
@@ -170,14 +169,11 @@ def make_room(samples: int) -> Room:
     )
 
 
-ROOM = type_of(make_room(1))
+def _examples() -> tuple[Room]:
+    return (make_room(1),)
 
 
-_WORDS, _COUNTS = numba.uint64[::1], numba.int64[:, :, ::1]
-_SUMS, _INT = numba.int32[::1], numba.int64
-
-
-@kernel(numba.void(_SUMS, _INT, _INT, _WORDS, ROOM, _INT, _INT), inline=True)
+@kernel("void(i4[::1], int64, int64, u8[::1], Room, int64, int64)", examples=_examples, inline=True)
 def _add_rows(
     total: Int32, first: int, base: int, words: Words, room: Room, count: int, shift: int
 ) -> None:
@@ -194,7 +190,10 @@ def _add_rows(
         add_widened(total, first + 32 * number, sums, np.int32(shift), np.int32(base))
 
 
-@kernel(numba.void(_WORDS, _INT, _SUMS, _INT, _COUNTS, _INT, _INT, ROOM, _SUMS, _INT))
+@kernel(
+    "void(u8[::1], int64, i4[::1], int64, i8[:,:,::1], int64, int64, Room, i4[::1], int64)",
+    examples=_examples,
+)
 def _integrate_strip(
     words: Words,
     strip: int,
@@ -271,18 +270,8 @@ def _integrate_strip(
 
 
 @kernel(
-    numba.void(
-        _WORDS,
-        _INT,
-        numba.int32[:, :, :, ::1],
-        _COUNTS,
-        _INT,
-        numba.int32[:, ::1],
-        _INT,
-        _INT,
-        _INT,
-        ROOM,
-    )
+    "void(u8[::1], int64, i4[:,:,:,::1], i8[:,:,::1], int64, i4[:,::1], int64, int64, int64, Room)",
+    examples=_examples,
 )
 def integrate_lists(
     words: Words,
@@ -355,11 +344,10 @@ def integrate_lists(
 SAMPLES = 16
 """Samples that take turns with a strip of signs."""
 
-_LISTS = numba.int32[:, :, :, ::1]
-_BATCH = _WORDS, _LISTS, _COUNTS, numba.int32[:, ::1], ROOM
+_BATCH = "u8[::1], i4[:,:,:,::1], i8[:,:,::1], i4[:,::1], Room"
 
 
-@kernel(numba.void(numba.int8[:, ::1], *_BATCH))
+@kernel(f"void(i1[:,::1], {_BATCH})", examples=_examples)
 def _integrate_signs(
     values: Int8,
     words: Words,
@@ -376,7 +364,7 @@ def _integrate_signs(
         integrate_lists(words, 0, sources, counts, samples, total, row, 0, end, room)
 
 
-@kernel(numba.void(numba.int32[:, ::1], *_BATCH))
+@kernel(f"void(i4[:,::1], {_BATCH})", examples=_examples)
 def _integrate_values(
     values: Int32,
     words: Words,

@@ -19,6 +19,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
 
+from lava_ep.dynamics._jit import prepare
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime.bulk import TransferArea
 from lava_ep.runtime.casting import as_array, checked_array
@@ -98,6 +99,7 @@ class SupervisedRun:
             executable, self._members = compile_network(
                 self._process, self._run_cfg, self._compile_config
             )
+            prepare()
             area = TransferArea()
             supervisor = Supervisor(area, self._threads)
             runtime = SupervisedRuntime(

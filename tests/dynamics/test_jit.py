@@ -7,8 +7,10 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numba
 import pytest
 
 from lava_ep.dynamics import _jit
@@ -82,16 +84,40 @@ def compiled_files(folder):
 
 def test_a_change_in_a_folder_beside_reaches_every_kernel(toy):
     assert toy.total() == ("31", "")
-    (first,) = toy.kept()
-    before = compiled_files(first)
+    before = compiled_files(toy.package)
     assert len(before) == 4
     assert toy.total() == ("31", "")
-    assert compiled_files(first) == before
+    assert compiled_files(toy.package) == before
     toy.define("word * 100")
     assert toy.total() == ("301", "")
     toy.define("word * 10")
     assert toy.total() == ("31", "")
-    assert len(toy.kept()) == 2
+    assert len(compiled_files(toy.package)) == 8
+
+
+def test_a_change_recompiles_only_what_depends_on_it(toy):
+    assert toy.total() == ("31", "")
+    sums = toy.package / "dynamics" / "inner" / "sums.py"
+    sums.write_text(SUMS.replace("+ 1", "+ 2"))
+    assert toy.total() == ("32", "")
+    assert [folder.name[:-16] for folder in toy.kept()] == [
+        "lava-ep-kernels-dynamics._words-",
+        "lava-ep-kernels-inner.sums-",
+        "lava-ep-kernels-inner.sums-",
+    ]
+
+
+def test_a_change_before_the_first_call_leaves_no_stale_code(toy):
+    """What is compiled then is what was imported, which the file no longer says."""
+    code = (
+        "import toy.dynamics.inner.sums as sums, pathlib; "
+        "path = pathlib.Path(sums.__file__).parents[1] / '_words.py'; "
+        "path.write_text(path.read_text().replace('* 10', '* 100')); print(sums.total(3))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=toy.folder, check=True)
+    assert done.stdout == "31\n"
+    assert toy.total() == ("301", "")
 
 
 def test_a_change_reaches_code_that_is_kept_elsewhere(toy, tmp_path):
@@ -99,7 +125,7 @@ def test_a_change_reaches_code_that_is_kept_elsewhere(toy, tmp_path):
     assert toy.total(**elsewhere) == ("31", "")
     toy.define("word * 100")
     assert toy.total(**elsewhere) == ("301", "")
-    assert len(toy.kept(tmp_path / "cache")) == 2
+    assert len(toy.kept(tmp_path / "cache")) == 4
     assert toy.kept() == []
 
 
@@ -110,33 +136,51 @@ def test_interpreters_that_start_together(toy):
 
 
 def test_old_versions_are_removed(tmp_path, monkeypatch):
-    package = tmp_path / "package"
+    package, base = tmp_path / "package", tmp_path / "cache"
     package.mkdir()
     source = package / "kernels.py"
-    monkeypatch.setattr(_jit, "_own_folders", lambda: iter([tmp_path / "cache"]))
-    folders = []
+    monkeypatch.setattr(_jit, "_own_folders", lambda: iter([base]))
+    unused, used = (base / f"lava-ep-kernels-{name}" for name in ("0123456789abcdef", "other.py-1"))
+    for folder in (unused, used):
+        folder.mkdir(parents=True)
+    os.utime(unused, ns=(0, 0))
+    folders, now = [], time.time()
     for number in range(5):
-        source.write_text(f"from lava_ep.dynamics._jit import kernel  # {number}")
-        folders.append(_jit.choose_folder(package))
-        os.utime(folders[-1], ns=(number, number))
+        source.write_text(f"# {number}")
+        folders.append(_jit.Cache(package).folder(source))
+        os.utime(folders[-1], (now + number, now + number))
     assert [folder.exists() for folder in folders] == [False, False, True, True, True]
+    assert used.exists() and not unused.exists()
 
 
-def test_sources_are_those_of_folders_with_kernels(tmp_path):
+def test_sources_are_what_a_file_imports_by_way_of_others_too(tmp_path):
+    package = tmp_path / "package"
     texts = {
-        "dynamics/kernels.py": "from package.dynamics._jit import kernel",
-        "dynamics/constants.py": "",
-        "dynamics/inner/deeper/helper.py": "",
-        "report/page.py": "",
-        "models/fused/settle.py": "from package.dynamics._jit import kernel",
-        "models/base.py": "",
+        "dynamics/kernels.py": "from package.dynamics.one import X\nimport numpy\nX = 1",
+        "dynamics/one.py": "def late():\n    import package.dynamics.two",
+        "dynamics/two.py": "from package import three",
+        "dynamics/inner/relative.py": "from . import beside\nfrom ..one import X",
+        "dynamics/inner/beside.py": "from package.dynamics.inner.beside import itself",
+        "dynamics/all.py": "from package.inner import anything",
+        "inner/__init__.py": "",
+        "inner/some.py": "from package.three import Y",
+        "three.py": "",
+        "unrelated.py": "from package.dynamics.kernels import X",
     }
     for name, text in texts.items():
-        path = tmp_path / name
+        path = package / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    found = {str(path.relative_to(tmp_path)) for path in _jit.kernel_sources(tmp_path)}
-    assert found == texts.keys() - {"report/page.py", "models/base.py"}
+    sources = _jit.Sources(package)
+    found = {}
+    for name in ("kernels.py", "inner/relative.py", "all.py"):
+        paths = sources.needed_by(package / "dynamics" / name)
+        found[name] = {str(path.relative_to(package)) for path in paths}
+    lower = {"dynamics/one.py", "dynamics/two.py", "three.py"}
+    assert found["kernels.py"] == {"dynamics/kernels.py", *lower}
+    inner = {"dynamics/inner/relative.py", "dynamics/inner/beside.py"}
+    assert found["inner/relative.py"] == {*inner, *lower}
+    assert found["all.py"] == {"dynamics/all.py", "inner/__init__.py", "inner/some.py", "three.py"}
 
 
 @pytest.fixture
@@ -207,3 +251,71 @@ def test_disk_that_is_full(toy):
     assert done.stdout == "31\n", done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "cannot be kept in" in done.stderr
+
+
+@pytest.mark.parametrize("name", _jit.PRIVATE)
+def test_numba_has_what_it_does_not_promise(name):
+    _jit.private(name)
+
+
+def test_an_object_says_its_type_to_numba():
+    class Stand:
+        _numba_type_ = numba.types.int64
+
+    assert numba.typeof(Stand()) == numba.types.int64
+
+
+@_jit.kernel("int64(int64)", inline=True)
+def doubled(number):
+    return 2 * number
+
+
+@_jit.kernel("int64(int64)")
+def doubled_and_one(number):
+    return doubled(number) + 1
+
+
+def test_a_kernel_compiles_when_it_or_another_with_it_is_called():
+    assert doubled_and_one(3) == 7
+    assert doubled._compiled is not None
+    assert doubled(4) == 8
+    assert doubled.__name__ == "doubled"
+    with pytest.raises(TypeError):
+        doubled("text")
+
+
+FORKED = """
+import os, sys
+from lava_ep.dynamics import _jit
+compiling, compiled = _jit.LazyKernel._compile, []
+def watched(kernel):
+    open(sys.argv[1], "a").write(f"{os.getpid()} ")
+    return compiling(kernel)
+_jit.LazyKernel._compile = watched
+import numpy as np
+from lava_ep.spec import load_preset
+from lava_ep.parameters import initial_parameters
+from lava_ep.training import NetworkSession
+network = load_preset("binary-digits").network
+
+@_jit.kernel("int64(int64)")
+def declared_late(number):
+    return number
+
+assert _jit.LazyKernel.waiting[-1] is declared_late
+parameters = initial_parameters(network, seed=0)
+options = {"backend": "message-passing", "execution": "processes"}
+with NetworkSession(network, batch=1, parameters=parameters, **options) as session:
+    for _ in session.stream(np.zeros((1, network.inputs), np.uint8), np.zeros(1, int)):
+        pass
+assert declared_late._compiled is not None
+print(os.getpid())
+"""
+
+
+def test_no_kernel_is_compiled_in_a_forked_worker(tmp_path):
+    log = tmp_path / "pids"
+    command = [sys.executable, "-c", FORKED, str(log)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(log.read_text().split()) == {done.stdout.strip()}

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Dense, activate
+from lava_ep.dynamics._words import ROWS
 from lava_ep.dynamics.activation import CODES
 from lava_ep.models.fused.layered_engine import LayeredEngine
-from lava_ep.models.fused.products import ROWS
 from lava_ep.models.fused.settle_graded import pack_layers, panels_size, settle_graded
 from lava_ep.models.fused.threads import blocks
 from lava_ep.spec import GradedNeuronSpec, NetworkSpec

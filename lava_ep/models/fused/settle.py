@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.dynamics._jit import kernel, type_of
+from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics.events import (
     GROUP,
     SIGN_BITS,
@@ -163,7 +163,8 @@ in the cache.
 """
 
 
-def _example() -> tuple[Wiring, Samples, Steps, Desk]:
+@cache
+def _examples() -> tuple[Wiring, Samples, Steps, Desk]:
     """Return the smallest arguments, for the sake of their types."""
     integers, words = np.zeros(1, np.int64), np.zeros(1, np.uint64)
     floats, real = np.zeros(1, np.float32), np.float32(0)
@@ -178,11 +179,7 @@ def _example() -> tuple[Wiring, Samples, Steps, Desk]:
     return wiring, samples, steps, make_desk((1, 1), 1)
 
 
-_WIRING, _SAMPLES, _STEPS, _DESK = map(type_of, _example())
-_IMAGES, _INT = numba.int32[:, ::1], numba.int64
-
-
-@kernel(numba.void(_WIRING, _SAMPLES, _INT, _INT, _INT), inline=True)
+@kernel("void(Wiring, Samples, int64, int64, int64)", examples=_examples, inline=True)
 def _fire(wiring: Wiring, samples: Samples, row: int, first: int, last: int) -> None:
     """Turn the states of some neurons of one sample into activations and events."""
     fire_row(
@@ -193,7 +190,7 @@ def _fire(wiring: Wiring, samples: Samples, row: int, first: int, last: int) -> 
     )
 
 
-@kernel(numba.void(_WIRING, _SAMPLES, _STEPS, _INT, _INT), inline=True)
+@kernel("void(Wiring, Samples, Steps, int64, int64)", examples=_examples, inline=True)
 def _advance_neurons(
     wiring: Wiring, samples: Samples, steps: Steps, row: int, position: int
 ) -> None:
@@ -233,7 +230,7 @@ def _advance_neurons(
             _fire(wiring, samples, row, outputs, neurons)
 
 
-@kernel(numba.bool_(_WIRING, _SAMPLES, _INT, _INT, _INT), inline=True)
+@kernel("boolean(Wiring, Samples, int64, int64, int64)", examples=_examples, inline=True)
 def _unchanged(wiring: Wiring, samples: Samples, row: int, first: int, last: int) -> bool:
     """Return whether some neurons of a sample are on the side of the threshold they were on."""
     changes = 0
@@ -242,7 +239,7 @@ def _unchanged(wiring: Wiring, samples: Samples, row: int, first: int, last: int
     return changes == 0
 
 
-@kernel(numba.bool_(_WIRING, _SAMPLES, _INT, _INT, numba.float32, numba.float32[::1]), inline=True)
+@kernel("boolean(Wiring, Samples, int64, int64, f4, f4[::1])", examples=_examples, inline=True)
 def _relax(
     wiring: Wiring,
     samples: Samples,
@@ -287,7 +284,7 @@ def _relax(
     return silent
 
 
-@kernel(numba.void(_WIRING, _SAMPLES, _INT, _INT, numba.float32[::1]), inline=True)
+@kernel("void(Wiring, Samples, int64, int64, f4[::1])", examples=_examples, inline=True)
 def _refresh_inputs(
     wiring: Wiring, samples: Samples, row: int, layer: int, block: NDArray[np.float32]
 ) -> None:
@@ -311,7 +308,7 @@ def _refresh_inputs(
         input_row(current, wiring.bias[first:last], wiring.filter_rate, filtered)
 
 
-@kernel(numba.int64(_WIRING, _SAMPLES, _INT, _INT, _INT, _DESK), inline=True)
+@kernel("int64(Wiring, Samples, int64, int64, int64, Desk)", examples=_examples, inline=True)
 def _send_events(
     wiring: Wiring, samples: Samples, first_row: int, last_row: int, counter: int, desk: Desk
 ) -> int:
@@ -369,7 +366,7 @@ def _send_events(
     return every
 
 
-@kernel(numba.int64(_WIRING, _INT, _DESK), inline=True)
+@kernel("int64(Wiring, int64, Desk)", examples=_examples, inline=True)
 def _count_loaded(wiring: Wiring, rows: int, desk: Desk) -> int:
     """Count the events of neurons that start active, and whose sums are those of all signs."""
     if wiring.initial_state < wiring.threshold:
@@ -384,7 +381,9 @@ def _count_loaded(wiring: Wiring, rows: int, desk: Desk) -> int:
     return rows * int(offsets[-1])
 
 
-@kernel(numba.void(_WIRING, _SAMPLES, _IMAGES, _INT, _INT, _INT, _DESK), inline=True)
+@kernel(
+    "void(Wiring, Samples, i4[:,::1], int64, int64, int64, Desk)", examples=_examples, inline=True
+)
 def _send_pixels(
     wiring: Wiring,
     samples: Samples,
@@ -414,7 +413,7 @@ def _send_pixels(
     )
 
 
-@kernel(numba.void(_SAMPLES, _STEPS, _INT, _INT), inline=True)
+@kernel("void(Samples, Steps, int64, int64)", examples=_examples, inline=True)
 def _remember(samples: Samples, steps: Steps, row: int, position: int) -> None:
     """Keep the states at the ends of the phases."""
     neurons = samples.state.shape[1]
@@ -430,7 +429,11 @@ def _remember(samples: Samples, steps: Steps, row: int, position: int) -> None:
                 samples.first_total[row, n] = samples.forward_total[row, n]
 
 
-@kernel(numba.int64(_WIRING, _SAMPLES, _STEPS, _IMAGES, _INT, _INT, _INT, _INT, _DESK), inline=True)
+@kernel(
+    "int64(Wiring, Samples, Steps, i4[:,::1], int64, int64, int64, int64, Desk)",
+    examples=_examples,
+    inline=True,
+)
 def _run(
     wiring: Wiring,
     samples: Samples,
@@ -477,7 +480,10 @@ def _run(
     return found
 
 
-@kernel(numba.void(_WIRING, _SAMPLES, _STEPS, _IMAGES, _IMAGES, _INT, _INT, _INT, _INT, _DESK))
+@kernel(
+    "void(Wiring, Samples, Steps, i4[:,::1], i4[:,::1], int64, int64, int64, int64, Desk)",
+    examples=_examples,
+)
 def settle(
     wiring: Wiring,
     samples: Samples,
