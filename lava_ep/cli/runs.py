@@ -195,7 +195,6 @@ def raster(
 ) -> None:
     """Draw one sample: input, events and states through both phases, scores."""
     from lava_ep.report import raster_run
-    from lava_ep.report.phases import events_within
 
     if backend is not None:
         find_backend(backend)
@@ -211,7 +210,7 @@ def raster(
         )
     recording, names = shown.recording, shown.class_names
     free, nudged = (
-        sum(events_within(recording, layer, phase) for layer in range(len(recording.events)))
+        sum(recording.events_within(layer, phase) for layer in range(len(recording.events)))
         for phase in ("free", "nudged")
     )
     display = console()

@@ -17,8 +17,9 @@ from lava_ep.analysis import gates
 from lava_ep.data import Dataset
 from lava_ep.figures.text import count, percent, plural, printable
 from lava_ep.figures.theme import DARK, LIGHT, Theme
-from lava_ep.report import curves, matrices
-from lava_ep.report.gallery import Plate
+from lava_ep.report.plates import Plate, confusion_matrix
+from lava_ep.report.plates._epochs import layer_curves
+from lava_ep.report.plates.learning_curve import learning_curve
 from lava_ep.report.summary import frequent_mistakes
 from lava_ep.report.writer import check_place, drawn, replace_report, shown_plates, templates
 from lava_ep.spec import BMLPSpec, ExperimentSpec
@@ -79,7 +80,7 @@ def _curves(content: BMLPContent, key: str, label: str, theme: Theme) -> Figure:
         name: [line[key][layer] for line in content.metrics]
         for layer, name in enumerate(content.network.layer_names)
     }
-    return curves.layer_curves(epochs, found, label, theme)
+    return layer_curves(epochs, found, label, theme)
 
 
 def _flips(content: BMLPContent, theme: Theme) -> Figure:
@@ -126,7 +127,7 @@ PLATES: tuple[Plate[BMLPContent], ...] = (
     Plate(
         "learning-curve",
         "Learning curve",
-        curves.learning_curve,
+        learning_curve,
         _learning_caption,
         _described("training and test accuracy"),
     ),
@@ -143,9 +144,9 @@ PLATES: tuple[Plate[BMLPContent], ...] = (
     Plate(
         "confusion-matrix",
         "Confusion matrix",
-        matrices.confusion,
-        matrices.confusion_caption,
-        matrices.confusion_alt,
+        confusion_matrix.confusion,
+        confusion_matrix.caption,
+        confusion_matrix.alt,
     ),
 )
 """The figures in the order of the page."""

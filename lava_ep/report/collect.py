@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.analysis import record_sample
+from lava_ep.analysis import Recording, record_sample
 from lava_ep.data import Dataset
 from lava_ep.errors import InputError
 from lava_ep.files import check_writable
 from lava_ep.parameters import NetworkParameters
-from lava_ep.report.content import PhaseRecording, ReportContent, SampleContent
+from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.writer import check_kind, check_place, write_report, write_sample
 from lava_ep.spec import ExperimentSpec
 from lava_ep.training import RunFolder, check_samples, evaluate, load_run_data
@@ -171,7 +171,7 @@ def _record(
     *,
     train: bool,
     backend: str,
-) -> PhaseRecording:
+) -> Recording:
     """Record a sample of the test set or of the training set."""
     images, labels = (
         (dataset.x_train, dataset.y_train) if train else (dataset.x_test, dataset.y_test)
@@ -181,21 +181,12 @@ def _record(
             f"sample {sample}: the {'training' if train else 'test'} set of {dataset.name} has "
             f"{len(images)} samples, expected 0 to {len(images) - 1}"
         )
-    label = int(labels[sample])
-    found = record_sample(
-        spec.ep_network, parameters, images[sample], label, seed=spec.training.seed, backend=backend
-    )
-    return PhaseRecording(
-        layer_names=found.layer_names,
-        events=found.events,
-        states=found.states,
-        free_steps=found.schedule.free_steps,
-        nudged_steps=found.schedule.nudged_steps,
-        phase_bounds=found.phase_bounds(),
-        image=dataset.picture(images[sample]),
-        label=label,
-        prediction=int(found.scores.argmax()),
-        scores=found.scores,
-        sent=None if found.sent is None else found.sent.reshape(-1, *dataset.image_shape),
-        membranes=found.membranes,
+    return record_sample(
+        spec.ep_network,
+        parameters,
+        images[sample],
+        int(labels[sample]),
+        seed=spec.training.seed,
+        backend=backend,
+        picture=dataset.picture(images[sample]),
     )

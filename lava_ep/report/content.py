@@ -10,25 +10,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.analysis.recording import Recording
 from lava_ep.data.dataset import ImageShape
 from lava_ep.dynamics import SpikeTrace
 from lava_ep.errors import InputError
 from lava_ep.figures.text import printable
 from lava_ep.spec import ExperimentSpec
+from lava_ep.training.counters import COUNTED, PHASES
+from lava_ep.training.run_folder import METRICS
 
-PHASES = ("free", "nudged")
-"""Keys of the per-sample counters in a line of ``metrics.jsonl``."""
-
-METRIC_KEYS = (
-    "epoch",
-    "train_accuracy",
-    "test_accuracy",
-    "seconds",
-    "weight_flips",
-    "events_per_sample",
-    "synaptic_operations_per_sample",
-)
-"""What every line of ``metrics.jsonl`` must hold."""
+PhaseRecording = Recording
+"""Its name of old."""
 
 
 class RunContent(Protocol):
@@ -49,127 +41,6 @@ class RunContent(Protocol):
     @property
     def class_names(self) -> tuple[str, ...]:
         """Name of every class."""
-
-
-@dataclass(frozen=True, eq=False)
-class PhaseRecording:
-    """One sample seen from inside the network, through the free and the nudged phase.
-
-    Parameters
-    ----------
-    layer_names
-        Names of the layers, input side first; the last is the output layer.
-    events
-        Per layer (steps, n): of binary neurons integers, -1 for one that switches off, +1 for one
-        that switches on; of spiking neurons spikes, +1, and -1 of those that have two signs; of
-        graded neurons reals, the change of the activation.
-    states
-        Per layer (steps, n): states s; rates of integrate-and-fire neurons, traces of their spikes.
-    free_steps, nudged_steps
-        Length of the free phase and of one nudged phase, in time steps.
-    phase_bounds
-        ``(name, first step, end step exclusive)`` in the order of time. Names of nudged phases
-        begin with ``"nudged"``, that of the free phase with ``"free"``; steps that belong to no
-        phase, such as loading a sample or restoring the free state, may have a name or none.
-    image
-        (height, width) or (height, width, channels), in [0, 1].
-    label, prediction
-        True class, and class read from the output at the end of the free phase.
-    scores
-        (classes,): what the prediction is the largest of.
-    sent
-        (messages, height, width) or (messages, height, width, channels): what the network is sent
-        of the sample in each time step, nothing after the last; ``None`` if not recorded.
-    membranes
-        Per layer (steps, n): membrane potentials v of integrate-and-fire neurons; empty for others.
-
-    Raises
-    ------
-    InputError
-        If the parts do not fit together.
-    """
-
-    layer_names: tuple[str, ...]
-    events: tuple[NDArray[np.int8] | NDArray[np.float32], ...]
-    states: tuple[NDArray[np.float32], ...]
-    free_steps: int
-    nudged_steps: int
-    phase_bounds: tuple[tuple[str, int, int], ...]
-    image: NDArray[np.floating[Any]]
-    label: int
-    prediction: int
-    scores: NDArray[np.floating[Any]]
-    sent: NDArray[np.integer[Any]] | None = None
-    membranes: tuple[NDArray[np.float32], ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.layer_names:
-            raise InputError("layer_names is empty: expected the name of every recorded layer")
-        for name, arrays in (("events", self.events), ("states", self.states)):
-            if len(arrays) != len(self.layer_names):
-                raise InputError(
-                    f"{name} holds {len(arrays)} arrays: expected one for each of "
-                    f"the {len(self.layer_names)} layers"
-                )
-        for layer, events, states in zip(self.layer_names, self.events, self.states, strict=True):
-            if events.ndim != 2 or events.shape[0] != self.steps or 0 in events.shape:
-                raise InputError(
-                    f"events of layer {layer!r} have the shape {events.shape}: expected "
-                    f"(steps, neurons) with {self.steps} steps, as the first layer has"
-                )
-            if states.shape != events.shape:
-                raise InputError(
-                    f"states of layer {layer!r} have the shape {states.shape}: expected "
-                    f"{events.shape}, the shape of its events"
-                )
-            if self.graded and not np.isfinite(events).all():
-                raise InputError(f"events of layer {layer!r} must all be finite")
-            if not self.graded and not np.isin(events, (-1, 0, 1)).all():
-                raise InputError(f"events of layer {layer!r} must all be -1, 0 or +1")
-        for name in ("free_steps", "nudged_steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: expected at least 1 time step")
-        previous = 0
-        for phase, first, end in self.phase_bounds:
-            if not previous <= first < end <= self.steps:
-                raise InputError(
-                    f"phase {phase!r} runs from step {first} to {end}: expected a non-empty span "
-                    f"between step {previous} and {self.steps}, phases in the order of time"
-                )
-            previous = end
-        for start in PHASES:
-            if not any(phase.startswith(start) for phase, _, _ in self.phase_bounds):
-                raise InputError(f"phase_bounds names no phase that begins with {start!r}")
-        if self.image.ndim not in (2, 3):
-            raise InputError(
-                f"image has the shape {self.image.shape}: expected (height, width) or "
-                "(height, width, channels)"
-            )
-        if self.sent is not None and (
-            self.sent.shape[1:] != self.image.shape or not 1 <= len(self.sent) <= self.steps
-        ):
-            raise InputError(
-                f"sent has the shape {self.sent.shape}: expected 1 to {self.steps} time steps, "
-                f"and for each the shape of the image, {self.image.shape}"
-            )
-        found = [membranes.shape for membranes in self.membranes]
-        if found and found != [states.shape for states in self.states]:
-            raise InputError(f"membranes have the shapes {found}: expected those of the states")
-
-    @property
-    def steps(self) -> int:
-        """Number of recorded time steps."""
-        return int(self.events[0].shape[0])
-
-    @property
-    def graded(self) -> bool:
-        """Whether events are changes of any size, not just of -1 or +1."""
-        return np.issubdtype(self.events[0].dtype, np.floating)
-
-    @property
-    def layer_sizes(self) -> tuple[int, ...]:
-        """Number of neurons of every layer, input side first."""
-        return tuple(int(events.shape[1]) for events in self.events)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -199,7 +70,7 @@ class SampleContent:
     title: str
     experiment: ExperimentSpec
     class_names: tuple[str, ...]
-    recording: PhaseRecording
+    recording: Recording
     image_shape: ImageShape
 
     def __post_init__(self) -> None:
@@ -247,12 +118,12 @@ class SampleContent:
 
     @property
     def state(self) -> str:
-        """What `PhaseRecording.states` are: "state", or "rate" of integrate-and-fire neurons."""
+        """What `Recording.states` are: "state", or "rate" of integrate-and-fire neurons."""
         return "rate" if isinstance(self.experiment.ep_network.spikes, SpikeTrace) else "state"
 
     @property
     def state_label(self) -> str:
-        """What `PhaseRecording.states` are called on an axis."""
+        """What `Recording.states` are called on an axis."""
         return "rate (spike trace)" if self.state == "rate" else "state s"
 
 
@@ -337,7 +208,7 @@ class ReportContent(SampleContent):
             )
         synapses = len(self.experiment.ep_network.layers)
         for number, line in enumerate(lines, start=1):
-            missing = [key for key in METRIC_KEYS if key not in line]
+            missing = [key for key in (*METRICS, *COUNTED) if key not in line]
             if missing:
                 raise InputError(f"line {number} of {name} lacks {', '.join(missing)}")
             if len(line["weight_flips"]) != synapses:

@@ -15,7 +15,8 @@ from lava_ep.analysis.efficiency import (
     phase_steps,
     training_account,
 )
-from lava_ep.report.content import PHASES, ReportContent, RunContent
+from lava_ep.report.content import ReportContent, RunContent
+from lava_ep.training.counters import PHASES
 
 
 @dataclass(frozen=True)

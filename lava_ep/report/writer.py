@@ -20,11 +20,10 @@ from lava_ep.errors import InputError
 from lava_ep.figures import text
 from lava_ep.figures.theme import DARK, LIGHT, Theme, applied
 from lava_ep.files import check_writable, make_folder, replace_files, replacing
-from lava_ep.report import film
 from lava_ep.report.content import ReportContent, SampleContent
 from lava_ep.report.description import facts, layer_rows, learning_note
-from lava_ep.report.gallery import PLATES, SAMPLE_PLATES, Content, Plate
-from lava_ep.report.phases import events_within, overview
+from lava_ep.report.plates import Content, Plate, film, run_plates, sample_plates
+from lava_ep.report.plates._overview import overview
 from lava_ep.report.summary import (
     flipping_layers,
     frequent_mistakes,
@@ -65,7 +64,7 @@ def write_report(content: ReportContent, run_dir: Path) -> Path:
     Path
         The page.
     """
-    plates = [plate for plate in PLATES if plate.applies(content)]
+    plates = [plate for plate in run_plates() if plate.applies(content)]
     light, dark = drawn(plates, content, LIGHT), drawn(plates, content, DARK)
     page = render_page(content, light, dark)
     return replace_report(page, light, run_dir)
@@ -130,7 +129,7 @@ def write_sample(content: SampleContent, path: Path) -> Path:
     """
     check_kind(path)
     if path.suffix == ".html":
-        plates = [plate for plate in SAMPLE_PLATES if plate.applies(content)]
+        plates = [plate for plate in sample_plates() if plate.applies(content)]
         light, dark = drawn(plates, content, LIGHT), drawn(plates, content, DARK)
         data = page_bytes(render_sample_page(content, light, dark))
     else:
@@ -156,11 +155,6 @@ class Drawing:
 
     data: bytes
     span: tuple[float, float, float, float]
-
-
-def draw_png(plate: Plate[Content], content: Content, theme: Theme) -> bytes:
-    """Draw one figure in a theme and encode it as PNG."""
-    return _encoded(plate.draw, content, theme, "png").data
 
 
 def drawn(plates: Iterable[Plate[Content]], content: Content, theme: Theme) -> dict[str, Drawing]:
@@ -213,7 +207,7 @@ def render_page(
             spec=json.dumps(
                 content.experiment.model_dump(mode="json"), indent=2, ensure_ascii=False
             ),
-            plates=shown_plates(PLATES, content, light, dark),
+            plates=shown_plates(run_plates(), content, light, dark),
             player=_player(content, light),
         )
     )
@@ -229,7 +223,7 @@ def render_sample_page(
         .render(
             content=content,
             layers=_layer_events(content),
-            plates=shown_plates(SAMPLE_PLATES, content, light, dark),
+            plates=shown_plates(sample_plates(), content, light, dark),
             player=_player(content, light),
         )
     )
@@ -239,7 +233,7 @@ def _layer_events(content: SampleContent) -> list[tuple[str, int, int]]:
     """Events of the recorded sample in free and in nudged phases, by layer."""
     recording = content.recording
     return [
-        (name, events_within(recording, layer, "free"), events_within(recording, layer, "nudged"))
+        (name, recording.events_within(layer, "free"), recording.events_within(layer, "nudged"))
         for layer, name in enumerate(recording.layer_names)
     ]
 

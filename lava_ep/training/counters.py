@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 
 from lava_ep.training.ranks import Ranks
 
+PHASES = ("free", "nudged")
+"""Keys of the counters of each phase in a line of ``metrics.jsonl``."""
+
+COUNTED = ("weight_flips", "events_per_sample", "synaptic_operations_per_sample")
+"""What a line of ``metrics.jsonl`` has of equilibrium propagation, besides `METRICS` of any run."""
+
 
 @dataclass(frozen=True)
 class Counters:
@@ -38,11 +44,10 @@ class Counters:
 
     def metrics(self, samples: int) -> dict[str, Any]:
         """Return what a line of ``metrics.jsonl`` tells of so many samples."""
-        return {
-            "weight_flips": self.flips.tolist(),
-            "events_per_sample": per_sample(self.events, samples),
-            "synaptic_operations_per_sample": per_sample(self.synaptic_operations, samples),
-        }
+        events, operations = (
+            per_sample(counts, samples) for counts in (self.events, self.synaptic_operations)
+        )
+        return dict(zip(COUNTED, (self.flips.tolist(), events, operations), strict=True))
 
     def over(self, ranks: Ranks) -> Counters:
         """Return the activity on all ranks; as they have the same weights, flips are the same."""
@@ -51,4 +56,4 @@ class Counters:
 
 def per_sample(counts: NDArray[np.int64], samples: int) -> dict[str, float]:
     """Divide the counters of both phases by the number of samples."""
-    return {"free": float(counts[0] / samples), "nudged": float(counts[1] / samples)}
+    return {phase: float(n / samples) for phase, n in zip(PHASES, counts, strict=True)}

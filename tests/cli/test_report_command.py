@@ -25,8 +25,8 @@ def test_names_that_look_like_markup_are_printed_as_they_are(
     monkeypatch.setattr("webbrowser.open", lambda page: shown.append(page) or True)
     monkeypatch.setenv("DISPLAY", ":0")
     # Drawing takes its time, and other tests look at figures.
-    blank = [dataclasses.replace(plate, draw=draw_nothing) for plate in writer.PLATES]
-    monkeypatch.setattr(writer, "PLATES", blank)
+    blank = [dataclasses.replace(plate, draw=draw_nothing) for plate in writer.run_plates()]
+    monkeypatch.setattr(writer, "run_plates", lambda: blank)
     out = tmp_path / "[bold]pages[/bold]:smile:"
     done = invoke("report", trained, "--out", out, "--open")
     assert done.exit_code == 0, done.output

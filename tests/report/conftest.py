@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lava_ep.report import PhaseRecording, ReportContent
+from lava_ep.analysis import Recording
+from lava_ep.report import ReportContent
 from lava_ep.spec import ExperimentSpec, NetworkSpec
 
 
@@ -33,7 +34,7 @@ def _recording(
     phases: tuple[tuple[str, int, int], ...],
     rate: float,
     **changes: Any,
-) -> PhaseRecording:
+) -> Recording:
     steps, classes = phases[-1][2], network.classes
     graded, lif = network.neuron.kind == "graded", network.neuron.kind == "lif"
     events, states = [], []
@@ -67,7 +68,7 @@ def _recording(
         fields["membranes"] = tuple(
             rng.uniform(-2, 2, found.shape).astype(np.float32) for found in states
         )
-    return PhaseRecording(**{**fields, **changes})
+    return Recording(**{**fields, **changes})
 
 
 def _phases(bounds: tuple[tuple[str, int, int], ...]) -> dict[str, Any]:

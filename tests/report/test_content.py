@@ -65,7 +65,10 @@ def test_refuses(make_content: Any, changes: dict[str, Any], message: str) -> No
         ({"phase_bounds": (("free", 0, 6), ("nudged", 5, 10))}, "'nudged' runs from step 5"),
         ({"phase_bounds": (("free", 0, 6), ("nudged", 6, 11))}, "to 11"),
         ({"phase_bounds": (("free", 0, 6),)}, "no phase that begins with 'nudged'"),
-        ({"image": np.zeros(20)}, r"expected \(height, width\) or \(height, width, channels\)"),
+        (
+            {"image": np.zeros((1, 1, 4, 5))},
+            r"expected \(height, width\), \(height, width, channels",
+        ),
         ({"label": 10}, "label=10"),
         ({"scores": np.zeros(3)}, r"scores of the recording have the shape \(3,\)"),
         ({"prediction": -1}, "prediction=-1"),

@@ -11,8 +11,25 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 
 from lava_ep.figures.theme import LIGHT, applied
-from lava_ep.report import curves, first_layer, matrices, phases
-from lava_ep.report.gallery import PLATES
+from lava_ep.report.plates import (
+    _overview,
+    _weights,
+    accuracy_by_events,
+    confusion_matrix,
+    event_raster,
+    events_per_epoch,
+    events_per_step,
+    feature_maps,
+    layer_states,
+    learning_curve,
+    mean_field,
+    output_state,
+    receptive_fields,
+    run_plates,
+    sample,
+    scores,
+    weight_flips,
+)
 
 SYMMETRIC = (("free", 1, 9), ("nudged +", 9, 14), ("nudged -", 15, 20))
 
@@ -26,7 +43,7 @@ def _draw(function: Any, content: Any) -> Any:
 
 def test_raster_has_one_dash_for_every_event(make_content: Any) -> None:
     content = make_content(layers=(30, 12, 20), phases=SYMMETRIC)
-    figure = _draw(phases.raster, content)
+    figure = _draw(event_raster.raster, content)
     for layer, axes in enumerate(reversed(figure.axes)):
         events = content.recording.events[layer]
         for sign, color in ((1, LIGHT.blue), (-1, LIGHT.orange)):
@@ -43,7 +60,7 @@ def test_raster_has_one_dash_for_every_event(make_content: Any) -> None:
 
 
 def test_raster_marks_phase_boundaries(make_content: Any) -> None:
-    figure = _draw(phases.raster, make_content(phases=SYMMETRIC))
+    figure = _draw(event_raster.raster, make_content(phases=SYMMETRIC))
     edges = {
         float(line.get_xdata()[0])
         for line in figure.axes[0].lines
@@ -56,14 +73,14 @@ def test_raster_marks_phase_boundaries(make_content: Any) -> None:
 
 def test_events_per_step_counts_both_signs(make_content: Any) -> None:
     content = make_content(layers=(300, 20), phases=SYMMETRIC, rate=0.3)
-    figure = _draw(phases.events_per_step, content)
+    figure = _draw(events_per_step.events_per_step, content)
     for layer, axes in enumerate(reversed(figure.axes)):
         events = content.recording.events[layer]
         heights = [bar.get_height() for bars in axes.containers for bar in bars]
         assert heights == [*(events == 1).sum(axis=1), *-(events == -1).sum(axis=1)]
 
 
-@pytest.mark.parametrize("draw", [phases.raster, phases.events_per_step])
+@pytest.mark.parametrize("draw", [event_raster.raster, events_per_step.events_per_step])
 def test_says_where_nothing_happens(make_content: Any, draw: Any) -> None:
     figure = _draw(draw, make_content(rate=0.0))
     for axes in figure.axes:
@@ -79,27 +96,27 @@ def test_silence_is_counted_within_the_free_phase(
     content = make_content(rate=0.0)
     for step in busy:
         content.recording.events[1][step, 3] = 1
-    assert phases.silent_from(content.recording) == expected
+    assert events_per_step.silent_from(content.recording) == expected
 
 
 def test_class_states_average_contiguous_groups(make_content: Any) -> None:
     content = make_content()
     states = content.recording.states[-1]
-    means = phases.class_states(content)
+    means = output_state.class_states(content)
     assert means.shape == (10, 10)
     np.testing.assert_allclose(means[4, 7], (states[4, 14] + states[4, 15]) / 2, rtol=1e-6)
 
 
 def test_output_state_does_not_join_phases(make_content: Any) -> None:
     content = make_content(phases=SYMMETRIC)
-    figure = _draw(phases.output_state, content)
+    figure = _draw(output_state.output_state, content)
     lengths = {len(line.get_xdata()) for line in figure.axes[0].lines if line.get_alpha()}
     assert lengths == {8, 5}
 
 
 def test_layer_states_show_every_neuron(make_content: Any) -> None:
     content = make_content(phases=SYMMETRIC)
-    *plots, scale = _draw(phases.layer_states, content).axes
+    *plots, scale = _draw(layer_states.layer_states, content).axes
     for axes, states in zip(reversed(plots), content.recording.states, strict=True):
         (image,) = axes.images
         np.testing.assert_allclose(image.get_array(), states.T)
@@ -109,14 +126,14 @@ def test_layer_states_show_every_neuron(make_content: Any) -> None:
 
 def test_states_of_both_signs_have_diverging_colors(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["graded, real"])
-    low, high = _draw(phases.layer_states, content).axes[0].images[0].get_clim()
+    low, high = _draw(layer_states.layer_states, content).axes[0].images[0].get_clim()
     assert low == -high < 0
 
 
 @pytest.mark.parametrize(("neurons", "rows"), [(12, 400), (12, 5), (801, 400)])
 def test_mean_states_average_neighbors(neurons: int, rows: int) -> None:
     states = np.random.default_rng(0).normal(size=(3, neurons)).astype(np.float32)
-    means = phases.mean_states(states, rows)
+    means = layer_states.mean_states(states, rows)
     assert means.shape == (3, min(neurons, rows))
     edges = [k * neurons // means.shape[1] for k in range(means.shape[1] + 1)]
     for row, (first, end) in enumerate(pairwise(edges)):
@@ -127,7 +144,7 @@ def test_mean_states_average_neighbors(neurons: int, rows: int) -> None:
 
 def test_scores_are_bars_of_their_length(make_content: Any) -> None:
     content = make_content(recording={"prediction": 2})
-    (bars,) = _draw(phases.scores, content).axes[0].containers
+    (bars,) = _draw(scores.scores, content).axes[0].containers
     np.testing.assert_allclose([bar.get_width() for bar in bars], content.recording.scores)
     colors = [bar.get_facecolor() for bar in bars]
     assert colors[9] == to_rgba(LIGHT.blue)
@@ -140,10 +157,15 @@ def test_overview_shows_what_the_single_figures_show(
     make_content: Any, kinds: Any, kind: str | None
 ) -> None:
     content = make_content(**(kinds[kind] if kind else {}))
-    whole = _draw(phases.overview, content)
+    whole = _draw(_overview.overview, content)
     single = [
         axes
-        for draw in (phases.scores, phases.raster, phases.layer_states, phases.output_state)
+        for draw in (
+            scores.scores,
+            event_raster.raster,
+            layer_states.layer_states,
+            output_state.output_state,
+        )
         for axes in _draw(draw, content).axes
     ]
     drawn = [axes for part in _parts(whole) for axes in part.axes]
@@ -168,14 +190,19 @@ def _parts(figure: Any) -> list[Any]:
 )
 def test_spikes_are_called_spikes(make_content: Any, kinds: Any, kind: str, expected: Any) -> None:
     content = make_content(**kinds[kind])
-    figure = _draw(phases.raster, content)
+    figure = _draw(event_raster.raster, content)
     assert {text.get_text() for text in figure.legends[0].get_texts()} == expected
-    assert [axes.get_ylabel() for axes in _draw(phases.events_per_step, content).axes] == [
+    assert [axes.get_ylabel() for axes in _draw(events_per_step.events_per_step, content).axes] == [
         "output\nspikes",
         "hidden 1\nspikes",
     ]
-    assert _draw(curves.accuracy_by_events, content).axes[0].get_xlabel().startswith("spikes of")
-    for plate in PLATES:
+    assert (
+        _draw(accuracy_by_events.accuracy_by_events, content)
+        .axes[0]
+        .get_xlabel()
+        .startswith("spikes of")
+    )
+    for plate in run_plates():
         if not plate.applies(content):
             continue
         said = " ".join((plate.title(content), plate.caption(content), plate.alt(content)))
@@ -185,7 +212,7 @@ def test_spikes_are_called_spikes(make_content: Any, kinds: Any, kind: str, expe
 
 def test_spikes_of_one_sign_are_bars_upwards(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["integrate-and-fire"])
-    figure = _draw(phases.events_per_step, content)
+    figure = _draw(events_per_step.events_per_step, content)
     assert not figure.legends
     for layer, axes in enumerate(reversed(figure.axes)):
         heights = [bar.get_height() for bars in axes.containers for bar in bars]
@@ -195,7 +222,7 @@ def test_spikes_of_one_sign_are_bars_upwards(make_content: Any, kinds: Any) -> N
 
 def test_sigma_delta_spikes_have_a_color_for_each_sign(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["sigma-delta"])
-    for layer, axes in enumerate(reversed(_draw(phases.raster, content).axes)):
+    for layer, axes in enumerate(reversed(_draw(event_raster.raster, content).axes)):
         drawn = {
             color: sum(
                 len(lines.get_segments())
@@ -217,22 +244,22 @@ def test_states_are_called_what_they_are(
     make_content: Any, kinds: Any, kind: str, label: str
 ) -> None:
     content = make_content(**kinds[kind])
-    assert _draw(phases.layer_states, content).axes[-1].get_xlabel() == label
+    assert _draw(layer_states.layer_states, content).axes[-1].get_xlabel() == label
     assert (
-        _draw(phases.output_state, content)
+        _draw(output_state.output_state, content)
         .axes[0]
         .get_ylabel()
         .endswith(f"{label} of the group" if kind == "integrate-and-fire" else label)
     )
-    titles = {plate.name: plate.title(content) for plate in PLATES}
+    titles = {plate.name: plate.title(content) for plate in run_plates()}
     word = label.split()[0]
     assert titles["output-state"] == f"{word.capitalize()} of the output"
-    assert phases.layer_states_caption(content).startswith(f"The {word} of every neuron")
+    assert layer_states.caption(content).startswith(f"The {word} of every neuron")
 
 
 def test_accuracy_by_events_has_a_point_for_every_epoch(make_content: Any) -> None:
     content = make_content()
-    axes = _draw(curves.accuracy_by_events, content).axes[0]
+    axes = _draw(accuracy_by_events.accuracy_by_events, content).axes[0]
     neurons = 12 + 20
     for line in axes.lines:
         np.testing.assert_allclose(line.get_xdata(), [(65.4 + k) / neurons for k in (1, 2, 3)])
@@ -242,7 +269,7 @@ def test_accuracy_by_events_has_a_point_for_every_epoch(make_content: Any) -> No
 
 def test_confusion_writes_every_count(make_content: Any) -> None:
     content = make_content()
-    figure = _draw(matrices.confusion, content)
+    figure = _draw(confusion_matrix.confusion, content)
     written = {
         (round(text.get_position()[1]), round(text.get_position()[0])): int(text.get_text())
         for text in figure.axes[0].texts
@@ -256,9 +283,9 @@ def test_confusion_writes_every_count(make_content: Any) -> None:
 
 def test_receptive_fields_show_the_weights(make_content: Any) -> None:
     content = make_content(layers=(60, 20))
-    figure = _draw(first_layer.receptive_fields, content)
-    chosen = first_layer.chosen_neurons(60)
-    assert len(chosen) == len(set(chosen)) == first_layer.FIELDS
+    figure = _draw(receptive_fields.receptive_fields, content)
+    chosen = _weights.chosen_neurons(60)
+    assert len(chosen) == len(set(chosen)) == _weights.FIELDS
     assert (chosen[0], chosen[-1]) == (0, 59)
     for neuron, image in zip(chosen, figure.axes[0].images, strict=True):
         np.testing.assert_array_equal(
@@ -268,7 +295,7 @@ def test_receptive_fields_show_the_weights(make_content: Any) -> None:
 
 def test_mean_field_is_the_mean(make_content: Any) -> None:
     content = make_content()
-    image = _draw(first_layer.mean_field, content).axes[0].images[0]
+    image = _draw(mean_field.mean_field, content).axes[0].images[0]
     np.testing.assert_allclose(
         image.get_array(), content.input_weights.mean(axis=0).reshape(4, 5), atol=1e-12
     )
@@ -276,7 +303,7 @@ def test_mean_field_is_the_mean(make_content: Any) -> None:
 
 def test_real_weights_have_diverging_colors_about_zero(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["graded, real"])
-    axes, scale = _draw(first_layer.receptive_fields, content).axes
+    axes, scale = _draw(receptive_fields.receptive_fields, content).axes
     images = axes.images
     for neuron, image in enumerate(images):
         np.testing.assert_allclose(image.get_array(), content.input_weights[neuron].reshape(4, 5))
@@ -289,13 +316,13 @@ def test_real_weights_have_diverging_colors_about_zero(make_content: Any, kinds:
     assert scale.get_xlabel() == "weight"
 
 
-@pytest.mark.parametrize("draw", [first_layer.receptive_fields, first_layer.mean_field])
+@pytest.mark.parametrize("draw", [receptive_fields.receptive_fields, mean_field.mean_field])
 def test_weights_from_color_images_are_red_green_and_blue(
     make_content: Any, kinds: Any, draw: Any
 ) -> None:
     content = make_content(**kinds["dense in color"])
     weights = content.input_weights.reshape(12, 4, 5, 3)
-    if draw is first_layer.mean_field:
+    if draw is mean_field.mean_field:
         weights = weights.mean(axis=0, keepdims=True)
     images = _draw(draw, content).axes[0].images
     for image, expected in zip(images, weights, strict=True):
@@ -311,7 +338,7 @@ def test_weights_from_color_images_are_red_green_and_blue(
 
 def test_binary_weights_from_color_images_are_bright_or_dark(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["dense binary in color"])
-    image = _draw(first_layer.receptive_fields, content).axes[0].images[3]
+    image = _draw(receptive_fields.receptive_fields, content).axes[0].images[3]
     expected = content.input_weights[3].reshape(4, 5, 3) > 0
     np.testing.assert_array_equal(image.get_array(), expected)
 
@@ -319,24 +346,24 @@ def test_binary_weights_from_color_images_are_bright_or_dark(make_content: Any, 
 def test_other_channels_are_averaged(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["two channels"])
     for draw, expected in (
-        (first_layer.receptive_fields, content.input_weights[0]),
-        (first_layer.mean_field, content.input_weights.mean(axis=0)),
+        (receptive_fields.receptive_fields, content.input_weights[0]),
+        (mean_field.mean_field, content.input_weights.mean(axis=0)),
     ):
         image = _draw(draw, content).axes[0].images[0]
         np.testing.assert_allclose(
             image.get_array(), expected.reshape(4, 5, 2).mean(axis=2), atol=1e-7
         )
-    image = _draw(phases.sample_image, content).axes[0].images[0]
+    image = _draw(sample.sample_image, content).axes[0].images[0]
     np.testing.assert_allclose(image.get_array(), content.recording.image.mean(axis=2))
 
 
 def test_kernels_are_drawn_as_they_are_laid_on_the_image(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["binary convolution"])
-    images = _draw(first_layer.receptive_fields, content).axes[0].images
+    images = _draw(receptive_fields.receptive_fields, content).axes[0].images
     for channel, image in enumerate(images):
         np.testing.assert_array_equal(image.get_array(), content.input_weights[channel, 0])
     content = make_content(**kinds["binary convolution in color"])
-    images = _draw(first_layer.receptive_fields, content).axes[0].images
+    images = _draw(receptive_fields.receptive_fields, content).axes[0].images
     assert len(images) == 6
     for channel, image in enumerate(images):
         for color in range(3):
@@ -357,7 +384,7 @@ def test_feature_maps_show_activations_at_the_end_of_the_free_phase(
             row, rest = divmod(neuron, width * channels)
             column, channel = divmod(rest, channels)
             activation[row, column, channel] += event
-    images = _draw(first_layer.feature_maps, content).axes[0].images
+    images = _draw(feature_maps.feature_maps, content).axes[0].images
     assert len(images) == channels == 6
     for channel, image in enumerate(images):
         np.testing.assert_allclose(image.get_array(), activation[:, :, channel], atol=1e-7)
@@ -369,7 +396,7 @@ def test_feature_maps_show_activations_at_the_end_of_the_free_phase(
 def test_activations_without_a_sign_have_a_scale_from_zero(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["binary convolution"])
     np.abs(content.recording.events[0], out=content.recording.events[0])
-    images = _draw(first_layer.feature_maps, content).axes[0].images
+    images = _draw(feature_maps.feature_maps, content).axes[0].images
     assert {image.get_clim()[0] for image in images} == {0.0}
 
 
@@ -378,26 +405,26 @@ def test_feature_maps_of_spiking_neurons_show_states(make_content: Any, kinds: A
     content = make_content(**kinds["sigma-delta convolution"])
     height, width, channels = content.experiment.network.connections[0].out_shape
     states = content.recording.states[0][8].reshape(height, width, channels)
-    axes, scale = _draw(first_layer.feature_maps, content).axes
+    axes, scale = _draw(feature_maps.feature_maps, content).axes
     assert len(axes.images) == channels
     for channel, image in enumerate(axes.images):
         np.testing.assert_allclose(image.get_array(), states[:, :, channel])
     assert scale.get_xlabel() == "state"
-    assert first_layer.feature_maps_caption(content).startswith("The states of 6 of the 6 channels")
+    assert feature_maps.caption(content).startswith("The states of 6 of the 6 channels")
 
 
 def test_the_sample_is_drawn_in_color(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["dense in color"])
-    image = _draw(phases.sample_image, content).axes[0].images[0]
+    image = _draw(sample.sample_image, content).axes[0].images[0]
     np.testing.assert_array_equal(image.get_array(), content.recording.image)
-    assert phases.sample_image_alt(content).startswith("Color image of 5 by 4 pixels")
+    assert sample.alt(content).startswith("Color image of 5 by 4 pixels")
     gray = make_content()
-    assert phases.sample_image_alt(gray).startswith("Gray-level image of 5 by 4 pixels")
+    assert sample.alt(gray).startswith("Gray-level image of 5 by 4 pixels")
 
 
 def test_graded_events_are_cells_with_their_sign_and_size(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["graded, real"])
-    figure = _draw(phases.raster, content)
+    figure = _draw(event_raster.raster, content)
     *plots, scale = figure.axes
     for layer, axes in enumerate(reversed(plots)):
         (image,) = axes.images
@@ -418,14 +445,14 @@ def test_graded_events_are_cells_with_their_sign_and_size(make_content: Any, kin
 def test_large_layers_show_the_largest_change_of_a_few_neurons() -> None:
     events = np.zeros((2, 7), np.float32)
     events[0, [0, 1, 6]] = 0.1, -0.5, -0.25
-    found = phases.largest_changes(events, 3)
+    found = event_raster.largest_changes(events, 3)
     np.testing.assert_array_equal(found, [[-0.5, 0, -0.25], [0, 0, 0]])
-    np.testing.assert_array_equal(phases.largest_changes(events, 7), events)
+    np.testing.assert_array_equal(event_raster.largest_changes(events, 7), events)
 
 
 def test_graded_events_per_step_count_rises_and_falls(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["graded, real"])
-    figure = _draw(phases.events_per_step, content)
+    figure = _draw(events_per_step.events_per_step, content)
     for layer, axes in enumerate(reversed(figure.axes)):
         events = content.recording.events[layer]
         heights = [bar.get_height() for bars in axes.containers for bar in bars]
@@ -436,18 +463,18 @@ def test_graded_events_per_step_count_rises_and_falls(make_content: Any, kinds: 
 
 def test_captions_tell_graded_from_binary_events(make_content: Any, kinds: Any) -> None:
     graded = make_content(**kinds["graded, real"])
-    assert "the deeper its color the larger" in phases.raster_caption(graded)
-    assert "binary" not in phases.raster_caption(graded)
-    assert "of many neurons" not in phases.raster_caption(graded)
+    assert "the deeper its color the larger" in event_raster.caption(graded)
+    assert "binary" not in event_raster.caption(graded)
+    assert "of many neurons" not in event_raster.caption(graded)
     many = make_content(**kinds["graded, mixed"])
-    assert "of many neurons in a row, the largest" in phases.raster_caption(many)
-    assert "binary activation" in phases.raster_caption(make_content())
-    caption = phases.events_per_step_caption(graded)
+    assert "of many neurons in a row, the largest" in event_raster.caption(many)
+    assert "binary activation" in event_raster.caption(make_content())
+    caption = events_per_step.caption(graded)
     assert "changes by more than 0.0001: " not in caption
     assert "changes by more than 0.0001;" in caption
     last = max(np.abs(events[8]).max() for events in graded.recording.events)
     assert f"the largest a change of {last:.1g}." in caption
-    assert "by more than" not in phases.events_per_step_caption(make_content())
+    assert "by more than" not in events_per_step.caption(make_content())
 
 
 @pytest.mark.parametrize(
@@ -461,13 +488,13 @@ def test_captions_tell_graded_from_binary_events(make_content: Any, kinds: Any) 
 def test_the_raster_explains_the_gray_steps_there_are(
     make_content: Any, bounds: Any, text: str | None
 ) -> None:
-    caption = phases.raster_caption(make_content(phases=bounds))
+    caption = event_raster.caption(make_content(phases=bounds))
     assert caption.endswith(text or "(blue band).")
 
 
 def test_names_of_short_phases_do_not_meet(make_content: Any) -> None:
     bounds = (("free", 1, 21), ("nudged +β", 21, 27), ("nudged −β", 27, 33))
-    figure = _draw(phases.output_state, make_content(phases=bounds))
+    figure = _draw(output_state.output_state, make_content(phases=bounds))
     boxes = [
         text.get_window_extent()
         for text in figure.axes[0].texts
@@ -479,20 +506,20 @@ def test_names_of_short_phases_do_not_meet(make_content: Any) -> None:
 
 
 def test_only_binary_weights_have_curves_of_flips(make_content: Any, kinds: Any) -> None:
-    axes = _draw(curves.weight_flips, make_content(**kinds["graded, mixed"])).axes[0]
+    axes = _draw(weight_flips.weight_flips, make_content(**kinds["graded, mixed"])).axes[0]
     assert [line.get_label() for line in axes.lines] == ["input \N{RIGHTWARDS ARROW} hidden 1"]
     assert list(axes.lines[0].get_ydata()) == [1000, 500, 333]
-    caption = curves.weight_flips_caption(make_content(**kinds["graded, mixed"]))
+    caption = weight_flips.caption(make_content(**kinds["graded, mixed"]))
     assert "among 9,000 binary weights." in caption
 
 
 def test_events_per_epoch_show_both_phases(make_content: Any, kinds: Any) -> None:
     content = make_content(**kinds["graded, real"])
-    axes = _draw(curves.events_per_epoch, content).axes[0]
+    axes = _draw(events_per_epoch.events_per_epoch, content).axes[0]
     drawn = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     assert drawn == {"free": [66.4, 67.4, 68.4], "nudged": [7.25, 7.25, 7.25]}
     # 22 neurons; 8 free steps, and 4 nudged ones of either sign.
-    caption = curves.events_per_epoch_caption(content)
+    caption = events_per_epoch.caption(content)
     assert "all 22 neurons" in caption
     assert "176 in the free phase and 176 nudged." in caption
 
@@ -502,7 +529,7 @@ def test_learning_curve_has_train_test_and_baseline(
     make_content: Any, baseline_epochs: int | None
 ) -> None:
     content = make_content(baseline_epochs=baseline_epochs)
-    axes = _draw(curves.learning_curve, content).axes[0]
+    axes = _draw(learning_curve.learning_curve, content).axes[0]
     drawn = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     expected = {
         "test set": [line["test_accuracy"] for line in content.metrics],
@@ -532,7 +559,7 @@ def test_weight_flips_choose_their_axis(
     lines = [dict(line) for line in make_content(epochs=2).metrics]
     for line, numbers in zip(lines, flips, strict=True):
         line["weight_flips"] = numbers
-    axes = _draw(curves.weight_flips, make_content(metrics=lines)).axes[0]
+    axes = _draw(weight_flips.weight_flips, make_content(metrics=lines)).axes[0]
     assert axes.get_yscale() == scale
     assert [list(line.get_ydata()) for line in axes.lines] == np.transpose(flips).tolist()
     assert [line.get_label() for line in axes.lines] == [

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from lava_ep.figures.theme import DARK, LIGHT, Theme, applied
-from lava_ep.report import film
+from lava_ep.report.plates import film
 
 CODES = ("latency", "rate", "events", "repeated-events")
 

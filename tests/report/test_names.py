@@ -10,8 +10,8 @@ import pytest
 
 from lava_ep.figures.theme import LIGHT
 from lava_ep.report import ReportContent, write_sample
-from lava_ep.report.gallery import PLATES
-from lava_ep.report.writer import draw_png, render_page
+from lava_ep.report.plates import run_plates
+from lava_ep.report.writer import drawn, render_page
 
 NAMES = (os.fsdecode(b"caf\xe9"), "[bold]", ":x:", "$\\frac$", *"456789")
 
@@ -29,8 +29,8 @@ def test_a_sample_of_such_names_is_drawn(
 
 
 def test_a_report_shows_such_names_with_escapes(content: ReportContent) -> None:
-    confusion = next(plate for plate in PLATES if plate.name == "confusion-matrix")
-    assert draw_png(confusion, content, LIGHT).startswith(b"\x89PNG")
+    confusion = next(plate for plate in run_plates() if plate.name == "confusion-matrix")
+    assert drawn([confusion], content, LIGHT)[confusion.name].data.startswith(b"\x89PNG")
     assert content.title == "64-12-10 on \\udce4.npz"
     assert content.class_names == ("caf\\udce9", *NAMES[1:])
 

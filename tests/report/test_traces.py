@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 
 from lava_ep.figures.theme import LIGHT, applied
-from lava_ep.report import traces
+from lava_ep.report.plates import traces
 
 
 @pytest.fixture
@@ -73,16 +73,16 @@ def test_shown_are_the_true_class_its_rival_and_hidden_neurons(content: Any) -> 
     content = dataclasses.replace(content, recording=recording)
     found = [(shown.layer, shown.neuron) for shown in traces.shown_neurons(content)]
     assert found == [(1, 19), (1, 7), (0, 4), (0, 2)]
-    text = traces.traces_alt(content)
+    text = traces.alt(content)
     rate = recording.states[1][8, 19]
     assert f"output 19 (class 9) 3 spikes, rate {rate:.2f}" in text
 
 
 def test_potentials_are_cut_off_where_they_run_away(content: Any) -> None:
-    assert "cut off" not in traces.traces_caption(content)
+    assert "cut off" not in traces.caption(content)
     shown = traces.shown_neurons(content)[0]
     content.recording.membranes[shown.layer][10:, shown.neuron] = 50.0
-    assert "(cut off above 3 θ" in traces.traces_caption(content)
+    assert "(cut off above 3 θ" in traces.caption(content)
     with applied(LIGHT):
         axes = traces.traces(content, LIGHT).axes[0]
     assert 3.0 < axes.get_ylim()[1] < 4.5
@@ -97,4 +97,4 @@ def test_the_caption_tells_the_reset(make_content: Any, kinds: Any, reset: str, 
         **kinds["integrate-and-fire"],
         "network": {**network, "neuron": {"kind": "lif", "reset": reset}},
     }
-    assert said in traces.traces_caption(make_content(**arguments))
+    assert said in traces.caption(make_content(**arguments))

@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 from lava_ep.figures.text import class_label, plural
 from lava_ep.figures.theme import Theme, new_figure
 from lava_ep.report.content import SampleContent
-from lava_ep.report.phases import is_idle, label_phases, mark_phases
+from lava_ep.report.plates import SAMPLE, plate
+from lava_ep.report.plates._layers import is_idle, label_phases, mark_phases
 from lava_ep.spec import LIFNeuronSpec, StockLIFNeuronSpec
 
 _WIDTH = 9.6
@@ -82,32 +83,6 @@ def shown_neurons(content: SampleContent) -> list[ShownNeuron]:
     return found
 
 
-def traces(content: SampleContent, theme: Theme) -> Figure:
-    """Membrane potentials of a few neurons with their spikes and rates, the output on top."""
-    shown = shown_neurons(content)
-    figure = new_figure(_WIDTH, _PANEL * len(shown) + 1.1)
-    grid = figure.subplots(len(shown), 1, sharex=True, squeeze=False)
-    plots: list[Axes] = list(grid[:, 0])
-    for axes, neuron in zip(plots, shown, strict=True):
-        mark_phases(axes, content.recording, theme)
-        _draw_neuron(axes, content, neuron, theme)
-    plots[-1].set_xlabel("time step")
-    label_phases(plots[0], content.recording, theme, _WIDTH)
-    figure.align_ylabels(plots)
-    figure.legend(
-        handles=[
-            Line2D([], [], color=theme.green, linewidth=1.6, label="membrane potential v / θ"),
-            Line2D([], [], color=theme.orange, linewidth=2.2, label="rate r (spike trace)"),
-            Line2D([], [], color=theme.muted, linestyle="--", linewidth=1.0, label="threshold θ"),
-            Line2D([], [], color=theme.blue, marker="|", linestyle="none", label="spike"),
-        ],
-        loc="outside lower center",
-        ncols=4,
-        handlelength=1.8,
-    )
-    return figure
-
-
 def _draw_neuron(axes: Axes, content: SampleContent, shown: ShownNeuron, theme: Theme) -> None:
     recording, neuron = content.recording, content.experiment.ep_network.neuron
     threshold = neuron.threshold if isinstance(neuron, LIFNeuronSpec) else 1.0
@@ -132,7 +107,7 @@ def _draw_neuron(axes: Axes, content: SampleContent, shown: ShownNeuron, theme: 
     axes.set_ylabel(shown.name)
 
 
-def traces_caption(content: SampleContent) -> str:
+def caption(content: SampleContent) -> str:
     """Say what to see in the traces."""
     reset = content.experiment.ep_network.neuron
     after = "starts from 0 again"
@@ -158,10 +133,10 @@ def _cut(content: SampleContent) -> str:
     return f" (cut off above {_CUT:g} θ, as it grows without end)" if beyond else ""
 
 
-def traces_alt(content: SampleContent) -> str:
+def alt(content: SampleContent) -> str:
     """Describe the traces to those who cannot see them."""
     recording = content.recording
-    end = next(end for name, _, end in recording.phase_bounds if name.startswith("free"))
+    _, end = recording.free
     parts = "; ".join(
         f"{shown.name} ".replace("\n", " ")
         + plural(int(np.count_nonzero(recording.events[shown.layer][:end, shown.neuron])), "spike")
@@ -172,3 +147,37 @@ def traces_alt(content: SampleContent) -> str:
         f"Line charts of membrane potential, spikes and rate over {recording.steps} time steps; in "
         f"the free phase: {parts}."
     )
+
+
+@plate(
+    SAMPLE,
+    "traces",
+    "Membrane potentials, spikes and traces",
+    caption=caption,
+    alt=alt,
+    applies=has_traces,
+)
+def traces(content: SampleContent, theme: Theme) -> Figure:
+    """Membrane potentials of a few neurons with their spikes and rates, the output on top."""
+    shown = shown_neurons(content)
+    figure = new_figure(_WIDTH, _PANEL * len(shown) + 1.1)
+    grid = figure.subplots(len(shown), 1, sharex=True, squeeze=False)
+    plots: list[Axes] = list(grid[:, 0])
+    for axes, neuron in zip(plots, shown, strict=True):
+        mark_phases(axes, content.recording, theme)
+        _draw_neuron(axes, content, neuron, theme)
+    plots[-1].set_xlabel("time step")
+    label_phases(plots[0], content.recording, theme, _WIDTH)
+    figure.align_ylabels(plots)
+    figure.legend(
+        handles=[
+            Line2D([], [], color=theme.green, linewidth=1.6, label="membrane potential v / θ"),
+            Line2D([], [], color=theme.orange, linewidth=2.2, label="rate r (spike trace)"),
+            Line2D([], [], color=theme.muted, linestyle="--", linewidth=1.0, label="threshold θ"),
+            Line2D([], [], color=theme.blue, marker="|", linestyle="none", label="spike"),
+        ],
+        loc="outside lower center",
+        ncols=4,
+        handlelength=1.8,
+    )
+    return figure

@@ -11,11 +11,44 @@ from numpy.typing import NDArray
 from lava_ep.figures.text import count, percent, plural
 from lava_ep.figures.theme import Theme, new_figure
 from lava_ep.report.content import RunContent
+from lava_ep.report.plates import RUN, plate
 
 _WRITTEN_CLASSES = 20
 """With more classes the counts are no longer written into the cells."""
 
 
+def _ink(background: NDArray[np.float64]) -> str:
+    """Black or white, whichever stands out more from a background color (WCAG 2 luminance)."""
+    channels = background[:3]
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
+
+
+def caption(content: RunContent) -> str:
+    """Say what to see in the confusion matrix."""
+    total = int(content.confusion.sum())
+    hits = int(np.trace(content.confusion))
+    if hits == total:
+        return f"All {plural(total, 'test sample')} lie on the diagonal: none is misclassified."
+    return (
+        f"Of {plural(total, 'test sample')}, {count(hits)} lie on the blue diagonal; every orange "
+        "cell counts samples of the row's class that were taken for the column's."
+    )
+
+
+def alt(content: RunContent) -> str:
+    """Describe the confusion matrix to those who cannot see it."""
+    totals = np.maximum(1, content.confusion.sum(axis=1))
+    recall = content.confusion.diagonal() / totals
+    worst = int(recall.argmin())
+    return (
+        f"Confusion matrix of {len(content.class_names)} classes. The class found least often is "
+        f"{content.class_names[worst]}, {percent(float(recall[worst]))} of its samples."
+    )
+
+
+@plate(RUN, "confusion-matrix", "Confusion matrix", caption=caption, alt=alt)
 def confusion(content: RunContent, theme: Theme) -> Figure:
     """Test samples by true and predicted class; hits in blue, errors in orange."""
     counts = content.confusion
@@ -89,34 +122,3 @@ def confusion(content: RunContent, theme: Theme) -> Figure:
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     return figure
-
-
-def _ink(background: NDArray[np.float64]) -> str:
-    """Black or white, whichever stands out more from a background color (WCAG 2 luminance)."""
-    channels = background[:3]
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    luminance = float(linear @ np.array([0.2126, 0.7152, 0.0722]))
-    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
-
-
-def confusion_caption(content: RunContent) -> str:
-    """Say what to see in the confusion matrix."""
-    total = int(content.confusion.sum())
-    hits = int(np.trace(content.confusion))
-    if hits == total:
-        return f"All {plural(total, 'test sample')} lie on the diagonal: none is misclassified."
-    return (
-        f"Of {plural(total, 'test sample')}, {count(hits)} lie on the blue diagonal; every orange "
-        "cell counts samples of the row's class that were taken for the column's."
-    )
-
-
-def confusion_alt(content: RunContent) -> str:
-    """Describe the confusion matrix to those who cannot see it."""
-    totals = np.maximum(1, content.confusion.sum(axis=1))
-    recall = content.confusion.diagonal() / totals
-    worst = int(recall.argmin())
-    return (
-        f"Confusion matrix of {len(content.class_names)} classes. The class found least often is "
-        f"{content.class_names[worst]}, {percent(float(recall[worst]))} of its samples."
-    )

@@ -18,6 +18,7 @@ from lava_ep.figures.text import count, plural
 from lava_ep.figures.theme import Theme
 from lava_ep.figures.tiles import tiles
 from lava_ep.report.content import SampleContent
+from lava_ep.report.plates import SAMPLE, plate
 
 SHOWN = 12
 """Time steps in the still picture."""
@@ -157,24 +158,6 @@ def shown_steps(content: SampleContent) -> list[int]:
     return [int(k) for k in np.linspace(0, last, min(SHOWN, last + 1)).round()]
 
 
-def still(content: SampleContent, theme: Theme) -> Figure:
-    """Draw a few of the frames, numbered by their time steps."""
-    chosen = shown_steps(content)
-    columns = min(_COLUMNS, len(chosen))
-    figure, *_ = tiles(frames(content, theme)[chosen], chosen, theme, _KEY, columns=columns)
-    keys = [(theme.blue, f"{_event(content)} in this step")]
-    if _has_polarities(content):
-        keys = [(theme.blue, "brighter"), (theme.orange, "darker")]
-    gray = _gray(theme)
-    figure.legend(
-        handles=[Patch(color=color, label=label) for color, label in [*keys, (gray, "so far")]],
-        loc="outside lower center",
-        ncols=3,
-        handlelength=1.0,
-    )
-    return figure
-
-
 def _gray(theme: Theme) -> str:
     """Return the gray of a pixel that has been read as 1."""
     surface, muted = np.array(to_rgb(theme.surface)), np.array(to_rgb(theme.muted))
@@ -213,3 +196,22 @@ def alt(content: SampleContent) -> str:
         f"{plural(int(sent.sum()), _event(content))} in all, {count(int(sent[0].sum()))} of them "
         "in the first."
     )
+
+
+@plate(SAMPLE, "input", "Input over time", caption=caption, alt=alt, applies=moves)
+def still(content: SampleContent, theme: Theme) -> Figure:
+    """Draw a few of the frames, numbered by their time steps."""
+    chosen = shown_steps(content)
+    columns = min(_COLUMNS, len(chosen))
+    figure, *_ = tiles(frames(content, theme)[chosen], chosen, theme, _KEY, columns=columns)
+    keys = [(theme.blue, f"{_event(content)} in this step")]
+    if _has_polarities(content):
+        keys = [(theme.blue, "brighter"), (theme.orange, "darker")]
+    gray = _gray(theme)
+    figure.legend(
+        handles=[Patch(color=color, label=label) for color, label in [*keys, (gray, "so far")]],
+        loc="outside lower center",
+        ncols=3,
+        handlelength=1.0,
+    )
+    return figure
