@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from lava.magma.core.model.py.model import AbstractPyProcessModel
-from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enum_to_np
 
+from lava_ep.runtime.lava_private import MGMT_COMMAND, MGMT_RESPONSE, enum_to_np, handlers
 from lava_ep.runtime.memory import SharedBlock
 
 CHUNK_BYTES = 1 << 24
@@ -71,7 +71,7 @@ def _as_bytes(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return array.reshape(-1).view(np.uint8)
 
 
-def _is_plain(value: object) -> bool:
+def is_plain(value: object) -> bool:
     """Tell whether a model's attribute travels as raw elements (the others are pickled)."""
     return isinstance(value, (np.ndarray, np.generic, bool, int, float)) and not (
         np.asarray(value).dtype.hasobject
@@ -93,8 +93,8 @@ class ModelSide:
         self._model = model
         self._area = area
         self._staged: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
-        model._cmd_handlers[MGMT_COMMAND.GET_DATA[0]] = self._send
-        model._cmd_handlers[MGMT_COMMAND.SET_DATA[0]] = self._receive
+        handlers(model)[MGMT_COMMAND.GET_DATA[0]] = self._send
+        handlers(model)[MGMT_COMMAND.SET_DATA[0]] = self._receive
 
     def _attribute(self) -> str:
         var_id = int(self._model.service_to_process.recv()[0])
@@ -105,7 +105,7 @@ class ModelSide:
         value = getattr(self._model, self._attribute())
         offset, _, _ = self._area.span
         if offset <= 0:
-            if _is_plain(value):
+            if is_plain(value):
                 array = np.asarray(value)
                 self._area.description = {
                     "kind": "array" if isinstance(value, np.ndarray) else "scalar",
@@ -141,7 +141,7 @@ class ModelSide:
 
     def _assign(self, name: str, data: npt.NDArray[np.uint8]) -> None:
         old = getattr(self._model, name)
-        if not _is_plain(old):
+        if not is_plain(old):
             setattr(self._model, name, pickle.loads(data.tobytes()))
             return
         like = np.asarray(old)

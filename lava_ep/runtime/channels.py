@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lava.magma.compiler.channels.interfaces import ChannelType
-from lava.magma.compiler.channels.pypychannel import PyPyChannel
 from lava.magma.core.model.py.ports import PyInPortVectorDense, PyOutPortVectorDense
 from lava.magma.core.process.ports.ports import InPort
 from lava.magma.core.process.process import AbstractProcess
 
 from lava_ep.errors import InputError
 from lava_ep.runtime.hooks import call_after
+from lava_ep.runtime.lava_private import ChannelType, PyPyChannel
 from lava_ep.runtime.memory import AnonymousMemoryManager, SharedBlock
 from lava_ep.runtime.network import describe_process
 
@@ -56,6 +55,17 @@ class ExternalPipe:
     csp_port: Any
     passed: npt.NDArray[np.int64]
     size: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one message."""
+        return tuple(self.csp_port.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Element type of one message."""
+        found: np.dtype[Any] = np.dtype(self.csp_port.d_type)
+        return found
 
     @property
     def _lava_name(self) -> str:

@@ -11,20 +11,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSelector, CspSendPort
 from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
-from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService
 from numpy.typing import NDArray
 
-
-def _slots(port: CspSendPort | CspRecvPort) -> list[NDArray[Any]]:
-    """Return views of the messages that the channel's memory holds."""
-    step = port._nbytes
-    return [
-        np.ndarray(port._shape, port._dtype, port._shm.buf[step * i : step * (i + 1)])
-        for i in range(port._size)
-    ]
+from lava_ep.runtime.lava_private import (
+    CspRecvPort,
+    CspSelector,
+    CspSendPort,
+    LoihiPyRuntimeService,
+    message_slots,
+    select_by,
+)
 
 
 class DirectSendPort(CspSendPort):
@@ -32,9 +30,9 @@ class DirectSendPort(CspSendPort):
 
     def start(self) -> None:
         """Open the memory; no thread is needed."""
-        self._array = _slots(self)
-        self._free: int = self._size
+        self._array = message_slots(self)
         self._next = 0
+        self._free: int = self._size
 
     def _claim(self, block: bool) -> bool:
         while self._ack.acquire(False):
@@ -65,9 +63,9 @@ class DirectRecvPort(CspRecvPort):
 
     def start(self) -> None:
         """Open the memory; no thread is needed."""
-        self._array = _slots(self)
-        self._announced = 0
+        self._array = message_slots(self)
         self._next = 0
+        self._announced = 0
         self._queue = self
 
     def qsize(self) -> int:
@@ -135,7 +133,7 @@ def use_direct_ports(actor: Any) -> None:
         _make_direct(actor.process_to_service)
         if not actor.var_ports:
             _make_direct(actor.service_to_process)
-            actor._selector = DirectSelector()
+            select_by(actor, DirectSelector())
     elif isinstance(actor, LoihiPyRuntimeService):
         for end in (*actor.service_to_process, *actor.process_to_service):
             _make_direct(end)

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.core.model.model import AbstractProcessModel
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import RunConfig
 
 from lava_ep.errors import InputError
+from lava_ep.runtime.lava_private import find_models_in, find_own_models, select_model
 
 Model = type[AbstractProcessModel]
 
@@ -54,13 +54,12 @@ def find_models(process: AbstractProcess, files: Files | None = None) -> list[Mo
     """
     kind = type(process)
     if kind.__module__.partition(".")[0] == "lava":
-        lavas: list[Model] = ProcGroupDiGraphs._find_proc_models(process)
-        return lavas
+        return find_own_models(process)
     found: dict[Model, None] = {}
     module = sys.modules.get(kind.__module__)
     if module is not None:
         for place in (module, *_beside(module, imported_files() if files is None else files)):
-            found.update(dict.fromkeys(_models_in(process, place)))
+            found.update(dict.fromkeys(find_models_in(process, place)))
     if not found:
         found.update((model, None) for model in _all_models() if _implements(model, kind))
     if not found:
@@ -71,11 +70,6 @@ def find_models(process: AbstractProcess, files: Files | None = None) -> list[Mo
             "that lie beside a Process."
         )
     return list(found)
-
-
-def _models_in(process: AbstractProcess, module: ModuleType) -> list[Model]:
-    found: list[Model] = ProcGroupDiGraphs._find_proc_models_in_module(process, module)
-    return found
 
 
 def _file_of(module: object) -> str | None:
@@ -133,7 +127,7 @@ def _candidates(kind: type[AbstractProcess], module: ModuleType | None) -> str:
 def choose_model(process: AbstractProcess, run_cfg: RunConfig, files: Files | None = None) -> Model:
     """Return the ProcessModel that a RunConfig selects for a Process; see `find_models`."""
     models = find_models(process, files)
-    chosen: Model = ProcGroupDiGraphs._select_proc_models(process, models, run_cfg)
+    chosen: Model = select_model(process, models, run_cfg)
     return chosen
 
 

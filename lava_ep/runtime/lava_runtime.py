@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lava.magma.core.process.message_interface_enum import ActorType
-from lava.magma.core.process.ports.ports import InPort
-from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous
-from lava.magma.runtime.mgmt_token_enums import (
-    MGMT_COMMAND,
-    MGMT_RESPONSE,
-    enum_equal,
-    enum_to_np,
-)
-from lava.magma.runtime.runtime import Runtime
 
 from lava_ep.errors import LavaEPError
 from lava_ep.runtime import bulk
 from lava_ep.runtime.bulk import TransferArea
 from lava_ep.runtime.channels import ChannelFactory, ExternalPipe, external_pipes
-from lava_ep.runtime.errors import RunStateError
-from lava_ep.runtime.hooks import call_after
+from lava_ep.runtime.host_calls import HostCalls
+from lava_ep.runtime.lava_private import (
+    MGMT_COMMAND,
+    MGMT_RESPONSE,
+    ActorType,
+    call_after_change,
+    enum_equal,
+    enum_to_np,
+)
 from lava_ep.runtime.network import describe_process
 from lava_ep.runtime.resources import explain
 from lava_ep.runtime.supervision import Supervisor
-from lava_ep.runtime.var_calls import VarCalls
+
+_STOP_PATIENCE = 1.0  # seconds for a healthy network to end by itself
 
 
-class SupervisedRuntime(VarCalls, Runtime):
+class SupervisedRuntime(HostCalls):
     """Executes a compiled network with workers that a Supervisor watches.
 
     Parameters
@@ -63,7 +61,6 @@ class SupervisedRuntime(VarCalls, Runtime):
         self.pipes: list[ExternalPipe] = []
         self.runtime_to_service: list[Any] = []
         self.service_to_runtime: list[Any] = []
-        self.stop_requested = False
         self._area = area
         self._close = close
         self._running: set[int] = set()  # services that owe an answer to a start
@@ -121,38 +118,17 @@ class SupervisedRuntime(VarCalls, Runtime):
             )
 
     def _start_host_ports(self) -> None:
-        """Start the host's ends of channels, each waking the supervisor's waits.
-
-        Lava's ``observer`` of a port misses messages that arrive while the last one is taken, so
-        the wake-up follows the change of the port's own queue or semaphore instead.
-        """
-        outward = [pipe.csp_port for pipe in self.pipes if isinstance(pipe.port, InPort)]
-        inward = [pipe.csp_port for pipe in self.pipes if not isinstance(pipe.port, InPort)]
-        for port in [*self.runtime_to_service, *outward]:
+        """Start the host's ends of channels, each waking the supervisor's waits."""
+        for port in self._host_ports():
             port.start()
-            call_after(port._semaphore, "release", self.supervisor.notify)
-        for port in [*self.service_to_runtime, *inward]:
-            port.start()
-            call_after(port._queue, "put_nowait", self.supervisor.notify)
+            call_after_change(port, self.supervisor.notify)
 
-    def start(self, run_condition: AbstractRunCondition) -> None:
-        """Run as Lava's ``Process.run`` asks, supervised.
+    def _host_ports(self) -> list[Any]:
+        pipes = [pipe.csp_port for pipe in self.pipes]
+        return [*self.runtime_to_service, *self.service_to_runtime, *pipes]
 
-        Parameters
-        ----------
-        run_condition : RunSteps or RunContinuous
-            How long to run, and whether to wait for the end.
-        """
-        continuous = isinstance(run_condition, RunContinuous)
-        self.start_steps(sys.maxsize if continuous else run_condition.num_steps)
-        if run_condition.blocking and not continuous:
-            self.wait()
-
-    def start_steps(self, n_steps: int) -> None:
+    def begin_steps(self, n_steps: int) -> None:
         """Tell the runtime services to run; they answer when the steps are done."""
-        self._require_paused("start")
-        if self.stop_requested:
-            raise RunStateError("A ProcessModel has asked to stop; the run cannot go on.")
         for service in range(len(self.runtime_to_service)):
             self._running.add(service)
             self._tell(service, enum_to_np(n_steps))
@@ -191,11 +167,6 @@ class SupervisedRuntime(VarCalls, Runtime):
         """Block until the network is paused."""
         self.supervisor.wait(self.is_done)
 
-    def pause(self) -> None:
-        """Pause the network after the present time step."""
-        self.ask_to_pause()
-        self.wait()
-
     def ask_to_stop(self, timeout: float) -> None:
         """Have a healthy network end by itself, or give up after ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
@@ -218,10 +189,13 @@ class SupervisedRuntime(VarCalls, Runtime):
         if self.supervisor.wait(all_terminated, deadline - time.monotonic()):
             self.supervisor.wait_gone(deadline - time.monotonic())
 
-    def _require_paused(self, call: str) -> None:
+    def check(self) -> None:
+        """Raise the failure of the network, if there is one."""
         self.supervisor.check()
-        if not self.is_done():
-            raise RunStateError(f"{call}() while the network is running; call wait() first.")
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait until a condition holds, or some seconds have passed; return whether it holds."""
+        return self.supervisor.wait(condition, timeout)
 
     def _tell(self, service: int, message: npt.NDArray[np.float64]) -> None:
         port = self.runtime_to_service[service]
@@ -246,18 +220,14 @@ class SupervisedRuntime(VarCalls, Runtime):
             self._await_answer(service)
         self._await_answer(service)
 
-    def var_model(self, var_id: int) -> Any:
-        """Return Lava's record of a Var of this network, None for another Var."""
-        return self._executable.node_configs[0].var_models.get(var_id)
-
     def read(self, var_id: int) -> Any:
         """Return a copy of the attribute behind a Var, see `lava_ep.runtime.bulk.read`."""
-        self._require_paused("get")
+        self.require_paused("get")
         return bulk.read(self._area, self._request, var_id)
 
     def write(self, var_id: int, convert: Callable[[dict[str, Any]], Any]) -> None:
         """Replace the attribute behind a Var by what ``convert`` makes for its description."""
-        self._require_paused("set")
+        self.require_paused("set")
         value = convert(bulk.describe(self._area, self._request, var_id))
         bulk.write(self._area, self._request, var_id, value)
 
@@ -265,13 +235,18 @@ class SupervisedRuntime(VarCalls, Runtime):
         """End the run, as `SupervisedRun` does on leaving its ``with`` block."""
         self._close()
 
+    def end(self, gracefully: bool) -> LavaEPError | None:
+        """End all workers and forget the network; return the failure that it had."""
+        if gracefully and self.supervisor.failure is None:
+            with contextlib.suppress(LavaEPError):  # kept as the supervisor's failure
+                self.ask_to_stop(_STOP_PATIENCE)
+        self.supervisor.end()
+        self.join()
+        return self.supervisor.failure
+
     def join(self) -> None:
         """End the host's port threads and let go of the channels' memory."""
-        host_ports = [
-            *self.runtime_to_service,
-            *self.service_to_runtime,
-            *(pipe.csp_port for pipe in self.pipes),
-        ]
+        host_ports = self._host_ports()
         for port in host_ports:
             port.join()
         for port in host_ports:

@@ -9,9 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lava_ep.runtime.casting import checked_array
-from lava_ep.runtime.channels import ExternalPipe
 from lava_ep.runtime.errors import RunStateError
-from lava_ep.runtime.supervision import Supervisor
+
+FULL = (
+    "all {} places of the channel are taken and the network is paused. Start it first, or flag the "
+    "port with a larger buffer_size."
+)
+EMPTY = "there is no message and the network is paused; start it."
 
 
 class _Mailbox:
@@ -19,12 +23,10 @@ class _Mailbox:
 
     Parameters
     ----------
-    pipe : ExternalPipe
-        The channel.
-    supervisor : Supervisor
-        Watches the workers during waits.
-    is_done : callable
-        Tells whether the network is paused, taking in its answers.
+    pipe : object
+        The channel, with ``shape``, ``dtype`` and ``size``.
+    runtime : HostCalls
+        Runs the network.
     name : str
         The port, named in errors.
 
@@ -36,39 +38,34 @@ class _Mailbox:
         Messages that the host has put or got so far.
     """
 
-    def __init__(
-        self,
-        pipe: ExternalPipe,
-        supervisor: Supervisor,
-        is_done: Callable[[], bool],
-        name: str,
-    ) -> None:
+    def __init__(self, pipe: Any, runtime: Any, name: str) -> None:
         self._pipe = pipe
-        self._supervisor = supervisor
-        self._is_done = is_done
+        self._runtime = runtime
         self.name = name
         self.taken = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one message."""
-        return tuple(self._pipe.csp_port.shape)
+        found: tuple[int, ...] = self._pipe.shape
+        return found
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Element type of one message."""
-        found: np.dtype[Any] = np.dtype(self._pipe.csp_port.d_type)
+        found: np.dtype[Any] = self._pipe.dtype
         return found
 
     def _await(self, ready: Callable[[], bool], timeout: float | None, hint: str) -> None:
         """Wait for ``ready``; without a timeout, not for what a paused network cannot bring."""
-        ended = self._supervisor.wait(
-            lambda: ready() or (timeout is None and self._is_done()), timeout
+        supervisor = self._runtime.supervisor
+        ended = supervisor.wait(
+            lambda: ready() or (timeout is None and self._runtime.is_done()), timeout
         )
         if not ended:
             raise TimeoutError(f"{self.name}: nothing happened for {timeout} s.")
         if not ready():
-            self._supervisor.confirm_health()
+            supervisor.confirm_health()
             raise RunStateError(f"{self.name}: {hint}")
 
 
@@ -77,7 +74,7 @@ class Inbox(_Mailbox):
 
     def ready(self) -> bool:
         """Tell whether `put` would return at once."""
-        self._supervisor.check()
+        self._runtime.check()
         in_channel = self.taken - int(self._pipe.passed[0])
         return in_channel < self._pipe.size or bool(self._pipe.csp_port.probe())
 
@@ -104,13 +101,8 @@ class Inbox(_Mailbox):
         """
         message = checked_array(array, self.shape, self.dtype, self.name)
         if not self.ready():
-            self._await(
-                self.ready,
-                timeout,
-                f"all {self._pipe.size} places of the channel are taken and the network is paused."
-                " Start it first, or flag the port with a larger buffer_size.",
-            )
-        self._supervisor.wait(self._pipe.csp_port.probe)
+            self._await(self.ready, timeout, FULL.format(self._pipe.size))
+        self._runtime.supervisor.wait(self._pipe.csp_port.probe)
         self._pipe.csp_port.send(message)
         self.taken += 1
 
@@ -120,12 +112,12 @@ class Outbox(_Mailbox):
 
     def ready(self) -> bool:
         """Tell whether `get` would return at once."""
-        self._supervisor.check()
+        self._runtime.check()
         return self._in_channel() > 0 or bool(self._pipe.csp_port.probe())
 
     def full(self) -> bool:
         """Tell whether the next message of the worker would have to wait for the host."""
-        return self._in_channel() >= self._pipe.size
+        return self._in_channel() >= int(self._pipe.size)
 
     def _in_channel(self) -> int:
         return int(self._pipe.passed[0]) - self.taken
@@ -153,17 +145,15 @@ class Outbox(_Mailbox):
             If none came in time.
         """
         if not self.ready():
-            self._await(
-                self.ready, timeout, "there is no message and the network is paused; start it."
-            )
-        self._supervisor.wait(self._pipe.csp_port.probe)
+            self._await(self.ready, timeout, EMPTY)
+        self._runtime.supervisor.wait(self._pipe.csp_port.probe)
         message: npt.NDArray[Any] = self._pipe.csp_port.recv()
         self.taken += 1
         return message
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
         """Yield messages until the network is paused and none is left."""
-        while self._supervisor.wait(lambda: self.ready() or self._is_done()):
+        while self._runtime.wait_for(lambda: self.ready() or self._runtime.is_done(), None):
             # Looked at again after "done": the last messages come before the workers' answer.
             if not self.ready():
                 return

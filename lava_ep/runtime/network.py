@@ -7,13 +7,17 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from lava.magma.compiler.builders.py_builder import PyProcessBuilder
-from lava.magma.compiler.compiler_graphs import find_processes
 from lava.magma.core.process.process import AbstractProcess
 
 from lava_ep.errors import InputError
 from lava_ep.runtime.errors import RunStateError
 from lava_ep.runtime.finding import with_own_search
+from lava_ep.runtime.lava_private import (
+    PyProcessBuilder,
+    find_processes,
+    forget_compilation,
+    is_started,
+)
 
 _compiling = threading.RLock()
 """Held while Lava compiles, which several threads cannot do at the same time."""
@@ -85,7 +89,7 @@ def _compile(
 ) -> tuple[Any, set[AbstractProcess]]:
     processes = set(find_processes(process))
     for member in processes:
-        if member.runtime is not None and member.runtime._is_started:
+        if is_started(member):
             raise RunStateError(
                 f"{describe_process(member)} is running already; end that run first."
             )
@@ -97,7 +101,7 @@ def _compile(
                 "sub-Processes, which Lava cannot undo. Build the Processes anew for another run."
             )
     for member in processes:
-        member._is_compiled = False
+        forget_compilation(member)
     executable = process.compile(run_cfg, compile_config)
     processes = set(_with_sub_processes(processes | set(executable.process_list)))
     for member, builder in executable.proc_builders.items():

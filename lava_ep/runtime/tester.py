@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lava.magma.compiler.builders.py_builder import PyProcessBuilder
-from lava.magma.compiler.utils import PortInitializer, VarInitializer
 from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.core.model.py.ports import PyInPortVectorSparse, PyOutPortVectorSparse
 from lava.magma.core.process.process import AbstractProcess
@@ -18,11 +16,17 @@ from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime.casting import as_array, checked_array
 from lava_ep.runtime.finding import choose_model
-from lava_ep.runtime.inline.building import act_for, as_in_a_fork, build_model, members_of
+from lava_ep.runtime.inline.building import act_for, build_model, members_of
 from lava_ep.runtime.inline.channels import HOST, Channel, RecvEnd, SendEnd
 from lava_ep.runtime.inline.domains import AsyncDomain, LoihiActor, LoihiDomain
 from lava_ep.runtime.inline.errors import DeadlockError
 from lava_ep.runtime.inline.scheduler import Scheduler
+from lava_ep.runtime.lava_private import (
+    PortInitializer,
+    PyProcessBuilder,
+    VarInitializer,
+    copied_parameters,
+)
 
 Message = Any
 """An array; for a sparse port, a pair (data, indices)."""
@@ -176,7 +180,7 @@ class ProcessTester:
         builder.set_csp_ports(
             [_OutputEnd(channel, name) for name, channel in self._collected.items()]
         )
-        arguments = as_in_a_fork(process.proc_params, members_of([process]))
+        arguments = copied_parameters(process.proc_params, members_of([process]))
         built = build_model(builder, arguments)
         for port in built.py_ports:
             port.start()

@@ -14,12 +14,11 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from lava.magma.core.model.py.model import AbstractPyProcessModel
-from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService
 from threadpoolctl import threadpool_limits
 
 from lava_ep.runtime.bulk import ModelSide, TransferArea
 from lava_ep.runtime.direct import use_direct_ports
-from lava_ep.runtime.hooks import call_after
+from lava_ep.runtime.lava_private import LoihiPyRuntimeService, forget_pauses
 
 READY = "ready"
 FAILED = "failed"
@@ -46,15 +45,6 @@ def _reset_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-
-
-def _forget_pauses(service: LoihiPyRuntimeService) -> None:
-    """Let a network run on after a pause: Lava's service would never again report "done"."""
-
-    def forget() -> None:
-        service.pausing = service.req_pause = False
-
-    call_after(service, "_handle_pause", forget)
 
 
 def _text_of(error: BaseException) -> str:
@@ -123,7 +113,7 @@ def work(
         if isinstance(actor, AbstractPyProcessModel):
             ModelSide(actor, area)
         if isinstance(actor, LoihiPyRuntimeService):
-            _forget_pauses(actor)
+            forget_pauses(actor)
         reports.send((READY,))
         actor.start()
     except BaseException as error:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import Any
 
 from lava.magma.core.model.py.model import AbstractPyProcessModel
-from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
 from lava.proc.io.injector import PyLoihiInjectorModel, PyLoihiInjectorModelAsync
 from scipy.sparse import csr_matrix
 
 from lava_ep.runtime.inline.domains import AsyncActor, LoihiActor
 from lava_ep.runtime.inline.scheduler import Scheduler
+from lava_ep.runtime.lava_private import INJECTOR_PORT, MGMT_COMMAND, handlers
 
 
 def build_model(builder: Any, parameters: Any) -> AbstractPyProcessModel:
@@ -23,7 +22,7 @@ def build_model(builder: Any, parameters: Any) -> AbstractPyProcessModel:
     builder : PyProcessBuilder
         Lava's builder, with Vars, ports and channels set.
     parameters : ProcessParameters
-        The constructor arguments of the model, see `as_in_a_fork`.
+        The constructor arguments of the model, see `copied_parameters`.
     """
     original, builder.proc_params = builder.proc_params, parameters
     try:
@@ -36,7 +35,7 @@ def build_model(builder: Any, parameters: Any) -> AbstractPyProcessModel:
             setattr(model, name, value.copy())
     if isinstance(model, PyLoihiInjectorModel | PyLoihiInjectorModelAsync):
         # Their __del__ ends a port that they do not have, which would be printed.
-        vars(model)["_p_to_pm_dst_port"] = _Nothing()
+        vars(model)[INJECTOR_PORT] = _Nothing()
     return model
 
 
@@ -44,7 +43,7 @@ def act_for(
     model: AbstractPyProcessModel, name: str, description: str, scheduler: Scheduler
 ) -> LoihiActor | AsyncActor:
     """Return the actor that carries out the phases of a model; parameters as for `Actor`."""
-    is_async = MGMT_COMMAND.RUN[0] in model._cmd_handlers
+    is_async = MGMT_COMMAND.RUN[0] in handlers(model)
     return (AsyncActor if is_async else LoihiActor)(model, name, description, scheduler)
 
 
@@ -56,24 +55,6 @@ def members_of(processes: Iterable[Any]) -> dict[int, Any]:
         for member in (process, *(m for c in (*members, process.vars) for m in c.members)):
             shared[id(member)] = member
     return shared
-
-
-def as_in_a_fork(parameters: Any, shared: dict[int, Any]) -> Any:
-    """Return the constructor arguments for a model, copied where they can be.
-
-    A forked worker changes copies only; whatever cannot be copied is handed on as it is.
-    """
-    found = copy.copy(parameters)
-    if not hasattr(parameters, "_parameters"):
-        return found
-    memo = dict(shared)
-    found._parameters = {}
-    for name, value in parameters._parameters.items():
-        try:
-            found._parameters[name] = copy.deepcopy(value, memo)
-        except Exception:
-            found._parameters[name] = value
-    return found
 
 
 class _Nothing:

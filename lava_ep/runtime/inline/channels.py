@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
-from lava.utils.sparse import find
 from scipy.sparse import csr_matrix
+
+from lava_ep.runtime.lava_private import CspRecvPort, CspSendPort, find, is_awaited
 
 if TYPE_CHECKING:
     from lava_ep.runtime.inline.scheduler import Scheduler
@@ -217,7 +217,7 @@ class WireEnd(SendEnd):
 
     def send(self, data: Any) -> None:
         """Send a copy of an array, letting others run while the channel is full."""
-        if self._receiver._queue.not_empty._waiters and not self._receiver.probe():
+        if is_awaited(self._receiver) and not self._receiver.probe():
             if self._sender.thread is None:
                 self._sender.start()
             self._sender.send(data)
@@ -329,3 +329,32 @@ class Responses(_End, CspSendPort):
     def send(self, data: Message) -> None:
         """Keep an answer."""
         self.last = float(data[0])
+
+
+class Pipe:
+    """The channel between the host and a port on which ``flag_external_pipe`` was called.
+
+    Parameters
+    ----------
+    port : InPort, OutPort or VarWire
+        The port of the leaf Process, or Lava's Process that has a channel instead.
+    channel : Channel
+        The channel.
+    attribute : str
+        Where Lava's own Injector, Extractor and VarWire look for the host's end.
+    """
+
+    def __init__(self, port: Any, channel: Channel, attribute: str) -> None:
+        self.port = port
+        self.channel = channel
+        self._attribute = attribute
+        self._before = vars(port).get(attribute)
+        end_class = HostSendEnd if channel.source == HOST else HostRecvEnd
+        setattr(port, attribute, end_class(channel, "host"))
+
+    def detach(self) -> None:
+        """Take the host's end away from Lava's Processes."""
+        if self._before is not None:
+            setattr(self.port, self._attribute, self._before)
+        else:
+            vars(self.port).pop(self._attribute, None)

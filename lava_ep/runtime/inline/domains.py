@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from lava.magma.core.model.py.model import PyAsyncProcessModel, PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyOutPort
-from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, enum_to_np
 
 from lava_ep.errors import InputError
 from lava_ep.runtime.inline.channels import Commands, RecvEnd, Responses
+from lava_ep.runtime.lava_private import (
+    MGMT_COMMAND,
+    PHASE_METHODS,
+    REQ_PAUSE,
+    REQ_STOP,
+    REQUEST_METHODS,
+    answer_ref_port,
+    enum_to_np,
+    handlers,
+)
 
 if TYPE_CHECKING:
     from lava_ep.runtime.inline.scheduler import Scheduler
@@ -38,13 +47,7 @@ _REQ_PRE, _REQ_LRN, _REQ_POST, _REQ_PAUSE, _REQ_STOP = (
         _Response.REQ_STOP,
     )
 )
-_HANDLERS = {
-    _SPK: "_spike",
-    _PRE: "_pre_mgmt",
-    _LRN: "_lrn",
-    _POST: "_post_mgmt",
-    _HOST: "_host",
-}
+_HANDLERS = dict(zip((_SPK, _PRE, _LRN, _POST, _HOST), PHASE_METHODS, strict=True))
 _PHASES = {
     _SPK: _Phase.SPK,
     _PRE: _Phase.PRE_MGMT,
@@ -52,7 +55,6 @@ _PHASES = {
     _POST: _Phase.POST_MGMT,
     _HOST: _Phase.HOST,
 }
-_HELPERS = ("_handle_pause_or_stop_req", "_req_rs_pause", "_req_rs_stop")
 
 
 def _is_own(model: Any, base: type, name: str) -> bool:
@@ -99,7 +101,7 @@ class Actor:
 
     def end(self) -> None:
         """Have the model handle Lava's command to stop."""
-        self.model._cmd_handlers[MGMT_COMMAND.STOP[0]]()
+        handlers(self.model)[MGMT_COMMAND.STOP[0]]()
 
     def call(self, function: Callable[[], None]) -> None:
         """Run a function of the model's, as a task of its own."""
@@ -126,12 +128,12 @@ class LoihiActor(Actor):
         self._state = vars(model)
         self._phase = _SPK
         self._idle = True
-        self._handlers = {phase: model._cmd_handlers[phase] for phase in _HANDLERS}
+        self._handlers = {phase: handlers(model)[phase] for phase in _HANDLERS}
         self._is_plain = not any(
             _is_own(model, PyLoihiProcessModel, method)
             or self._handlers[phase] != getattr(model, method)
             for phase, method in _HANDLERS.items()
-        ) and not any(_is_own(model, PyLoihiProcessModel, method) for method in _HELPERS)
+        ) and not any(_is_own(model, PyLoihiProcessModel, method) for method in REQUEST_METHODS)
         self._advances = _is_own(model, PyLoihiProcessModel, "advance_to_time_step") or any(
             type(port).advance_to_time_step is not PyOutPort.advance_to_time_step
             for port in model.py_ports
@@ -141,7 +143,7 @@ class LoihiActor(Actor):
         self.is_guarded = not self._is_plain or any(
             _is_own(model, PyLoihiProcessModel, guard) for guard in guards
         )
-        self.has_host = _is_own(model, PyLoihiProcessModel, "_host") or not self._is_plain
+        self.has_host = _is_own(model, PyLoihiProcessModel, _HANDLERS[_HOST]) or not self._is_plain
         self._var_ports: list[tuple[Any, RecvEnd]] = []
         for port in model.var_ports:
             for end in port.csp_ports:
@@ -203,7 +205,7 @@ class LoihiActor(Actor):
     def serve(self) -> None:
         """Answer all requests of RefPorts that have come in."""
         while (port := self._requested()) is not None:
-            self.model._handle_var_port(port)
+            answer_ref_port(self.model, port)
         self._finish()
 
     def _plain_spike(self) -> None:
@@ -218,7 +220,7 @@ class LoihiActor(Actor):
         if self._advances:
             model.advance_to_time_step(state["time_step"] + 1)
         domain = self.domain
-        if state["_req_pause"] or state["_req_stop"]:
+        if state[REQ_PAUSE] or state[REQ_STOP]:
             self._take_requests()
         elif self.is_guarded:
             if model.lrn_guard() and model.pre_guard():
@@ -259,11 +261,11 @@ class LoihiActor(Actor):
     def _take_requests(self) -> bool:
         """Note that the model has asked to pause or to stop."""
         state = self._state
-        if state["_req_pause"]:
-            state["_req_pause"] = False
+        if state[REQ_PAUSE]:
+            state[REQ_PAUSE] = False
             self.domain.wants_pause = True
-        elif state["_req_stop"]:
-            state["_req_stop"] = False
+        elif state[REQ_STOP]:
+            state[REQ_STOP] = False
             self.domain.wants_stop = True
         else:
             return False
@@ -400,7 +402,7 @@ class AsyncActor(Actor):
 
     def __init__(self, model: Any, name: str, description: str, scheduler: Scheduler) -> None:
         super().__init__(model, name, description, scheduler)
-        self._run = model._cmd_handlers[float(MGMT_COMMAND.RUN[0])]
+        self._run = handlers(model)[float(MGMT_COMMAND.RUN[0])]
 
     def run(self) -> None:
         """Run until ``run_async`` returns."""

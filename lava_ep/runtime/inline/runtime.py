@@ -5,67 +5,40 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from lava.magma.compiler.builders.channel_builder import ChannelBuilderMp
 from lava.magma.core.model.py.ports import PyInPortVectorDense, PyOutPortVectorDense
-from lava.magma.core.process.message_interface_enum import ActorType
-from lava.magma.core.process.ports.ports import InPort, create_port_id
-from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous
-from lava.magma.runtime.runtime import Runtime
-from lava.magma.runtime.runtime_services.runtime_service import (
-    AsyncPyRuntimeService,
-    LoihiPyRuntimeService,
-)
+from lava.magma.core.process.ports.ports import InPort
 from lava.proc.io.extractor import VarWire
 
 from lava_ep.errors import InputError, LavaEPError
+from lava_ep.runtime.bulk import is_plain
 from lava_ep.runtime.errors import ProcessFailure, RunStateError
-from lava_ep.runtime.inline.building import act_for, as_in_a_fork, build_model, members_of
-from lava_ep.runtime.inline.channels import HOST, Channel, HostRecvEnd, HostSendEnd, WireEnd
+from lava_ep.runtime.host_calls import HostCalls
+from lava_ep.runtime.inline.building import act_for, build_model, members_of
+from lava_ep.runtime.inline.channels import HOST, Channel, Pipe, WireEnd
 from lava_ep.runtime.inline.domains import AsyncActor, AsyncDomain, LoihiActor, LoihiDomain
 from lava_ep.runtime.inline.host import Host
 from lava_ep.runtime.inline.scheduler import Scheduler
+from lava_ep.runtime.lava_private import (
+    MODEL_LINKS,
+    WIRE_PORT,
+    ActorType,
+    AsyncPyRuntimeService,
+    ChannelBuilderMp,
+    LoihiPyRuntimeService,
+    copied_parameters,
+    create_port_id,
+)
 from lava_ep.runtime.network import describe_process
-from lava_ep.runtime.var_calls import VarCalls
 
 _STOP_PATIENCE = 1.0  # seconds for models without time steps to end by themselves
 
 
-class Pipe:
-    """The channel between the host and a port on which ``flag_external_pipe`` was called.
-
-    Parameters
-    ----------
-    port : InPort, OutPort or VarWire
-        The port of the leaf Process, or Lava's Process that has a channel instead.
-    channel : Channel
-        The channel.
-    attribute : str
-        Where Lava's own Injector, Extractor and VarWire look for the host's end.
-    """
-
-    def __init__(self, port: Any, channel: Channel, attribute: str) -> None:
-        self.port = port
-        self.channel = channel
-        self._attribute = attribute
-        self._before = vars(port).get(attribute)
-        end_class = HostSendEnd if channel.source == HOST else HostRecvEnd
-        setattr(port, attribute, end_class(channel, "host"))
-
-    def detach(self) -> None:
-        """Take the host's end away from Lava's Processes."""
-        if self._before is not None:
-            setattr(self.port, self._attribute, self._before)
-        else:
-            vars(self.port).pop(self._attribute, None)
-
-
-class InlineRuntime(VarCalls, Runtime):
+class InlineRuntime(HostCalls):
     """Executes a compiled network in the process and thread of the caller.
 
     Parameters
@@ -98,7 +71,6 @@ class InlineRuntime(VarCalls, Runtime):
         self.host = Host(self.scheduler, self.is_done, self.check)
         self.pipes: list[Pipe] = []
         self.actors: dict[Any, LoihiActor | AsyncActor] = {}
-        self.stop_requested = False
         self.failure: BaseException | None = None
         self._domains: list[LoihiDomain | AsyncDomain] = []
         self._loihi: list[LoihiDomain] = []
@@ -122,7 +94,7 @@ class InlineRuntime(VarCalls, Runtime):
             channels += self._build_pipes(process, builder)
         shared = members_of({*self._executable.proc_builders, *self._members})
         for process, builder in self._executable.proc_builders.items():
-            process._runtime = self
+            process.runtime = self
             self.actors[process] = self._build_actor(process, builder, shared)
         for channel, source, target in channels:
             channel.sender = self.actors.get(source)
@@ -131,7 +103,7 @@ class InlineRuntime(VarCalls, Runtime):
         for actor in self.actors.values():
             for port in actor.model.py_ports:
                 port.start()
-        self._is_initialized = True
+        self._is_initialized = self._is_started = True
 
     def _build_inner_channels(self) -> list[tuple[Channel, Any, Any]]:
         channels = []
@@ -191,7 +163,7 @@ class InlineRuntime(VarCalls, Runtime):
     def _build_actor(
         self, process: Any, builder: Any, shared: dict[int, Any]
     ) -> LoihiActor | AsyncActor:
-        parameters = as_in_a_fork(builder.proc_params, shared)
+        parameters = copied_parameters(builder.proc_params, shared)
         wire = self._build_wire(process, parameters) if isinstance(process, VarWire) else None
         try:
             model = build_model(builder, parameters)
@@ -205,7 +177,7 @@ class InlineRuntime(VarCalls, Runtime):
 
     def _build_wire(self, process: VarWire, parameters: Any) -> Channel:
         """Replace the channel that Lava's VarWire makes for itself."""
-        own = process._pm_to_p_dst_port
+        own = getattr(process, WIRE_PORT)
         channel = Channel(
             self.scheduler,
             f"{process.name}.wire_tap",
@@ -215,7 +187,7 @@ class InlineRuntime(VarCalls, Runtime):
             own.d_type,
             own.size,
         )
-        self.pipes.append(Pipe(process, channel, "_pm_to_p_dst_port"))
+        self.pipes.append(Pipe(process, channel, WIRE_PORT))
         sender = parameters["pm_to_p_src_port"]
         parameters.overwrite("pm_to_p_src_port", WireEnd(channel, "src", sender, own))
         return channel
@@ -238,25 +210,8 @@ class InlineRuntime(VarCalls, Runtime):
 
     # Running
 
-    def start(self, run_condition: AbstractRunCondition) -> None:
-        """Run as Lava's ``Process.run`` asks.
-
-        Parameters
-        ----------
-        run_condition : RunSteps or RunContinuous
-            How long to run, and whether to wait for the end.
-        """
-        continuous = isinstance(run_condition, RunContinuous)
-        self.num_steps = sys.maxsize if continuous else run_condition.num_steps
-        self.start_steps(self.num_steps)
-        if run_condition.blocking and not continuous:
-            self.wait()
-
-    def start_steps(self, n_steps: int) -> None:
+    def begin_steps(self, n_steps: int) -> None:
         """Give the models time steps to take; they take them when the host calls."""
-        self.require_paused("start")
-        if self.stop_requested:
-            raise RunStateError("A ProcessModel has asked to stop; the run cannot go on.")
         self._is_started = True
         for domain in self._domains:
             domain.start(n_steps)
@@ -318,30 +273,18 @@ class InlineRuntime(VarCalls, Runtime):
         """Run until the network is paused."""
         self.host.until(self.is_done)
 
-    def pause(self) -> None:
-        """Pause the network after the present time step."""
-        self.check()
-        self.ask_to_pause()
-        self.wait()
-
-    def require_paused(self, call: str) -> None:
-        """Raise if time steps are left."""
-        self.check()
-        if not self.is_done():
-            raise RunStateError(f"{call}() while the network is running; call wait() first.")
+    def wait_for(self, condition: Callable[[], bool], timeout: float | None) -> bool:
+        """Run the network until a condition holds, or some seconds have passed."""
+        return bool(self.host.until(condition, timeout, must=timeout is None))
 
     # Vars
-
-    def var_model(self, var_id: int) -> Any:
-        """Return Lava's record of a Var of this network, None for another Var."""
-        return self._executable.node_configs[0].var_models.get(var_id)
 
     def read(self, var_id: int) -> Any:
         """Return a copy of the attribute behind a Var."""
         self.require_paused("get")
         model = self._owners[var_id].model
         value = getattr(model, model.var_id_to_var_map[var_id])
-        if _is_plain(value):
+        if is_plain(value):
             return np.array(value, order="C")
         return copy.deepcopy(value)
 
@@ -352,7 +295,7 @@ class InlineRuntime(VarCalls, Runtime):
         model = actor.model
         name = model.var_id_to_var_map[var_id]
         old = getattr(model, name)
-        if _is_plain(old):
+        if is_plain(old):
             like = np.asarray(old)
             kind = "array" if isinstance(old, np.ndarray) else "scalar"
             new = convert({"kind": kind, "dtype": like.dtype.str, "shape": like.shape})
@@ -361,7 +304,7 @@ class InlineRuntime(VarCalls, Runtime):
             new = copy.deepcopy(convert({"kind": "pickle", "type": type(old).__name__}))
 
         def assign() -> None:
-            if not _is_plain(old):
+            if not is_plain(old):
                 setattr(model, name, new)
             elif not isinstance(old, np.ndarray):
                 setattr(model, name, type(old)(new.item()))
@@ -439,7 +382,7 @@ class InlineRuntime(VarCalls, Runtime):
             state = vars(actor.model)
             for port in state.get("py_ports", ()):
                 vars(port).clear()
-            for name in ("py_ports", "var_ports", "_cmd_handlers", "_channel_actions"):
+            for name in MODEL_LINKS:
                 state.pop(name, None)
             vars(actor).clear()
         for domain in self._domains:
@@ -472,13 +415,6 @@ class InlineRuntime(VarCalls, Runtime):
         """There is nothing to join."""
 
 
-def _is_plain(value: object) -> bool:
-    """Tell whether a model's attribute is made of numbers."""
-    return isinstance(value, (np.ndarray, np.generic, bool, int, float)) and not (
-        np.asarray(value).dtype.hasobject
-    )
-
-
 def _in_order(processes: list[Any], connections: list[tuple[Any, Any]]) -> list[Any]:
     """Return Processes such that those who send come before those who receive.
 
@@ -495,6 +431,3 @@ def _in_order(processes: list[Any], connections: list[tuple[Any, Any]]) -> list[
         left.remove(free)
         order.append(free)
     return order
-
-
-__all__ = ["InlineRuntime", "Pipe"]
