@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from lava.magma.core.model.py.model import AbstractPyProcessModel
 
-from lava_ep.runtime.lava_private import MGMT_COMMAND, MGMT_RESPONSE, enum_to_np, handlers
+from lava_ep._lava_private import MGMT_COMMAND, MGMT_RESPONSE, enum_to_np, handlers
 from lava_ep.runtime.memory import SharedBlock
 
 CHUNK_BYTES = 1 << 24

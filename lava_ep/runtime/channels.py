@@ -11,9 +11,8 @@ from lava.magma.core.model.py.ports import PyInPortVectorDense, PyOutPortVectorD
 from lava.magma.core.process.ports.ports import InPort
 from lava.magma.core.process.process import AbstractProcess
 
+from lava_ep._lava_private import ChannelType, PyPyChannel, call_after
 from lava_ep.errors import InputError
-from lava_ep.runtime.hooks import call_after
-from lava_ep.runtime.lava_private import ChannelType, PyPyChannel
 from lava_ep.runtime.memory import AnonymousMemoryManager, SharedBlock
 from lava_ep.runtime.network import describe_process
 

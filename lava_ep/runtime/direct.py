@@ -15,7 +15,7 @@ from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from numpy.typing import NDArray
 
-from lava_ep.runtime.lava_private import (
+from lava_ep._lava_private import (
     CspRecvPort,
     CspSelector,
     CspSendPort,

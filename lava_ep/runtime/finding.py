@@ -18,8 +18,8 @@ from lava.magma.core.model.model import AbstractProcessModel
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import RunConfig
 
+from lava_ep._lava_private import find_models_in, find_own_models, select_model
 from lava_ep.errors import InputError
-from lava_ep.runtime.lava_private import find_models_in, find_own_models, select_model
 
 Model = type[AbstractProcessModel]
 

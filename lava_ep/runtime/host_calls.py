@@ -12,8 +12,8 @@ import numpy.typing as npt
 from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous
 from scipy.sparse import csr_matrix
 
+from lava_ep._lava_private import Runtime, find
 from lava_ep.runtime.errors import RunStateError
-from lava_ep.runtime.lava_private import Runtime, find
 
 
 class HostCalls(Runtime):

@@ -11,12 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lava_ep.errors import LavaEPError
-from lava_ep.runtime import bulk
-from lava_ep.runtime.bulk import TransferArea
-from lava_ep.runtime.channels import ChannelFactory, ExternalPipe, external_pipes
-from lava_ep.runtime.host_calls import HostCalls
-from lava_ep.runtime.lava_private import (
+from lava_ep._lava_private import (
     MGMT_COMMAND,
     MGMT_RESPONSE,
     ActorType,
@@ -24,6 +19,11 @@ from lava_ep.runtime.lava_private import (
     enum_equal,
     enum_to_np,
 )
+from lava_ep.errors import LavaEPError
+from lava_ep.runtime import bulk
+from lava_ep.runtime.bulk import TransferArea
+from lava_ep.runtime.channels import ChannelFactory, ExternalPipe, external_pipes
+from lava_ep.runtime.host_calls import HostCalls
 from lava_ep.runtime.network import describe_process
 from lava_ep.runtime.resources import explain
 from lava_ep.runtime.supervision import Supervisor

@@ -9,15 +9,15 @@ from typing import Any
 
 from lava.magma.core.process.process import AbstractProcess
 
-from lava_ep.errors import InputError
-from lava_ep.runtime.errors import RunStateError
-from lava_ep.runtime.finding import with_own_search
-from lava_ep.runtime.lava_private import (
+from lava_ep._lava_private import (
     PyProcessBuilder,
     find_processes,
     forget_compilation,
     is_started,
 )
+from lava_ep.errors import InputError
+from lava_ep.runtime.errors import RunStateError
+from lava_ep.runtime.finding import with_own_search
 
 _compiling = threading.RLock()
 """Held while Lava compiles, which several threads cannot do at the same time."""

@@ -11,10 +11,10 @@ from typing import Any
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import RunConfig
 
+from lava_ep._lava_private import log_level
 from lava_ep.dynamics._jit import prepare
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime.bulk import TransferArea
-from lava_ep.runtime.lava_private import log_level
 from lava_ep.runtime.lava_runtime import SupervisedRuntime
 from lava_ep.runtime.mailbox import Inbox, Outbox
 from lava_ep.runtime.network_run import NetworkRun

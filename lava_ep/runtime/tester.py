@@ -13,6 +13,12 @@ from lava.magma.core.model.py.ports import PyInPortVectorSparse, PyOutPortVector
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
 
+from lava_ep._lava_private import (
+    PortInitializer,
+    PyProcessBuilder,
+    VarInitializer,
+    copied_parameters,
+)
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.runtime.casting import as_array, checked_array
 from lava_ep.runtime.finding import choose_model
@@ -21,12 +27,6 @@ from lava_ep.runtime.inline.channels import HOST, Channel, RecvEnd, SendEnd
 from lava_ep.runtime.inline.domains import AsyncDomain, LoihiActor, LoihiDomain
 from lava_ep.runtime.inline.errors import DeadlockError
 from lava_ep.runtime.inline.scheduler import Scheduler
-from lava_ep.runtime.lava_private import (
-    PortInitializer,
-    PyProcessBuilder,
-    VarInitializer,
-    copied_parameters,
-)
 
 Message = Any
 """An array; for a sparse port, a pair (data, indices)."""

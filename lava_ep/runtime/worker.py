@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 from lava.magma.core.model.py.model import AbstractPyProcessModel
 from threadpoolctl import threadpool_limits
 
+from lava_ep._lava_private import LoihiPyRuntimeService, forget_pauses
 from lava_ep.runtime.bulk import ModelSide, TransferArea
 from lava_ep.runtime.direct import use_direct_ports
-from lava_ep.runtime.lava_private import LoihiPyRuntimeService, forget_pauses
 
 READY = "ready"
 FAILED = "failed"

@@ -9,6 +9,7 @@ import numpy as np
 from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 
+from lava_ep._lava_private import is_connected
 from lava_ep.arrays import as_integers
 from lava_ep.errors import InputError
 from lava_ep.models.bmlp.engine import BMLPEngine
@@ -49,7 +50,7 @@ class PyBMLPNetworkModelFused(ModelWithArrays):
         self.score_out.send(self.engine.forward(as_integers(self.pixels_in.recv(), np.uint8)))
         if not self._learning:
             return
-        if not self.label_in.csp_ports:
+        if not is_connected(self.label_in):
             raise InputError(
                 "label_in is not connected, so there is nothing to learn from; connect it or set "
                 "learning=False"

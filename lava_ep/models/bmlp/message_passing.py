@@ -11,6 +11,7 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
 
+from lava_ep._lava_private import is_connected
 from lava_ep.arrays import as_integers
 from lava_ep.bmlp_parameters import BMLPParameters, rule_of
 from lava_ep.dynamics.bmlp import packed
@@ -96,7 +97,7 @@ class PyBMLPLayerModel(ModelWithArrays):
         self.score_out.send(self.part.scores)
         if not self._learning:
             return
-        if not self.label_in.csp_ports:
+        if not is_connected(self.label_in):
             raise InputError(
                 "label_in is not connected, so there is nothing to learn from; connect it or set "
                 "learning=False"

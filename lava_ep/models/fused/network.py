@@ -12,6 +12,7 @@ from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
+from lava_ep._lava_private import is_connected
 from lava_ep.arrays import as_integers
 from lava_ep.dynamics import PhaseSchedule
 from lava_ep.errors import InputError
@@ -114,7 +115,7 @@ class EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
         InputError
             If there is nothing to learn from.
         """
-        if self.label_in.csp_ports:
+        if is_connected(self.label_in):
             self.engine.set_labels(as_integers(self.label_in.recv(), np.int32))
         elif self.learning:
             raise InputError(

@@ -10,6 +10,7 @@ from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
+from lava_ep._lava_private import is_connected
 from lava_ep.arrays import as_integers, as_reals
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.base import PopulationModel, VarTypes
@@ -40,7 +41,7 @@ class NeuronModel(PopulationModel):
     def step(self) -> None:
         """Take a time step."""
         current = self.read_current(self.a_in.recv())
-        nudgeable = bool(self.target_in.csp_ports)
+        nudgeable = is_connected(self.target_in)
         target = as_integers(self.target_in.recv(), np.int8) if nudgeable else None
         self.population.step(self.clock, current, target)
         self.s_out.send(self.population.change)

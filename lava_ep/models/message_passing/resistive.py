@@ -9,6 +9,7 @@ import numpy as np
 from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 
+from lava_ep._lava_private import is_connected
 from lava_ep.arrays import as_reals
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.base import VarTypes
@@ -68,6 +69,6 @@ class PyConductanceSynapseModelFloat(SynapseModel):
         """Take a time step."""
         targets, sources = self.population.totals
         self.g_out_post.send(targets)
-        if self.g_out_pre.csp_ports:
+        if is_connected(self.g_out_pre):
             self.g_out_pre.send(sources)
         super().step()

@@ -9,6 +9,7 @@ import numpy as np
 from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 
+from lava_ep._lava_private import is_connected
 from lava_ep.dynamics import Phase
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.base import PopulationModel, VarTypes, has_noise
@@ -66,7 +67,7 @@ class SynapseModel(PopulationModel):
     def step(self) -> None:
         """Take a time step."""
         population = self.population
-        population.backward = bool(self.a_out_pre.csp_ports)
+        population.backward = is_connected(self.a_out_pre)
         if self.clock.phase is Phase.LOAD:
             population.reset()
         self.a_out_post.send(population.current_post)

@@ -9,9 +9,9 @@ from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.proc.io.injector import PyLoihiInjectorModel, PyLoihiInjectorModelAsync
 from scipy.sparse import csr_matrix
 
+from lava_ep._lava_private import INJECTOR_PORT, MGMT_COMMAND, handlers
 from lava_ep.runtime.inline.domains import AsyncActor, LoihiActor
 from lava_ep.runtime.inline.scheduler import Scheduler
-from lava_ep.runtime.lava_private import INJECTOR_PORT, MGMT_COMMAND, handlers
 
 
 def build_model(builder: Any, parameters: Any) -> AbstractPyProcessModel:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from lava_ep.runtime.lava_private import CspRecvPort, CspSendPort, find, is_awaited
+from lava_ep._lava_private import CspRecvPort, CspSendPort, find, is_awaited
 
 if TYPE_CHECKING:
     from lava_ep.runtime.inline.scheduler import Scheduler

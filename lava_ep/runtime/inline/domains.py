@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lava.magma.core.model.py.model import PyAsyncProcessModel, PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyOutPort
 
-from lava_ep.errors import InputError
-from lava_ep.runtime.inline.channels import Commands, RecvEnd, Responses
-from lava_ep.runtime.lava_private import (
+from lava_ep._lava_private import (
     MGMT_COMMAND,
     PHASE_METHODS,
     REQ_PAUSE,
@@ -26,6 +24,8 @@ from lava_ep.runtime.lava_private import (
     enum_to_np,
     handlers,
 )
+from lava_ep.errors import InputError
+from lava_ep.runtime.inline.channels import Commands, RecvEnd, Responses
 
 if TYPE_CHECKING:
     from lava_ep.runtime.inline.scheduler import Scheduler

@@ -9,12 +9,12 @@ import numpy.typing as npt
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import RunConfig
 
+from lava_ep._lava_private import log_level
 from lava_ep.errors import LavaEPError
 from lava_ep.runtime.casting import checked_array
 from lava_ep.runtime.errors import RunStateError
 from lava_ep.runtime.inline.channels import Channel
 from lava_ep.runtime.inline.runtime import InlineRuntime
-from lava_ep.runtime.lava_private import log_level
 from lava_ep.runtime.mailbox import EMPTY, FULL, Inbox, Outbox
 from lava_ep.runtime.network_run import NetworkRun
 

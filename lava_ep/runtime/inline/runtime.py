@@ -14,16 +14,7 @@ from lava.magma.core.model.py.ports import PyInPortVectorDense, PyOutPortVectorD
 from lava.magma.core.process.ports.ports import InPort
 from lava.proc.io.extractor import VarWire
 
-from lava_ep.errors import InputError, LavaEPError
-from lava_ep.runtime.bulk import is_plain
-from lava_ep.runtime.errors import ProcessFailure, RunStateError
-from lava_ep.runtime.host_calls import HostCalls
-from lava_ep.runtime.inline.building import act_for, build_model, members_of
-from lava_ep.runtime.inline.channels import HOST, Channel, Pipe, WireEnd
-from lava_ep.runtime.inline.domains import AsyncActor, AsyncDomain, LoihiActor, LoihiDomain
-from lava_ep.runtime.inline.host import Host
-from lava_ep.runtime.inline.scheduler import Scheduler
-from lava_ep.runtime.lava_private import (
+from lava_ep._lava_private import (
     MODEL_LINKS,
     WIRE_PORT,
     ActorType,
@@ -33,6 +24,15 @@ from lava_ep.runtime.lava_private import (
     copied_parameters,
     create_port_id,
 )
+from lava_ep.errors import InputError, LavaEPError
+from lava_ep.runtime.bulk import is_plain
+from lava_ep.runtime.errors import ProcessFailure, RunStateError
+from lava_ep.runtime.host_calls import HostCalls
+from lava_ep.runtime.inline.building import act_for, build_model, members_of
+from lava_ep.runtime.inline.channels import HOST, Channel, Pipe, WireEnd
+from lava_ep.runtime.inline.domains import AsyncActor, AsyncDomain, LoihiActor, LoihiDomain
+from lava_ep.runtime.inline.host import Host
+from lava_ep.runtime.inline.scheduler import Scheduler
 from lava_ep.runtime.network import describe_process
 
 _STOP_PATIENCE = 1.0  # seconds for models without time steps to end by themselves

@@ -42,8 +42,6 @@ from lava.magma.runtime.runtime_services.runtime_service import (
 from lava.utils.sparse import find
 from numpy.typing import NDArray
 
-from lava_ep.runtime.hooks import call_after
-
 __all__ = [
     "MGMT_COMMAND",
     "MGMT_RESPONSE",
@@ -126,21 +124,15 @@ _WHY: dict[str, dict[str, str]] = {
         "a model to pause or to stop",
         "_handle_var_port": "answers a RefPort",
     },
-    "lava.magma.core.model.py.model:PyAsyncProcessModel": {
-        "_run_async": "a model without time steps, without a service"
-    },
     "lava.magma.core.model.py.ports:PyInPort": {"csp_ports": "the channel ends of a port"},
+    "lava.magma.core.model.py.ports:PyInPortVectorDense": {
+        "_shape _d_type _transformer": "a port that adds messages without arrays of zeros"
+    },
     "lava.magma.core.model.py.ports:PyOutPort": {"csp_ports": "the channel ends of a port"},
     "lava.magma.core.process.message_interface_enum:ActorType": {
         "MultiProcessing": "an argument of Runtime"
     },
     "lava.magma.core.process.ports.ports:create_port_id": {"": "the key of a mapping of channels"},
-    "lava.magma.core.process.ports.ports:InPort": {
-        "external_pipe_flag external_pipe_buffer_size": "what flag_external_pipe was called with",
-    },
-    "lava.magma.core.process.ports.ports:OutPort": {
-        "external_pipe_flag external_pipe_buffer_size": "what flag_external_pipe was called with",
-    },
     "lava.magma.core.process.process:AbstractProcess": {
         "_is_compiled": "a network can run again",
         "_log_config": "the level of Lava's log",
@@ -223,6 +215,28 @@ def forget_compilation(process: Any) -> None:
     process._is_compiled = False
 
 
+def call_after(target: object, method: str, callback: Callable[[], None]) -> None:
+    """Make ``target.method`` run ``callback`` once it has returned, on this one object.
+
+    Parameters
+    ----------
+    target : object
+        The object; its class is left alone.
+    method : str
+        Name of the method.
+    callback : callable
+        Called without arguments after each call of the method that did not raise.
+    """
+    original = getattr(target, method)
+
+    def with_callback(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        callback()
+        return result
+
+    setattr(target, method, with_callback)
+
+
 def call_after_change(port: Any, callback: Callable[[], None]) -> None:
     """Call back when the host's end of a channel has room, or a message, again.
 
@@ -251,6 +265,11 @@ def message_slots(port: Any) -> list[NDArray[Any]]:
         np.ndarray(port._shape, port._dtype, port._shm.buf[step * i : step * (i + 1)])
         for i in range(port._size)
     ]
+
+
+def is_connected(port: Any) -> bool:
+    """Return whether a port of a model leads anywhere."""
+    return bool(port.csp_ports)
 
 
 def select_by(model: Any, selector: CspSelector) -> None:
