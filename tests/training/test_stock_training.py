@@ -108,7 +108,7 @@ def test_a_sample_is_recorded_spike_by_spike():
     image, label = dataset.x_train[0], int(dataset.y_train[0])
     found = record_sample(network, start, image, label, backend="loihi-fixed")
     bounds = [("load", 0, 1), ("free", 1, HALF + 1), ("nudged", HALF + 1, 2 * HALF + 1)]
-    assert list(found.phase_bounds()) == bounds
+    assert list(found.phase_bounds) == bounds
     hidden, output = found.events
     assert set(np.unique(output)) <= {0, 1}
     nudged = output[HALF + 1 :].sum(axis=0)
