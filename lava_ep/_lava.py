@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -47,6 +46,8 @@ def require() -> None:
     LavaMissingError
         If it is not installed.
     """
+    import multiprocessing
+
     # Where lava-ep was not installed but is found on the path, nobody else has.
     _lava_ep_compat.register()
     if not is_installed():

@@ -18,16 +18,10 @@ from rich.console import Console
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.files import PlaceError
 from lava_ep.models import BACKENDS, find_backend
-from lava_ep.spec import (
-    ExperimentSpec,
-    load_preset,
-    load_spec,
-    override,
-    preset_names,
-)
 
 if TYPE_CHECKING:
     from lava_ep.data import Dataset
+    from lava_ep.spec import ExperimentSpec
 
 DATA = "data.name"
 """Field of an experiment that names its data set, or is the path of the user's own data."""
@@ -37,6 +31,8 @@ DEFAULT_PRESET = "binary-digits"
 
 def complete_presets(incomplete: str) -> list[str]:
     """Return the presets that a shell may complete a word to."""
+    from lava_ep.spec import preset_names
+
     return [name for name in preset_names() if name.startswith(incomplete)]
 
 
@@ -219,6 +215,8 @@ def make_experiment(
     assignments: Sequence[str] | None,
 ) -> ExperimentSpec:
     """Combine preset or file, options and assignments, in this order."""
+    from lava_ep.spec import load_preset, load_spec, override
+
     if preset and spec:
         raise InputError(f"--preset {preset} and --spec {spec}: give only one of them")
     experiment = load_spec(spec) if spec else load_preset(preset or DEFAULT_PRESET)

@@ -20,6 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from lava_ep._versions import package_versions
 from lava_ep.data.own.preprocessing import AUTO_PIXELS, Label, Preprocessing, thermometer
 from lava_ep.dynamics import Stream, generator
 from lava_ep.errors import InputError
@@ -36,7 +37,6 @@ from lava_ep.training import (
 )
 from lava_ep.training.calibration import CALIBRATED
 from lava_ep.training.run_folder import EPOCHS_BEFORE
-from lava_ep.training.trainer import package_versions
 
 __all__ = ["EPClassifier", "thermometer"]
 

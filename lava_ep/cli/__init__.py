@@ -6,7 +6,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -72,6 +71,8 @@ for name, (purpose, commands) in GROUPS.items():
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         print(f"lava-ep {version('lava-ep')}")
         raise typer.Exit
 

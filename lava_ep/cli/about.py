@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,7 +13,9 @@ from rich.table import Column, Table
 from lava_ep.cli.catalogue import GROUPS, Entry, Group, entries
 from lava_ep.command_line import DEFAULT_PRESET, AsJson, complete_presets, console
 from lava_ep.models import BACKENDS, EXECUTIONS, LARGE
-from lava_ep.spec import ExperimentSpec, load_preset, preset_names
+
+if TYPE_CHECKING:
+    from lava_ep.spec import ExperimentSpec
 
 MIB = 2**20
 
@@ -33,6 +35,8 @@ def presets(
 ) -> None:
     """List the experiments that come with the package, or show one of them."""
     if name is not None:
+        from lava_ep.spec import load_preset
+
         experiment = load_preset(name)
         group, entry = next(found for found in entries() if found[1].name == name)
         if as_json:
@@ -41,7 +45,9 @@ def presets(
             _show_details(group, entry, experiment)
         return
     if as_json:
-        experiments = {name: load_preset(name) for name in preset_names()}
+        from lava_ep.spec import load_preset
+
+        experiments = {entry.name: load_preset(entry.name) for _, entry in _by_name()}
         print(json.dumps({name: e.model_dump(mode="json") for name, e in experiments.items()}))
         return
     display = console(soft_wrap=False)
@@ -156,6 +162,11 @@ def _show_details(group: Group, entry: Entry, experiment: ExperimentSpec) -> Non
         display.print(f"  {path}={json.dumps(value, ensure_ascii=False)}", soft_wrap=True)
 
 
+def _by_name() -> list[tuple[Group, Entry]]:
+    """Return all presets; reading the folder of their files would take the whole spec."""
+    return sorted(entries(), key=lambda found: found[1].name)
+
+
 def _size(count: int) -> str:
     """Write a number of bytes."""
     return f"{count / 1024:,.1f} KiB" if count < MIB else f"{count / MIB:,.1f} MiB"
@@ -200,8 +211,8 @@ def info(
 
     import psutil
 
+    from lava_ep._versions import package_versions
     from lava_ep.data import DATASETS
-    from lava_ep.training.trainer import package_versions
 
     versions = package_versions()
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
@@ -215,7 +226,7 @@ def info(
             "executions": dict(EXECUTIONS),
             "default_execution": _EXECUTION,
             "datasets": dict(DATASETS),
-            "presets": preset_names(),
+            "presets": [entry.name for _, entry in _by_name()],
             **_memory(),
             "data_dir": data_dir,
         }
@@ -231,7 +242,7 @@ def info(
         "execution": _EXECUTION,
         "data sets": ", ".join(DATASETS),
         "data folder": data_dir or "none (LAVA_EP_DATA is not set): files are downloaded",
-        "presets": f"{len(preset_names())} (lava-ep presets)",
+        "presets": f"{len(_by_name())} (lava-ep presets)",
     }
     display = console(soft_wrap=False)
     if not everything:
@@ -263,11 +274,12 @@ def info(
 
 def _memory() -> dict[str, dict[str, dict[str, int]]]:
     """Return the bytes that presets take, of the fused engine or of the parameters."""
+    from lava_ep.spec import load_preset
     from lava_ep.training import family_of
 
     memory: dict[str, dict[str, dict[str, int]]] = {"engine_bytes": {}, "parameter_bytes": {}}
-    for name in preset_names():
-        experiment = load_preset(name)
+    for _, entry in _by_name():
+        experiment = load_preset(entry.name)
         key, parts = family_of(experiment.network).memory(experiment)
-        memory[key][name] = parts
+        memory[key][entry.name] = parts
     return memory

@@ -23,7 +23,6 @@ from lava_ep.command_line import (
 )
 from lava_ep.errors import InputError
 from lava_ep.files import check_writable, replacing
-from lava_ep.spec import override
 
 
 def report(
@@ -61,6 +60,8 @@ def report(
     if run_dir is not None:
         if preset or spec:
             raise InputError(f"{run_dir}: has its own spec; leave out --preset and --spec")
+        from lava_ep.spec import override
+
         experiment = override(training.RunFolder.open(run_dir).spec(), assignments or [])
     else:
         experiment = make_experiment(preset, spec, {}, assignments)

@@ -31,7 +31,6 @@ from lava_ep.command_line import (
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.files import locked, read_json
 from lava_ep.models import BACKENDS, find_backend
-from lava_ep.spec import parse_value
 
 SweptValues = Annotated[
     list[str] | None,
@@ -201,6 +200,8 @@ def _values(text: str) -> list[Any]:
     try:
         values: list[Any] = json.loads(f"[{text}]")
     except json.JSONDecodeError:
+        from lava_ep.spec import parse_value
+
         return [parse_value(part) for part in text.split(",")]
     return values
 

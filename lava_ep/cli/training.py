@@ -46,10 +46,10 @@ from lava_ep.command_line import (
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.files import locked
 from lava_ep.models import BACKENDS, choose_execution, default_backend
-from lava_ep.spec import ExperimentSpec
 
 if TYPE_CHECKING:
     from lava_ep.data import Dataset
+    from lava_ep.spec import ExperimentSpec
     from lava_ep.training import Ranks, RunFolder
 
 

@@ -5,7 +5,6 @@ Numba is imported, and kernels are compiled or loaded from disk, when the first 
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
 import hashlib
@@ -78,10 +77,14 @@ _UNUSED = 30 * 24 * 3600
 def _states(package: Path) -> dict[Path, tuple[int, int]]:
     """Return when each source file of a package was changed, and its size."""
     found = {}
-    for path in package.rglob("*.py"):
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            found[path] = status.st_mtime_ns, status.st_size
+    for folder, inner, names in os.walk(package):
+        inner[:] = (name for name in inner if name != "__pycache__")
+        for name in names:
+            with contextlib.suppress(OSError):
+                if name.endswith(".py"):
+                    path = Path(folder, name)
+                    status = path.stat()
+                    found[path] = status.st_mtime_ns, status.st_size
     return found
 
 
@@ -136,6 +139,8 @@ class Sources:
         return digest.hexdigest()[:16]
 
     def _imported(self, path: Path) -> set[Path]:
+        import ast
+
         if path not in self._imports:
             inside = path.relative_to(self.package.parent).parts[:-1]
             found = set()

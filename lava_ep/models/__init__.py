@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from lava_ep._lazy import lazily
 from lava_ep.errors import InputError
-from lava_ep.spec import AnyNetworkSpec, NetworkSpec
 
 if TYPE_CHECKING:
     from lava.magma.core.run_configs import RunConfig
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from lava_ep.models import bmlp, data_parallel, fixed_point, fused, loihi, message_passing
     from lava_ep.models.configuration import BackendCfg
     from lava_ep.models.execution import EXECUTIONS, LARGE, choose_execution
+    from lava_ep.spec import AnyNetworkSpec, NetworkSpec
 else:
     # They need Lava or compile kernels.
     __getattr__ = lazily(
@@ -198,6 +198,8 @@ def check_backend(name: str, network: AnyNetworkSpec) -> Backend:
     InputError
         If there is no backend of this name, it is for other networks, or something is missing here.
     """
+    from lava_ep.spec import NetworkSpec
+
     found = find_backend(name)
     if network.executed_as not in found.executes:
         names = (n for n, backend in BACKENDS.items() if network.executed_as in backend.executes)

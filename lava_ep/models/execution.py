@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from lava_ep.errors import InputError
 from lava_ep.models import LoihiBackend, check_backend
-from lava_ep.spec import AnyNetworkSpec, NetworkSpec
+
+if TYPE_CHECKING:
+    from lava_ep.spec import AnyNetworkSpec
 
 EXECUTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -62,6 +65,8 @@ def choose_execution(wanted: str | None, backend: str, network: AnyNetworkSpec) 
 
 def _synapses(network: AnyNetworkSpec) -> int:
     """Return the number of weights that are computed with."""
+    from lava_ep.spec import NetworkSpec
+
     if isinstance(network, NetworkSpec):
         return sum(
             connection.n_post * math.prod(connection.weight_shape[1:])

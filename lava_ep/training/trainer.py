@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep._versions import package_versions
 from lava_ep.data import (
     Dataset,
     PreprocessingWarning,
@@ -43,8 +43,6 @@ from lava_ep.training.run_folder import RunFolder, best_epoch, selection
 
 AUGMENTED_SAMPLES = 4096
 """Training images that are changed at random at a time; which changes they get depends on it."""
-
-REPORTED_PACKAGES = ("lava-ep", "lava-nc", "numpy", "numba", "tonic", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -483,11 +481,6 @@ def describe_run(
         "data_sha256": data_digest(dataset),
         "versions": package_versions(),
     }
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of lava-ep and of what its results rest on."""
-    return {name: version(name) for name in REPORTED_PACKAGES}
 
 
 def data_digest(dataset: Dataset) -> str:
