@@ -15,7 +15,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from lava_ep.data import load_dataset
-from lava_ep.dynamics import BOP, Nudging, PhaseSchedule, Stream, generator, initial_weights
+from lava_ep.dynamics import BOP, Binary, Nudging, PhaseSchedule, Stream, generator, initial_weights
 from lava_ep.processes import BinaryNeuron, BinarySynapse, ImageSource, Readout, Target
 from lava_ep.runtime import supervised
 
@@ -52,7 +52,7 @@ def accuracy_with_noise(sigma: float) -> float:
     """Train for ``BATCHES`` batches and return the accuracy in the last 20 of them."""
     digits = load_dataset("digits", limit_train=BATCH * BATCHES)
     schedule = PhaseSchedule(free_steps=10, nudged_steps=6, beta=3.0, nudging=Nudging.SYMMETRIC)
-    neuron = {"schedule": schedule, "filter_rate": 0.45, "initial_state": 0.0, "bias": 0.15}
+    neuron = {"schedule": schedule, "neuron": Binary(0.45, initial_state=0.0), "bias": 0.15}
 
     def synapse(layer: int, n_post: int, n_pre: int, scale: float, theta: float, levels: int):
         return BinarySynapse(

@@ -91,7 +91,10 @@ class LavaAdapter:
         if isinstance(find_backend(self.name), LoihiBackend):
             raise NotCovered("the backend has networks of Lava's own Processes only")
         arguments = {name: from_plain(value) for name, value in case.arguments.items()}
-        process = getattr(processes, case.subject)(**arguments, **case.initial)
+        subject = getattr(processes, case.subject)
+        if issubclass(subject, processes.Neuron):
+            arguments = subject.with_constants(arguments)
+        process = subject(**arguments, **case.initial)
         model = select_model(process, BackendCfg(select_tag=self._tag))
         if self._tag not in model.tags:
             raise NotCovered(f"no ProcessModel of {case.subject} alone")

@@ -6,9 +6,8 @@ both signs of beta occur, and weights change. Golden traces are added by `record
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,7 @@ from lava_ep.dynamics import (
 from lava_ep.loihi2.formats import ACTIVATION_SHIFT
 from lava_ep.models.fixed_point import convert
 from lava_ep.parameters import initial_parameters
+from lava_ep.processes.arguments import parameters_of
 from lava_ep.spec import NetworkSpec, load_preset, parse
 
 SEED = 0
@@ -48,7 +48,7 @@ RANDOM_SIGN = PhaseSchedule(4, 3, 0.8, Nudging.RANDOM_SIGN)
 CONTINUAL = PhaseSchedule(4, 3, 0.8, Nudging.RANDOM_SIGN, updates=Updates.CONTINUAL)
 
 
-_NEWER = ("fixed_point", "noise", "noises")
+_NEWER = ("fixed_point", "neuron", "noise", "noises")
 """Arguments that the kit holds only where a case sets them, so that kits stay the same."""
 
 
@@ -59,15 +59,21 @@ def cases() -> Iterator[Case]:
 
 
 def _complete(case: Case) -> Case:
-    # Lava's metaclass hides the signature of the class itself.
-    parameters = inspect.signature(getattr(processes, case.subject).__init__).parameters.values()
+    subject = getattr(processes, case.subject)
     defaults = {
-        parameter.name: to_plain(parameter.default)
-        for parameter in parameters
+        name: parameter.default
+        for name, parameter in parameters_of(subject).items()
         if parameter.default is not parameter.empty
-        and parameter.name not in ("name", *_NEWER, *case.initial)
+        and name not in ("name", "log_config", *_NEWER, *case.initial)
     }
-    return replace(case, arguments={**defaults, **case.arguments})
+    if case.subject in ("BinaryNeuron", "GradedNeuron", "SigmaDeltaNeuron"):
+        # In a kit, constants stand alone, as `Neuron.with_constants` reads them.
+        constants = {constant.name: constant.default for constant in fields(subject.CONSTANTS)}
+        if "nudge" in constants:
+            constants["nudge_current"] = constants.pop("nudge") == "current"
+        defaults |= constants
+    plain = {name: to_plain(value) for name, value in defaults.items()}
+    return replace(case, arguments={**plain, **case.arguments})
 
 
 def _all() -> Iterator[Case]:

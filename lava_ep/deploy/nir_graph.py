@@ -33,9 +33,7 @@ from lava_ep.spec import (
     LIFNeuronSpec,
     NetworkSpec,
     NeuronSpec,
-    ResistiveNeuronSpec,
     SigmaDeltaNeuronSpec,
-    StockLIFNeuronSpec,
 )
 
 Float32 = NDArray[np.float32]
@@ -365,7 +363,7 @@ def _neurons(
         yield "neurons", node
         return
     # Refused by _check.
-    assert not isinstance(neuron, StockLIFNeuronSpec | ResistiveNeuronSpec)
+    assert isinstance(neuron, NeuronSpec | GradedNeuronSpec | SigmaDeltaNeuronSpec)
     if isinstance(neuron, GradedNeuronSpec) and neuron.time_step is not None:
         rate = neuron.time_step
     else:

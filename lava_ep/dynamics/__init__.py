@@ -1,21 +1,23 @@
-"""The mathematics: neurons, synapses and learning rules as pure functions on arrays."""
+"""The mathematics: neurons, synapses and learning rules as functions on arrays, in place."""
 
 from lava_ep.dynamics.activation import Activation, activate, derivative
 from lava_ep.dynamics.bop import BOP, alpha_gradient, bop_contrast_update, bop_update
 from lava_ep.dynamics.connection import Connection, Currents, Dense
+from lava_ep.dynamics.constants import Constants, NeuronConstants, constant
 from lava_ep.dynamics.convolution import Convolution, Pooling
 from lava_ep.dynamics.encoding import Code, Encoding, Latency, Rate, Reading
 from lava_ep.dynamics.events import count_events
-from lava_ep.dynamics.graded import graded_step
+from lava_ep.dynamics.graded import Graded, graded_step
 from lava_ep.dynamics.integrate_fire import LIF, Reset, SpikeTrace, follow_spikes, lif_step
-from lava_ep.dynamics.neuron import binary_step, update_bias
+from lava_ep.dynamics.neuron import Binary, binary_step, update_bias
 from lava_ep.dynamics.noise import Noise
 from lava_ep.dynamics.readout import check_labels, expand_target, group_mean
 from lava_ep.dynamics.schedule import Nudging, Phase, PhaseSchedule, Updates
 from lava_ep.dynamics.seeds import Stream, generator
 from lava_ep.dynamics.sgd import SGD, add_multiple
-from lava_ep.dynamics.sigma_delta import StepSize, sigma_delta_step
+from lava_ep.dynamics.sigma_delta import SigmaDelta, StepSize, sigma_delta_step
 from lava_ep.dynamics.signs import SignMatrix
+from lava_ep.dynamics.stock import StockLayer, StockLIF
 from lava_ep.dynamics.synapse import (
     current,
     current_gain,
@@ -29,13 +31,17 @@ __all__ = [
     "LIF",
     "SGD",
     "Activation",
+    "Binary",
     "Code",
     "Connection",
+    "Constants",
     "Convolution",
     "Currents",
     "Dense",
     "Encoding",
+    "Graded",
     "Latency",
+    "NeuronConstants",
     "Noise",
     "Nudging",
     "Phase",
@@ -44,9 +50,12 @@ __all__ = [
     "Rate",
     "Reading",
     "Reset",
+    "SigmaDelta",
     "SignMatrix",
     "SpikeTrace",
     "StepSize",
+    "StockLIF",
+    "StockLayer",
     "Stream",
     "Updates",
     "activate",
@@ -56,6 +65,7 @@ __all__ = [
     "bop_contrast_update",
     "bop_update",
     "check_labels",
+    "constant",
     "count_events",
     "current",
     "current_gain",

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics._words import VECTOR_BITS, lowest_bit, popcount, where_above, where_below
 from lava_ep.dynamics.activation import Reals
+from lava_ep.dynamics.constants import Constants, constant
 from lava_ep.dynamics.signs import SignMatrix, Words
-from lava_ep.errors import InputError
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
@@ -38,7 +38,7 @@ RESCALE_BITS = 16
 
 
 @dataclass(frozen=True)
-class BOP:
+class BOP(Constants):
     r"""Parameters of the flip rule of one synapse population.
 
     Parameters
@@ -60,20 +60,10 @@ class BOP:
         If a value is out of range.
     """
 
-    gamma: float
-    theta: float
-    decay: float = 1.0
-    epoch_updates: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.gamma < 1:
-            raise InputError(f"BOP gamma={self.gamma}: expected a value in [0, 1)")
-        if not self.theta > 0:
-            raise InputError(f"BOP theta={self.theta}: expected a positive threshold")
-        if not 0 < self.decay <= 1:
-            raise InputError(f"BOP decay={self.decay}: expected a factor in (0, 1]")
-        if self.epoch_updates < 1:
-            raise InputError(f"BOP epoch_updates={self.epoch_updates}: expected at least 1")
+    gamma: float = constant(description="BOP adaptivity", ge=0, lt=1)
+    theta: float = constant(description="BOP threshold on M = m / gamma", gt=0)
+    decay: float = constant(1.0, "factor from epoch to epoch", gt=0, le=1)
+    epoch_updates: int = constant(1, "updates per epoch", ge=1)
 
     def _rescalings(self, update: int) -> int:
         """How often the stored momenta have been rescaled before the update with this number."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,9 +18,67 @@ from lava_ep.dynamics.activation import (
     activate_row,
     derivative_row,
 )
+from lava_ep.dynamics.constants import NeuronConstants, constant
 from lava_ep.dynamics.readout import checked_target
+from lava_ep.errors import InputError
 
 Int8 = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Graded(NeuronConstants):
+    r"""Constants of graded neurons, see `graded_step`.
+
+    Parameters
+    ----------
+    activation
+        :math:`\rho`, an `Activation` or its value.
+    filter_rate
+        :math:`\gamma` of the filter of the states, in (0, 1]; in discrete time only.
+    time_step
+        dt of the energy-based form, in (0, 1]; ``None`` for discrete time.
+    nudge
+        Whether the nudge is added to the "state" or, in discrete time only, to the "current".
+    event_threshold
+        Smallest change that is not sent; 0 sends every change.
+    initial_state
+        :math:`s` at the start of every sample.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range, or values contradict each other.
+    """
+
+    kind: ClassVar[str] = "graded"
+    activation: Activation = constant(Activation.SHIFTED_SIGMOID, "rho")
+    filter_rate: float = constant(
+        1.0, "gamma of the filter of the states, in discrete time", gt=0, le=1
+    )
+    time_step: float | None = constant(
+        None, "dt of the energy-based form; none: discrete time", gt=0, le=1
+    )
+    nudge: Literal["state", "current"] = constant(
+        "state", "add the nudge to the state after rho, as published, or to the current"
+    )
+    event_threshold: float = constant(
+        0.0, "smallest change that is not sent; 0 sends every change", ge=0
+    )
+    initial_state: float = constant(0.0, "s at the start of every sample")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.activation not in tuple(Activation):
+            choices = ", ".join(choice.value for choice in Activation)
+            raise InputError(f"activation={self.activation!r}: expected one of {choices}")
+        object.__setattr__(self, "activation", Activation(self.activation))
+        if self.nudge not in ("state", "current"):
+            raise InputError(f"nudge={self.nudge!r}: expected state or current")
+        if self.time_step is not None and self.nudge == "current":
+            raise InputError("nudge=current is for discrete time; leave out nudge or time_step")
+        if self.time_step is not None and self.filter_rate != 1:
+            raise InputError("filter_rate is for discrete time; leave out filter_rate or time_step")
+
 
 CHUNK = 512
 """Neurons that take a step together, so that all they have fits the nearest cache."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics.constants import Constants, NeuronConstants, constant
 from lava_ep.dynamics.readout import checked_target
 from lava_ep.errors import InputError
 
@@ -31,7 +33,7 @@ class Reset(str, Enum):
 
 
 @dataclass(frozen=True)
-class SpikeTrace:
+class SpikeTrace(Constants):
     r"""How a synapse reads spikes: their trace :math:`r \leftarrow r + \kappa (e - r)` is a rate.
 
     Parameters
@@ -45,15 +47,11 @@ class SpikeTrace:
         If it is out of range.
     """
 
-    rate: float = 0.1
-
-    def __post_init__(self) -> None:
-        if not 0 < self.rate <= 1:
-            raise InputError(f"trace rate={self.rate}: expected a value in (0, 1]")
+    rate: float = constant(0.1, "kappa of the spike traces", gt=0, le=1)
 
 
 @dataclass(frozen=True)
-class LIF:
+class LIF(NeuronConstants):
     r"""Constants of leaky integrate-and-fire neurons, see `lif_step`.
 
     Parameters
@@ -76,20 +74,16 @@ class LIF:
         If a value is out of range.
     """
 
-    du: float = 0.2
-    dv: float = 0.0
-    threshold: float = 1.0
-    reset: Reset = Reset.SUBTRACT
-    refractory: int = 0
+    kind: ClassVar[str] = "lif"
+    du: float = constant(0.2, "decay of the synaptic current", gt=0, le=1)
+    dv: float = constant(0.0, "decay of the membrane potential; 0: no leak", ge=0, lt=1)
+    threshold: float = constant(1.0, "membrane potential that makes a spike", gt=0)
+    reset: Reset = constant(Reset.SUBTRACT, "membrane potential after a spike")
+    refractory: int = constant(0, "time steps without spikes after a spike")
     trace: SpikeTrace = SpikeTrace()
 
     def __post_init__(self) -> None:
-        if not 0 < self.du <= 1:
-            raise InputError(f"du={self.du}: expected a decay in (0, 1]")
-        if not 0 <= self.dv < 1:
-            raise InputError(f"dv={self.dv}: expected a decay in [0, 1)")
-        if not self.threshold > 0:
-            raise InputError(f"threshold={self.threshold}: expected a positive potential")
+        super().__post_init__()
         if self.reset not in tuple(Reset):
             choices = ", ".join(choice.value for choice in Reset)
             raise InputError(f"reset={self.reset!r}: expected one of {choices}")
@@ -98,6 +92,11 @@ class LIF:
             raise InputError(
                 f"refractory={self.refractory}: expected a whole number of time steps, 0 or more"
             )
+
+    @property
+    def reading(self) -> SpikeTrace:
+        """Spikes are read by their trace."""
+        return self.trace
 
     def initial_membrane(self, neurons: int) -> Float32:
         r"""Return the potentials at the start of every sample, (neurons,), evenly in [0, theta).

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,36 @@ from numpy.typing import NDArray
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics._words import lowest_bit, popcount, where_at_least, where_equal
 from lava_ep.dynamics.activation import Reals
+from lava_ep.dynamics.constants import NeuronConstants, constant
 from lava_ep.dynamics.events import count_events
 from lava_ep.dynamics.readout import checked_target
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Binary(NeuronConstants):
+    r"""Constants of binary neurons, see `binary_step`.
+
+    Parameters
+    ----------
+    filter_rate, threshold
+        :math:`\gamma_n` and :math:`\theta` in (0, 1].
+    initial_state
+        :math:`s` at the start of every sample, in [0, 1].
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    """
+
+    kind: ClassVar[str] = "binary"
+    filter_rate: float = constant(0.5, "gamma_n of the pre-activation filter", gt=0, le=1)
+    threshold: float = constant(0.5, "theta: b = [s >= theta]", gt=0, le=1)
+    initial_state: float = constant(1.0, "s at the start of every sample", ge=0, le=1)
 
 
 @kernel("void(f4[::1], f4[::1], f4, f4[::1])")

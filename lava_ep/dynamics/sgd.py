@@ -8,11 +8,11 @@ import numpy as np
 
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics.activation import Reals
-from lava_ep.errors import InputError
+from lava_ep.dynamics.constants import Constants, constant
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Constants):
     r"""Move weights along the EP estimate :math:`g` of minus the gradient.
 
     .. math:: w \leftarrow w + \eta\, d^{\mathrm{epoch}}\, g
@@ -32,17 +32,9 @@ class SGD:
         If a value is out of range.
     """
 
-    rate: float
-    decay: float = 1.0
-    epoch_updates: int = 1
-
-    def __post_init__(self) -> None:
-        if not self.rate >= 0:
-            raise InputError(f"SGD rate={self.rate}: expected a learning rate of 0 or more")
-        if not 0 < self.decay <= 1:
-            raise InputError(f"SGD decay={self.decay}: expected a factor in (0, 1]")
-        if self.epoch_updates < 1:
-            raise InputError(f"SGD epoch_updates={self.epoch_updates}: expected at least 1")
+    rate: float = constant(description="learning rate of real weights and of conductances", ge=0)
+    decay: float = constant(1.0, "factor from epoch to epoch", gt=0, le=1)
+    epoch_updates: int = constant(1, "updates per epoch", ge=1)
 
     def step(self, batch: int) -> float:
         """Return the learning rate for the batch with this number, from 0."""

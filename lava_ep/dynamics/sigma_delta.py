@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
+from lava_ep.dynamics.constants import NeuronConstants, constant
 from lava_ep.dynamics.readout import checked_target
 from lava_ep.errors import InputError
 
@@ -51,10 +53,10 @@ class StepSize:
         If a value is out of range, or steps shall both decay and adapt.
     """
 
-    levels: int = 5
-    start: int = 1
-    decay: float = 1.0
-    adaptive: bool = False
+    levels: int = constant(5, "L: the smallest step of a spike is 1 / L")
+    start: int = constant(1, "first step of a sample, in smallest steps")
+    decay: float = constant(1.0, "factor by which steps shrink in every time step")
+    adaptive: bool = constant(False, "each neuron adapts its steps to its own spikes")
 
     def __post_init__(self) -> None:
         if not isinstance(self.levels, Integral) or not 1 <= self.levels <= MOST_LEVELS:
@@ -80,6 +82,33 @@ class StepSize:
     def final(self, step: int) -> bool:
         """Whether steps stay as they are from this one on, unless there are spikes."""
         return self.adaptive or self.decay == 1 or self.multiple(step) == 1
+
+
+@dataclass(frozen=True)
+class SigmaDelta(NeuronConstants):
+    r"""Constants of sigma-delta neurons, see `sigma_delta_step`.
+
+    Parameters
+    ----------
+    filter_rate
+        :math:`\epsilon` in (0, 1].
+    step_size
+        How far a spike goes.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    """
+
+    kind: ClassVar[str] = "sigma-delta"
+    filter_rate: float = constant(0.5, "epsilon of the filter of the state", gt=0, le=1)
+    step_size: StepSize = StepSize()
+
+    @property
+    def reading(self) -> StepSize:
+        """Spikes are steps of this size."""
+        return self.step_size
 
 
 @kernel("int64(f4[::1], f4[::1], f4[::1], f4[::1], f4, f4, i4[::1], i1[::1], f4, i1[::1])")

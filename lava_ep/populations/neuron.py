@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from lava_ep.dynamics import (
     LIF,
-    Activation,
+    Binary,
+    Graded,
     Noise,
     Phase,
-    StepSize,
+    SigmaDelta,
     activate,
     binary_step,
     graded_step,
@@ -21,6 +22,7 @@ from lava_ep.dynamics import (
     sigma_delta_step,
     update_bias,
 )
+from lava_ep.kinds import register
 from lava_ep.populations.clock import Clock
 from lava_ep.populations.measurement import measured
 from lava_ep.populations.receiver import Steps
@@ -196,6 +198,7 @@ class NeuronPopulation:
         raise NotImplementedError(f"{type(self).__name__} must settle")
 
 
+@register(Binary.kind, "population")
 class BinaryPopulation(NeuronPopulation):
     """Neurons with binary activation; see `lava_ep.dynamics.binary_step`."""
 
@@ -204,13 +207,13 @@ class BinaryPopulation(NeuronPopulation):
         shape: tuple[int, int],
         biases: int,
         *,
-        filter_rate: float,
-        threshold: float,
+        neuron: Binary,
         **common: Any,
     ) -> None:
+        common |= {"initial_state": neuron.initial_state}
         super().__init__(shape, biases, messages=np.int8, activations=np.int8, **common)
-        self._filter_rate = np.float32(filter_rate)
-        self._threshold = np.float32(threshold)
+        self._filter_rate = np.float32(neuron.filter_rate)
+        self._threshold = np.float32(neuron.threshold)
 
     def _initial_activation(self) -> float:
         return float(np.float32(self._initial_state) >= self._threshold)
@@ -229,6 +232,7 @@ class BinaryPopulation(NeuronPopulation):
         )
 
 
+@register(Graded.kind, "population")
 class GradedPopulation(NeuronPopulation):
     """Neurons that send changes of full-precision states; see `lava_ep.dynamics.graded_step`."""
 
@@ -237,25 +241,18 @@ class GradedPopulation(NeuronPopulation):
         shape: tuple[int, int],
         biases: int,
         *,
-        activation: Activation,
-        filter_rate: float = 1.0,
-        time_step: float | None = None,
-        nudge_current: bool = False,
-        event_threshold: float = 0.0,
+        neuron: Graded,
         dtype: npt.DTypeLike = np.float32,
         **common: Any,
     ) -> None:
-        super().__init__(shape, biases, messages=dtype, activations=dtype, dtype=dtype, **common)
-        self._function = Activation(activation)
-        self._filter_rate = filter_rate
-        self._time_step = time_step
-        self._nudge_current = nudge_current
-        self._event_threshold = event_threshold
+        common |= {"initial_state": neuron.initial_state, "dtype": dtype}
+        super().__init__(shape, biases, messages=dtype, activations=dtype, **common)
+        self._neuron = neuron
 
     def _initial_activation(self) -> float:
-        if self._time_step is None:
+        if self._neuron.time_step is None:
             return self._initial_state
-        return float(activate(self._function, self.state[:1, :1])[0, 0])
+        return float(activate(self._neuron.activation, self.state[:1, :1])[0, 0])
 
     def _settle(self, current: Array, target: Array | None, beta: float) -> int:
         return graded_step(
@@ -264,16 +261,17 @@ class GradedPopulation(NeuronPopulation):
             current,
             self.bias,
             self.change,
-            activation=self._function,
-            filter_rate=self._filter_rate,
-            time_step=self._time_step,
-            nudge_current=self._nudge_current,
+            activation=self._neuron.activation,
+            filter_rate=self._neuron.filter_rate,
+            time_step=self._neuron.time_step,
+            nudge_current=self._neuron.nudge == "current",
             target=target,
             beta=beta,
-            threshold=self._event_threshold,
+            threshold=self._neuron.event_threshold,
         )
 
 
+@register(SigmaDelta.kind, "population")
 class SigmaDeltaPopulation(NeuronPopulation):
     """Neurons that send signed unit spikes; see `lava_ep.dynamics.sigma_delta_step`.
 
@@ -285,22 +283,15 @@ class SigmaDeltaPopulation(NeuronPopulation):
         shape: tuple[int, int],
         biases: int,
         *,
-        filter_rate: float,
-        step_size: StepSize,
+        neuron: SigmaDelta,
         activations: npt.DTypeLike = np.float32,
         **common: Any,
     ) -> None:
-        super().__init__(
-            shape,
-            biases,
-            messages=np.int8,
-            activations=activations,
-            levels=step_size.levels,
-            **common,
-        )
-        self._filter_rate = filter_rate
-        self._step_size = step_size
-        self._steps = Steps(shape, step_size)
+        common |= {"activations": activations, "levels": neuron.step_size.levels}
+        super().__init__(shape, biases, messages=np.int8, **common)
+        self._filter_rate = neuron.filter_rate
+        self._step_size = neuron.step_size
+        self._steps = Steps(shape, neuron.step_size)
 
     @property
     def state_vars(self) -> tuple[Array, ...]:
@@ -336,6 +327,7 @@ class SigmaDeltaPopulation(NeuronPopulation):
         )
 
 
+@register(LIF.kind, "population")
 class LIFPopulation(NeuronPopulation):
     """Leaky integrate-and-fire neurons; see `lava_ep.dynamics.lif_step`.
 

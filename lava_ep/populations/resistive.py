@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from lava_ep.dynamics.resistive import (
+    Resistive,
     add_conductance,
     check_nudging,
     conductance_contrast,
@@ -16,6 +17,7 @@ from lava_ep.dynamics.resistive import (
     moves,
     settle_block,
 )
+from lava_ep.kinds import register
 from lava_ep.populations.clock import Clock
 from lava_ep.populations.neuron import NeuronPopulation
 from lava_ep.populations.receiver import Receiver
@@ -25,6 +27,7 @@ from lava_ep.populations.weights import Contrast, Weights
 Array = NDArray[Any]
 
 
+@register(Resistive.kind, "population")
 class ResistivePopulation(NeuronPopulation):
     """Nodes that move to the minimum of the energy; see `settle_block`.
 
@@ -34,6 +37,8 @@ class ResistivePopulation(NeuronPopulation):
     ----------
     shape, biases, common
         See `NeuronPopulation`.
+    neuron
+        Constants of the network; those of its pixels.
     layer
         Number of the layer, which decides in which time steps it moves, see `moves`.
     diodes
@@ -48,7 +53,14 @@ class ResistivePopulation(NeuronPopulation):
     STATE_VARS: ClassVar[tuple[str, ...]] = ("activation",)
 
     def __init__(
-        self, shape: tuple[int, int], biases: int, *, layer: int, diodes: bool, **common: Any
+        self,
+        shape: tuple[int, int],
+        biases: int,
+        *,
+        neuron: Resistive,
+        layer: int,
+        diodes: bool,
+        **common: Any,
     ) -> None:
         super().__init__(shape, biases, messages=np.float32, activations=np.float32, **common)
         self.state = self.activation

@@ -5,12 +5,17 @@ from lava_ep import _lava
 _lava.require()
 
 from lava_ep.processes.network import EPNetwork  # noqa: E402
-from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron  # noqa: E402
+from lava_ep.processes.neuron import (  # noqa: E402
+    BinaryNeuron,
+    GradedNeuron,
+    LIFNeuron,
+    Neuron,
+    SigmaDeltaNeuron,
+)
 from lava_ep.processes.readout import Readout, Target  # noqa: E402
 from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron  # noqa: E402
 from lava_ep.processes.share import EPNetworkShare  # noqa: E402
 from lava_ep.processes.source import EventSource, ImageInjector, ImageSource  # noqa: E402
-from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron  # noqa: E402
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse  # noqa: E402
 
 # Lava must find the ProcessModels of all Processes; at the end, as they import this package.
@@ -28,6 +33,7 @@ __all__ = [
     "ImageInjector",
     "ImageSource",
     "LIFNeuron",
+    "Neuron",
     "Readout",
     "RealSynapse",
     "ResistiveNeuron",

@@ -15,56 +15,69 @@ from lava_ep.dynamics import Noise
 from lava_ep.errors import InputError
 
 GENERIC = ("name", "log_config")
-"""What every Lava Process may be given."""
+"""Arguments of every Lava Process."""
 
 
-class EPProcess(AbstractProcess):
-    """A Process that may refuse its arguments before Lava has seen them."""
+def parameters_of(process: type[AbstractProcess]) -> dict[str, inspect.Parameter]:
+    """Return the parameters that a Process and the bases it passes arguments on to declare."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in process.__mro__:
+        if base is AbstractProcess:
+            break
+        if "__init__" not in vars(base):
+            continue
+        _, *parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+        for parameter in parameters:
+            if parameter.kind is not parameter.VAR_KEYWORD:
+                found.setdefault(parameter.name, parameter)
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return found
+
+
+class _ChecksArguments(type(AbstractProcess)):  # type: ignore[misc]
+    """Refuses arguments before Lava has seen them."""
+
+    def __call__(cls, *args: Any, **given: Any) -> Any:
+        declared = cls._declared()
+        given = cls._current(given, declared)
+        for name in given:
+            if name not in declared:
+                close = difflib.get_close_matches(name, declared, 1)
+                hint = f": did you mean {close[0]}?" if close else "."
+                raise InputError(
+                    f"{cls.__name__} has no argument {name!r}{hint} It has "
+                    f"{', '.join(sorted(declared))}."
+                )
+        missing = [name for name, needed in declared.items() if needed and name not in given]
+        if missing and not args:
+            raise InputError(
+                f"{cls.__name__} needs {' and '.join(missing)}. It has "
+                f"{', '.join(sorted(declared))}."
+            )
+        return super().__call__(*args, **given)
+
+    def _declared(cls) -> dict[str, bool]:
+        """Return the arguments that its class and the bases it passes them on to declare.
+
+        Values say whether an argument is required.
+        """
+        needed = {
+            name: parameter.default is parameter.empty
+            for name, parameter in parameters_of(cls).items()
+        }
+        return needed | dict.fromkeys(GENERIC, False)
+
+
+class EPProcess(AbstractProcess, metaclass=_ChecksArguments):
+    """A Process that refuses unknown and missing arguments, by name."""
 
     _runtime: Any = None  # Lava asks for it when a Process is deleted, even a half-made one
 
-
-def further(
-    kind: type[AbstractProcess], process: AbstractProcess, given: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the further keyword arguments of a Process, for Lava and for the ProcessModels.
-
-    Parameters
-    ----------
-    kind
-        The class whose ``__init__`` has collected them.
-    process
-        The Process; its class may be derived from ``kind``, and what that declares as arguments of
-        its own ``__init__`` may be passed on.
-    given
-        The arguments.
-
-    Raises
-    ------
-    InputError
-        If one is declared nowhere.
-    """
-    if not given:
+    @classmethod
+    def _current(cls, given: dict[str, Any], declared: dict[str, bool]) -> dict[str, Any]:
+        """Return arguments in today's form; those of older releases may have another."""
         return given
-    known = dict.fromkeys(GENERIC)
-    for base in type(process).__mro__:
-        if "__init__" in vars(base):
-            known |= dict.fromkeys(
-                name
-                for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items()
-                if name != "self" and parameter.kind is not inspect.Parameter.VAR_KEYWORD
-            )
-        if base is kind:
-            break
-    for name in given:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f": did you mean {close[0]}?" if close else "."
-            raise InputError(
-                f"{type(process).__name__} has no argument {name!r}{hint} It has "
-                f"{', '.join(sorted(known))}."
-            )
-    return given
 
 
 def as_shape(shape: Any, what: str = "(batch, n)", name: str = "shape") -> tuple[int, ...]:

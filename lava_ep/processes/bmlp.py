@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from lava_ep.bmlp_parameters import BMLPLayerParameters, BMLPParameters
 from lava_ep.dynamics.bmlp import LayerRule
 from lava_ep.errors import InputError
-from lava_ep.processes.arguments import EPProcess, as_count, as_numbers, further
+from lava_ep.processes.arguments import EPProcess, as_count, as_numbers
 from lava_ep.spec import BMLPSpec
 
 LAYER_PARAMETERS = ("hidden", "classifier", "right")
@@ -50,9 +50,7 @@ class Binarizer(EPProcess):
         **kwargs: Any,
     ) -> None:
         thresholds, batch = as_numbers(thresholds, "thresholds"), as_count(batch, "batch")
-        super().__init__(
-            thresholds=thresholds, batch=batch, name=name, **further(Binarizer, self, kwargs)
-        )
+        super().__init__(thresholds=thresholds, batch=batch, name=name, **kwargs)
         self.pixels_in = InPort(shape=(batch, len(thresholds)))
         self.s_out = OutPort(shape=(batch, thresholds.size))
         self.thresholds = Var(shape=thresholds.shape, init=thresholds)
@@ -76,7 +74,7 @@ class Labels(EPProcess):
 
     def __init__(self, *, batch: int, name: str | None = None, **kwargs: Any) -> None:
         batch = as_count(batch, "batch")
-        super().__init__(batch=batch, name=name, **further(Labels, self, kwargs))
+        super().__init__(batch=batch, name=name, **kwargs)
         self.label_in = InPort(shape=(batch,))
         self.label_out = OutPort(shape=(batch,))
 
@@ -151,7 +149,7 @@ class BMLPLayer(EPProcess):
             first_batch=first_batch,
             epoch_batches=epoch_batches,
             name=name,
-            **further(BMLPLayer, self, kwargs),
+            **kwargs,
         )
         neurons, inputs = parameters.hidden.shape
         classes, outputs = parameters.classifier.shape
@@ -239,7 +237,7 @@ class BMLPNetwork(EPProcess):
             epoch_batches=epoch_batches,
             threads=threads,
             name=name,
-            **further(BMLPNetwork, self, kwargs),
+            **kwargs,
         )
         if threads is not None:
             as_count(threads, "threads")

@@ -11,7 +11,7 @@ from lava_ep.dynamics import Nudging
 from lava_ep.dynamics.resistive import check_nudging
 from lava_ep.errors import DivergedError, InputError
 from lava_ep.parameters import NetworkParameters, initial_parameters
-from lava_ep.processes.arguments import EPProcess, as_count, further
+from lava_ep.processes.arguments import EPProcess, as_count
 from lava_ep.spec import NetworkSpec
 
 
@@ -98,7 +98,7 @@ class EPNetwork(EPProcess):
             epoch_batches=epoch_batches,
             threads=threads,
             name=name,
-            **further(EPNetwork, self, kwargs),
+            **kwargs,
         )
         if threads is not None:
             as_count(threads, "threads")

@@ -9,7 +9,7 @@ from lava.magma.core.process.variable import Var
 
 from lava_ep.dynamics import PhaseSchedule
 from lava_ep.errors import InputError
-from lava_ep.processes.arguments import EPProcess, as_count, as_pair, further
+from lava_ep.processes.arguments import EPProcess, as_count, as_pair
 
 
 def _check_groups(neurons: int, classes: int) -> None:
@@ -45,7 +45,7 @@ class Target(EPProcess):
         self, *, shape: tuple[int, int], classes: int, name: str | None = None, **kwargs: Any
     ) -> None:
         shape, classes = as_pair(shape), as_count(classes, "classes")
-        super().__init__(shape=shape, classes=classes, name=name, **further(Target, self, kwargs))
+        super().__init__(shape=shape, classes=classes, name=name, **kwargs)
         _check_groups(shape[1], classes)
         self.label_in = InPort(shape=shape[:1])
         self.target_out = OutPort(shape=shape)
@@ -104,7 +104,7 @@ class Readout(EPProcess):
             learning=learning,
             stream=stream,
             name=name,
-            **further(Readout, self, kwargs),
+            **kwargs,
         )
         _check_groups(shape[1], classes)
         self.state_in = InPort(shape=shape)

@@ -10,21 +10,18 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
 from lava_ep.dynamics import SGD, Dense, Noise, PhaseSchedule
+from lava_ep.dynamics.resistive import Resistive
 from lava_ep.errors import InputError
 from lava_ep.processes.arguments import (
     EPProcess,
-    as_bias,
     as_count,
     as_numbers,
-    as_pair,
-    check_noise,
     check_noises,
-    further,
 )
-from lava_ep.processes.neuron import add_ports_and_vars
+from lava_ep.processes.neuron import Neuron
 
 
-class ResistiveNeuron(EPProcess):
+class ResistiveNeuron(Neuron):
     r"""A layer of nodes of a circuit, each at the voltage where the energy is lowest.
 
     .. math:: v_k \leftarrow \mathrm{clamp}\!\left(
@@ -38,93 +35,44 @@ class ResistiveNeuron(EPProcess):
     A node sends the changes of its voltage. (Scellier 2024, "A fast algorithm to simulate nonlinear
     resistive networks".)
 
+    Arguments, ports and Vars are those of `Neuron`, but for biases of channels, with these:
+
     Parameters
     ----------
-    shape
-        (batch, n).
-    schedule
-        The nodes' own copy of the phases, each of an even number of time steps.
     layer
         Number of the layer, 1 for the one that is connected to the pixels.
-    bias
-        Initial currents into the nodes, (n,).
-    learning
-        Whether samples have nudged phases, after which the biases learn.
     diodes
         Whether there are diodes; there are none at the output.
-    bias_rate
-        Learning rate of the biases; 0 keeps them fixed.
-    first_batch
-        Number of batches learned from before this run; it selects the random sign of beta.
-    noise
-        Measurement noise of the activations that the biases learn from, or ``None``; give the
-        synapses the same, see ``noises`` there. With models of tag ``floating_pt`` only.
 
     Attributes
     ----------
-    a_in : InPort
-        Current :math:`I`, (batch, n) float, every step; several connections are added.
     g_in : InPort
         Conductance :math:`G`, (n,) float, every step; several connections are added.
-    target_in : InPort
-        Target :math:`y`, (batch, n), 0 or 1, every step; connect it to output nodes.
-    s_out : OutPort
-        Changes of the voltages, (batch, n) float32, every step.
-    state_out : OutPort
-        Voltages :math:`v`, (batch, n) float32, every step.
-    state, activation, bias : Var
-        :math:`v` (batch, n), the same again, and the biases.
-    events : Var
-        Number of changes since the start, (2,): free phases, nudged phases.
+    state, activation : Var
+        Both are :math:`v`, (batch, n).
 
     Raises
     ------
     InputError
-        If an argument is unknown, ``shape`` and ``bias`` do not fit, ``layer`` is below 1, a phase
-        has an odd number of time steps, updates are continual, or half of the nodes is no whole
-        number.
+        If an argument is unknown or missing, ``shape`` and ``bias`` do not fit, ``layer`` is below
+        1, a phase has an odd number of time steps, updates are continual, or half of the nodes is
+        no whole number.
     """
 
-    def __init__(
-        self,
-        *,
-        shape: tuple[int, int],
-        schedule: PhaseSchedule,
-        layer: int = 1,
-        bias: ArrayLike = 0.0,
-        learning: bool = True,
-        diodes: bool = True,
-        bias_rate: float = 0.0,
-        first_batch: int = 0,
-        noise: Noise | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        shape, bias = as_pair(shape), as_bias(bias)
-        super().__init__(
-            shape=shape,
-            schedule=schedule,
-            layer=layer,
-            learning=learning,
-            diodes=diodes,
-            bias_rate=bias_rate,
-            first_batch=first_batch,
-            biases=shape[1],
-            noise=check_noise(noise),
-            name=name,
-            **further(ResistiveNeuron, self, kwargs),
-        )
-        if np.ndim(bias) and np.shape(bias) != shape[1:]:
-            raise InputError(f"bias has shape {np.shape(bias)}: expected {shape[1:]} or a number")
+    CONSTANTS = Resistive
+    SHARES_BIASES = False
+
+    def __init__(self, *, layer: int = 1, diodes: bool = True, **options: Any) -> None:
+        super().__init__(layer=layer, diodes=diodes, **options)
+        neurons = self.state.shape[1]
         if layer < 1:
             raise InputError(f"layer={layer}: expected 1 or more")
-        if diodes and shape[1] % 2:
+        if diodes and neurons % 2:
             raise InputError(
-                f"{shape[1]} nodes with diodes: expected an even number, half of them each way"
+                f"{neurons} nodes with diodes: expected an even number, half of them each way"
             )
-        check_sweeps(schedule)
-        add_ports_and_vars(self, shape, bias)
-        self.g_in = InPort(shape=shape[1:])
+        check_sweeps(self.proc_params["schedule"])
+        self.g_in = InPort(shape=(neurons,))
 
 
 class ConductanceSynapse(EPProcess):
@@ -213,7 +161,7 @@ class ConductanceSynapse(EPProcess):
             first_batch=first_batch,
             noises=check_noises(noises),
             name=name,
-            **further(ConductanceSynapse, self, kwargs),
+            **kwargs,
         )
         if weights.ndim != 2:
             raise InputError(f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix")

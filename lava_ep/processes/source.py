@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import LogConfig
 from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
 from lava_ep.dynamics import Code, Encoding, PhaseSchedule
 from lava_ep.errors import InputError
-from lava_ep.processes.arguments import EPProcess, as_count, as_numbers, as_pair, further
+from lava_ep.processes.arguments import EPProcess, as_count, as_numbers, as_pair
 
 
 class ImageSource(EPProcess):
@@ -83,7 +84,7 @@ class ImageSource(EPProcess):
             encoding=encoding,
             first_batch=first_batch,
             name=name,
-            **further(ImageSource, self, kwargs),
+            **kwargs,
         )
         if images.ndim != 2 or labels.shape != images.shape[:1]:
             raise InputError(
@@ -159,7 +160,7 @@ class EventSource(ImageSource):
         repeated: bool = False,
         first_batch: int = 0,
         name: str | None = None,
-        **kwargs: Any,
+        log_config: LogConfig | None = None,
     ) -> None:
         recordings = as_numbers(recordings, "recordings")
         if recordings.ndim != 3:
@@ -177,7 +178,7 @@ class EventSource(ImageSource):
             encoding=Encoding(code, levels, steps),
             first_batch=first_batch,
             name=name,
-            **further(EventSource, self, kwargs),
+            log_config=log_config,
         )
 
 
@@ -232,7 +233,7 @@ class ImageInjector(EPProcess):
             encoding=encoding,
             first_batch=first_batch,
             name=name,
-            **further(ImageInjector, self, kwargs),
+            **kwargs,
         )
         self.image_in = InPort(shape=(shape[0], shape[1] * encoding.frames_a_sample))
         self.label_in = InPort(shape=shape[:1])

@@ -22,7 +22,7 @@ from lava_ep.dynamics import (
     SpikeTrace,
 )
 from lava_ep.errors import InputError
-from lava_ep.processes.arguments import EPProcess, as_count, as_numbers, check_noises, further
+from lava_ep.processes.arguments import EPProcess, as_count, as_numbers, check_noises
 
 Normalization = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Means and standard deviations of pixels, one for each channel."""
@@ -134,7 +134,7 @@ class BinarySynapse(EPProcess):
             noises=check_noises(noises),
             fixed_point=fixed_point,
             name=name,
-            **further(BinarySynapse, self, kwargs),
+            **kwargs,
         )
         if weights.ndim != 2:
             raise InputError(
@@ -244,7 +244,7 @@ class RealSynapse(EPProcess):
             noises=check_noises(noises),
             fixed_point=fixed_point,
             name=name,
-            **further(RealSynapse, self, kwargs),
+            **kwargs,
         )
         if weights.ndim != 2:
             raise InputError(f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix")
@@ -371,7 +371,7 @@ class ConvSynapse(EPProcess):
             noises=check_noises(noises),
             fixed_point=fixed_point,
             name=name,
-            **further(ConvSynapse, self, kwargs),
+            **kwargs,
         )
         if weights.shape != connection.weight_shape:
             raise InputError(

@@ -185,6 +185,7 @@ def _neuron(neuron: AnyNeuronSpec) -> str:
             f"{', '.join(f'{layer.vth}' for layer in neuron.layers)}; synapses learn from traces "
             f"of the spikes with a time constant of {plural(neuron.trace_tau, 'time step')}"
         )
+    assert isinstance(neuron, GradedNeuronSpec)
     form = "discrete time" if neuron.time_step is None else f"energy-based, dt = {neuron.time_step}"
     if neuron.filter_rate != 1:
         form += f", filter rate {neuron.filter_rate:g}"

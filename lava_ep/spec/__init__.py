@@ -1,6 +1,6 @@
 """The experiment as plain data: frozen, validated, JSON in and out."""
 
-from lava_ep.spec.base import MOST_NEURONS, Spec
+from lava_ep.spec.base import MOST_NEURONS, Spec, of
 from lava_ep.spec.bmlp import BinarizationSpec, BMLPLayerSpec, BMLPSpec
 from lava_ep.spec.data import DataSpec, EventsSpec, Side
 from lava_ep.spec.experiment import AnyNetworkSpec, ExperimentSpec
@@ -18,6 +18,7 @@ from lava_ep.spec.neurons import (
     GradedNeuronSpec,
     LIFNeuronSpec,
     NeuronSpec,
+    NeuronSpecBase,
     ResistiveNeuronSpec,
     SigmaDeltaNeuronSpec,
     StockLayerSpec,
@@ -50,6 +51,7 @@ __all__ = [
     "LayerSpec",
     "NetworkSpec",
     "NeuronSpec",
+    "NeuronSpecBase",
     "NoiseSpec",
     "NormalizationSpec",
     "PhaseSpec",
@@ -64,6 +66,7 @@ __all__ = [
     "layer_names",
     "load_preset",
     "load_spec",
+    "of",
     "override",
     "parse",
     "parse_value",

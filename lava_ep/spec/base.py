@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import MISSING, Field
+from typing import Any
 
+import pydantic
 from pydantic import BaseModel, ConfigDict
 
 from lava_ep.errors import InputError
@@ -24,3 +27,20 @@ def as_value_error(make: Callable[[], object]) -> None:
         make()
     except InputError as error:
         raise ValueError(str(error)) from None
+
+
+def of(constants: type, name: str, **more: Any) -> Any:
+    """Return the field of a spec that is one of the constants of a model.
+
+    Parameters
+    ----------
+    constants
+        Their class, whose `lava_ep.dynamics.constant` has default, range and description.
+    name
+        Name of the constant.
+    more
+        Other or further arguments of pydantic's ``Field``.
+    """
+    declared: Field[Any] = constants.__dataclass_fields__[name]  # type: ignore[attr-defined]
+    default = {} if declared.default is MISSING else {"default": declared.default}
+    return pydantic.Field(**{**default, **declared.metadata, **more})

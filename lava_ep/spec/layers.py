@@ -18,7 +18,7 @@ from lava_ep.dynamics import (
     Pooling,
     Updates,
 )
-from lava_ep.spec.base import MOST_NEURONS, Spec
+from lava_ep.spec.base import MOST_NEURONS, Spec, of
 
 
 class PhaseSpec(Spec):
@@ -77,11 +77,9 @@ class LayerSpec(Spec):
         "c sqrt(6 / (fan_in + fan_out)) (real, default 1), or of the upper bound c / sqrt(fan_in) "
         "(conductance, default 1)",
     )
-    gamma: float = Field(0.0, ge=0, lt=1, description="BOP adaptivity")
-    theta: float | None = Field(None, gt=0, description="BOP threshold on M = m / gamma")
-    rate: float | None = Field(
-        None, ge=0, description="learning rate of real weights and of conductances"
-    )
+    gamma: float = of(BOP, "gamma", default=0.0)
+    theta: float | None = of(BOP, "theta", default=None)
+    rate: float | None = of(SGD, "rate", default=None)
     bias_offset: float = Field(
         0.0,
         description="added to the initial biases U(+-1/sqrt(fan_in)), or 0 of resistive neurons",

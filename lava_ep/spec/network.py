@@ -33,7 +33,6 @@ from lava_ep.spec.neurons import (
     LIFNeuronSpec,
     NeuronSpec,
     ResistiveNeuronSpec,
-    SigmaDeltaNeuronSpec,
     StockLIFNeuronSpec,
 )
 
@@ -254,11 +253,8 @@ class NetworkSpec(Spec):
     @property
     def spikes(self) -> StepSize | SpikeTrace | None:
         """How the spikes of the neurons are read; ``None`` if they send changes instead."""
-        if isinstance(self.neuron, SigmaDeltaNeuronSpec):
-            return self.neuron.step_size
-        if isinstance(self.neuron, StockLIFNeuronSpec):
-            return SpikeTrace(1 - math.exp(-1 / self.neuron.trace_tau))
-        return self.neuron.constants.trace if isinstance(self.neuron, LIFNeuronSpec) else None
+        found: StepSize | SpikeTrace | None = self.neuron.constants.reading
+        return found
 
     @property
     def layer_names(self) -> tuple[str, ...]:

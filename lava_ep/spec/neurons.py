@@ -2,127 +2,142 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import fields, replace
+from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import (
+    SerializeAsAny,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from lava_ep.dynamics import LIF, Activation, Reset, SpikeTrace, StepSize
-from lava_ep.spec.base import Spec, as_value_error
+from lava_ep import kinds
+from lava_ep.dynamics import (
+    LIF,
+    Activation,
+    Binary,
+    Graded,
+    NeuronConstants,
+    Reset,
+    SigmaDelta,
+    SpikeTrace,
+    StepSize,
+    StockLayer,
+    StockLIF,
+)
+from lava_ep.dynamics.resistive import Resistive
+from lava_ep.spec.base import Spec, as_value_error, of
 
 
-class NeuronSpec(Spec):
+class NeuronSpecBase(Spec):
+    """Base of the neurons of a network.
+
+    A subclass names its kind and the class of its ``CONSTANTS``, and has a field for each of
+    these, made by `lava_ep.spec.of`; it is then a kind that networks may have.
+    """
+
+    CONSTANTS: ClassVar[type[NeuronConstants]]
+    kind: str
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Register the kind."""
+        super().__pydantic_init_subclass__(**options)
+        kinds.register(cls.CONSTANTS.kind, "spec")(cls)
+        kinds.register(cls.CONSTANTS.kind, "constants")(cls.CONSTANTS)
+
+    @model_validator(mode="after")
+    def _constants_fit(self) -> NeuronSpecBase:
+        as_value_error(lambda: self.constants)
+        return self
+
+    @property
+    def constants(self) -> NeuronConstants:
+        """The constants as one value, which Processes, populations and engines carry."""
+        names = (declared.name for declared in fields(self.CONSTANTS))
+        return self.CONSTANTS(**{name: getattr(self, name) for name in names})
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of Processes, populations and engines of these neurons."""
+        return {"neuron": self.constants}
+
+
+class NeuronSpec(NeuronSpecBase):
     r"""Neurons with binary activation, see `lava_ep.dynamics.binary_step`."""
 
+    CONSTANTS = Binary
     kind: Literal["binary"] = "binary"
-    filter_rate: float = Field(0.5, gt=0, le=1, description=r"gamma_n of the pre-activation filter")
-    threshold: float = Field(0.5, gt=0, le=1, description="theta: b = [s >= theta]")
-    initial_state: float = Field(1.0, ge=0, le=1, description="s at the start of every sample")
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What a layer of them is made with, be it a Process or a part of an engine."""
-        return self.model_dump(exclude={"kind"})
+    filter_rate: float = of(Binary, "filter_rate")
+    threshold: float = of(Binary, "threshold")
+    initial_state: float = of(Binary, "initial_state")
 
 
-class GradedNeuronSpec(Spec):
+class GradedNeuronSpec(NeuronSpecBase):
     r"""Neurons with full-precision states, see `lava_ep.dynamics.graded_step`."""
 
+    CONSTANTS = Graded
     kind: Literal["graded"] = "graded"
-    activation: Activation = Field(Activation.SHIFTED_SIGMOID, description="rho")
-    filter_rate: float = Field(
-        1.0, gt=0, le=1, description="gamma of the filter of the states, in discrete time"
-    )
-    time_step: float | None = Field(
-        None, gt=0, le=1, description="dt of the energy-based form; none: discrete time"
-    )
-    nudge: Literal["state", "current"] = Field(
-        "state", description="add the nudge to the state after rho, as published, or to the current"
-    )
-    event_threshold: float = Field(
-        0.0, ge=0, description="smallest change that is not sent; 0 sends every change"
-    )
-    initial_state: float = Field(0.0, description="s at the start of every sample")
-
-    @model_validator(mode="after")
-    def _one_nudge(self) -> GradedNeuronSpec:
-        if self.time_step is not None and self.nudge == "current":
-            raise ValueError("nudge=current is for discrete time; leave out nudge or time_step")
-        if self.time_step is not None and self.filter_rate != 1:
-            raise ValueError("filter_rate is for discrete time; leave out filter_rate or time_step")
-        return self
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What a layer of them is made with, be it a Process or a part of an engine."""
-        same = self.model_dump(exclude={"kind", "nudge"})
-        return {**same, "nudge_current": self.nudge == "current"}
+    activation: Activation = of(Graded, "activation")
+    filter_rate: float = of(Graded, "filter_rate")
+    time_step: float | None = of(Graded, "time_step")
+    nudge: Literal["state", "current"] = of(Graded, "nudge")
+    event_threshold: float = of(Graded, "event_threshold")
+    initial_state: float = of(Graded, "initial_state")
 
 
-class SigmaDeltaNeuronSpec(Spec):
+class SigmaDeltaNeuronSpec(NeuronSpecBase):
     r"""Neurons with signed unit spikes, see `lava_ep.dynamics.sigma_delta_step`."""
 
+    CONSTANTS = SigmaDelta
     kind: Literal["sigma-delta"] = "sigma-delta"
-    filter_rate: float = Field(0.5, gt=0, le=1, description="epsilon of the filter of the state")
-    levels: int = Field(5, description="L: the smallest step of a spike is 1 / L")
-    start: int = Field(1, description="first step of a sample, in smallest steps")
-    decay: float = Field(1.0, description="factor by which steps shrink in every time step")
-    adaptive: bool = Field(False, description="each neuron adapts its steps to its own spikes")
-
-    @model_validator(mode="after")
-    def _steps_fit(self) -> SigmaDeltaNeuronSpec:
-        as_value_error(lambda: self.step_size)
-        return self
+    filter_rate: float = of(SigmaDelta, "filter_rate")
+    levels: int = of(StepSize, "levels")
+    start: int = of(StepSize, "start")
+    decay: float = of(StepSize, "decay")
+    adaptive: bool = of(StepSize, "adaptive")
 
     @property
     def step_size(self) -> StepSize:
         """How far a spike goes."""
         return StepSize(self.levels, self.start, self.decay, self.adaptive)
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What a layer of them is made with, be it a Process or a part of an engine."""
-        return {"filter_rate": self.filter_rate, "step_size": self.step_size}
 
-
-class LIFNeuronSpec(Spec):
+class LIFNeuronSpec(NeuronSpecBase):
     r"""Leaky integrate-and-fire neurons, see `lava_ep.dynamics.lif_step`."""
 
+    CONSTANTS = LIF
     kind: Literal["lif"] = "lif"
-    du: float = Field(0.2, description="decay of the synaptic current")
-    dv: float = Field(0.0, description="decay of the membrane potential; 0: no leak")
-    threshold: float = Field(1.0, description="membrane potential that makes a spike")
-    reset: Reset = Field(Reset.SUBTRACT, description="membrane potential after a spike")
-    refractory: int = Field(0, description="time steps without spikes after a spike")
-    trace_rate: float = Field(0.1, description="kappa of the spike traces")
+    du: float = of(LIF, "du")
+    dv: float = of(LIF, "dv")
+    threshold: float = of(LIF, "threshold")
+    reset: Reset = of(LIF, "reset")
+    refractory: int = of(LIF, "refractory")
+    trace_rate: float = of(SpikeTrace, "rate")
 
-    @model_validator(mode="after")
-    def _constants_fit(self) -> LIFNeuronSpec:
-        as_value_error(lambda: self.constants)
-        return self
+    @property
+    def trace(self) -> SpikeTrace:
+        """The trace of a neuron's own spikes."""
+        return SpikeTrace(self.trace_rate)
 
     @property
     def constants(self) -> LIF:
-        """The constants as the dynamics want them."""
-        trace = SpikeTrace(self.trace_rate)
-        return LIF(self.du, self.dv, self.threshold, self.reset, self.refractory, trace)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What a layer of them is made with, be it a Process or a part of an engine."""
-        return {"neuron": self.constants}
+        """See `NeuronSpecBase.constants`."""
+        return cast(LIF, super().constants)
 
 
-class ResistiveNeuronSpec(Spec):
+class ResistiveNeuronSpec(NeuronSpecBase):
     r"""Nodes of a resistive network, see `lava_ep.dynamics.resistive.settle_block`.
 
     Every phase is counted in sweeps over the network: a sweep is two time steps, one for the odd
     layers and one for the even ones.
     """
 
+    CONSTANTS = Resistive
     kind: Literal["resistive"] = "resistive"
-    input_voltage: float = Field(
-        100.0, gt=0, le=1e6, description="A: pixels x are sources of voltage +A x and -A x"
-    )
+    input_voltage: float = of(Resistive, "input_voltage")
 
 
 class StockLayerSpec(Spec):
@@ -131,60 +146,47 @@ class StockLayerSpec(Spec):
     With ``floating_pt`` models decays are divided by 4096, all else means the same.
     """
 
-    du: int = Field(ge=0, le=4095, description="decay of the current, in 1/4096")
-    dv: int = Field(ge=0, le=4095, description="decay of the membrane potential, in 1/4096")
-    vth: int = Field(ge=1, le=131_071, description="threshold of the membrane potential")
-    impulse: int = Field(ge=1, le=127, description="what a spike adds to traces, 127 at most")
-    weight_exp: int = Field(0, ge=-8, le=7, description="weights are integers times 2^weight_exp")
-    feedback_exp: int = Field(
-        0,
-        ge=-8,
-        le=7,
-        description="the same of the feedback from this layer to the one below, whose integers "
-        "start as those of the weights",
-    )
+    du: int = of(StockLayer, "du")
+    dv: int = of(StockLayer, "dv")
+    vth: int = of(StockLayer, "vth")
+    impulse: int = of(StockLayer, "impulse")
+    weight_exp: int = of(StockLayer, "weight_exp")
+    feedback_exp: int = of(StockLayer, "feedback_exp")
 
 
-class StockLIFNeuronSpec(Spec):
+class StockLIFNeuronSpec(NeuronSpecBase):
     r"""Lava's own ``LIFReset`` neurons, see `lava_ep.models.loihi`; for the backends of Loihi."""
 
+    CONSTANTS = StockLIF
     kind: Literal["stock-lif"] = "stock-lif"
-    layers: tuple[StockLayerSpec, ...] = Field(min_length=1, description="constants of each layer")
-    trace_tau: int = Field(6, ge=1, le=127, description="time constant of the traces of spikes")
-    pixel_tau: int = Field(4, ge=1, le=127, description="the same of the traces of pixels")
-    learning_epoch: Literal[1, 2, 4, 8, 16, 32] = Field(
-        1, description="time steps after which synapses look at spikes and clock"
-    )
-    payload: int = Field(240, ge=2, le=254, description="graded spike of the brightest pixel")
-    excitation: int = Field(ge=1, le=32_767, description="current into nudged neurons of the class")
-    inhibition: int = Field(ge=0, le=32_767, description="current that inhibits all other ones")
-    feedback: Literal["learned", "fixed", "none"] = Field(
-        "learned", description="whether feedback weights learn, by the mirrored rule, or exist"
-    )
+    layers: tuple[StockLayerSpec, ...] = of(StockLIF, "layers", min_length=1)
+    trace_tau: int = of(StockLIF, "trace_tau")
+    pixel_tau: int = of(StockLIF, "pixel_tau")
+    learning_epoch: Literal[1, 2, 4, 8, 16, 32] = of(StockLIF, "learning_epoch")
+    payload: int = of(StockLIF, "payload")
+    excitation: int = of(StockLIF, "excitation")
+    inhibition: int = of(StockLIF, "inhibition")
+    feedback: Literal["learned", "fixed", "none"] = of(StockLIF, "feedback")
+
+    @property
+    def constants(self) -> StockLIF:
+        """See `NeuronSpecBase.constants`."""
+        return replace(
+            cast(StockLIF, super().constants),
+            layers=tuple(StockLayer(**layer.model_dump()) for layer in self.layers),
+        )
 
 
-NEURON_TAGS = {
-    kind: f"{kind} neuron"
-    for kind in ("binary", "graded", "sigma-delta", "lif", "resistive", "stock-lif")
-}
-"""Tags of the neurons, which no field is called by."""
-
-
-def _neuron_tag(value: Any) -> str:
+def _of_its_kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Validate neurons by the kind they name."""
     kind = value.get("kind", "binary") if isinstance(value, dict) else getattr(value, "kind", "")
-    return NEURON_TAGS.get(str(kind), str(kind))
+    known = kinds.kinds("spec")
+    if kind not in known:
+        raise PydanticCustomError("kind", "expected kind {kinds}", {"kinds": ", ".join(known)})
+    if isinstance(value, dict):
+        return kinds.find(kind, "spec").model_validate(value)
+    return handler(value)
 
 
-AnyNeuronSpec = Annotated[
-    Annotated[NeuronSpec, Tag(NEURON_TAGS["binary"])]
-    | Annotated[GradedNeuronSpec, Tag(NEURON_TAGS["graded"])]
-    | Annotated[SigmaDeltaNeuronSpec, Tag(NEURON_TAGS["sigma-delta"])]
-    | Annotated[LIFNeuronSpec, Tag(NEURON_TAGS["lif"])]
-    | Annotated[ResistiveNeuronSpec, Tag(NEURON_TAGS["resistive"])]
-    | Annotated[StockLIFNeuronSpec, Tag(NEURON_TAGS["stock-lif"])],
-    Discriminator(
-        _neuron_tag,
-        custom_error_type="kind",
-        custom_error_message=f"expected kind {', '.join(NEURON_TAGS)}",
-    ),
-]
+AnyNeuronSpec = Annotated[SerializeAsAny[NeuronSpecBase], WrapValidator(_of_its_kind)]
+"""Neurons of any registered kind; without one they are binary."""

@@ -15,7 +15,6 @@ from lava_ep.errors import InputError
 from lava_ep.files import read_json
 from lava_ep.spec.base import Spec
 from lava_ep.spec.experiment import NETWORK_TAGS, ExperimentSpec
-from lava_ep.spec.neurons import NEURON_TAGS
 
 SpecType = TypeVar("SpecType", bound=Spec)
 
@@ -51,7 +50,7 @@ def _shown(value: Any) -> str:
     return "" if long else f"={value!r:.{SHOWN}}"
 
 
-_TAGS = {*NEURON_TAGS.values(), *NETWORK_TAGS.values()}
+_TAGS = set(NETWORK_TAGS.values())
 
 
 def _path(location: Iterable[int | str]) -> list[str]:

@@ -174,7 +174,7 @@ def test_contributions_shrink_by_the_decay_from_epoch_to_epoch():
         ({"gamma": -0.1, "theta": 1}, "gamma=-0.1"),
         ({"gamma": 1.0, "theta": 1}, r"gamma=1.0.*\[0, 1\)"),
         ({"gamma": float("nan"), "theta": 1}, "gamma=nan"),
-        ({"gamma": 0.0, "theta": 0}, "theta=0.*positive"),
+        ({"gamma": 0.0, "theta": 0}, "theta=0: expected a value above 0"),
         ({"gamma": 0.0, "theta": 1, "decay": 0.0}, "decay=0.0"),
         ({"gamma": 0.0, "theta": 1, "decay": 1.5}, "decay=1.5"),
         ({"gamma": 0.0, "theta": 1, "epoch_updates": 0}, "epoch_updates=0"),

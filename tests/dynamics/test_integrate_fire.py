@@ -123,9 +123,9 @@ def test_spikes_are_those_of_lavas_lif(leak):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"du": 0}, r"du=0: expected a decay in \(0, 1\]"),
-        ({"dv": 1}, r"dv=1: expected a decay in \[0, 1\)"),
-        ({"threshold": 0}, "threshold=0: expected a positive potential"),
+        ({"du": 0}, r"du=0: expected a value in \(0, 1\]"),
+        ({"dv": 1}, r"dv=1: expected a value in \[0, 1\)"),
+        ({"threshold": 0}, "threshold=0: expected a value above 0"),
         ({"reset": "soft"}, "reset='soft': expected one of subtract, zero"),
         ({"refractory": -1}, "refractory=-1: expected a whole number of time steps"),
         ({"refractory": 0.5}, "refractory=0.5"),
@@ -137,7 +137,7 @@ def test_bad_constants_are_refused(options, message):
 
 
 def test_bad_traces_are_refused():
-    with pytest.raises(InputError, match=r"trace rate=0: expected a value in \(0, 1\]"):
+    with pytest.raises(InputError, match=r"SpikeTrace rate=0: expected a value in \(0, 1\]"):
         SpikeTrace(0)
 
 

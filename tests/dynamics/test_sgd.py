@@ -22,9 +22,9 @@ def test_without_decay_the_rate_stays():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rate": -0.1}, "SGD rate=-0.1: expected a learning rate of 0 or more"),
+        ({"rate": -0.1}, "SGD rate=-0.1: expected at least 0"),
         ({"rate": float("nan")}, "SGD rate=nan"),
-        ({"rate": 1, "decay": 0.0}, r"SGD decay=0.0: expected a factor in \(0, 1\]"),
+        ({"rate": 1, "decay": 0.0}, r"SGD decay=0.0: expected a value in \(0, 1\]"),
         ({"rate": 1, "decay": 1.5}, "SGD decay=1.5"),
         ({"rate": 1, "epoch_updates": 0}, "SGD epoch_updates=0: expected at least 1"),
     ],

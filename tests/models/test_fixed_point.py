@@ -12,7 +12,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 
 from lava_ep.analysis import compare_backends
 from lava_ep.data import Dataset
-from lava_ep.dynamics import Nudging, PhaseSchedule
+from lava_ep.dynamics import Binary, Nudging, PhaseSchedule
 from lava_ep.dynamics.fixed_point import weight_limits
 from lava_ep.errors import InputError
 from lava_ep.loihi2.formats import (
@@ -356,8 +356,7 @@ def test_a_neuron_alone_is_found_by_the_tags_of_lava(tag):
     neuron = BinaryNeuron(
         shape=(1, 1),
         schedule=schedule,
-        filter_rate=0.5,
-        initial_state=0.0,
+        neuron=Binary(filter_rate=0.5, initial_state=0.0),
         fixed_point=NeuronFormat(index=0, one=4096 * 64),
     )
     tester = ProcessTester(neuron, run_cfg=Loihi2SimCfg(select_tag=tag), inputs=["a_in"])

@@ -12,7 +12,7 @@ from lava.proc.io.source import RingBuffer as Source
 from lava.proc.monitor.process import Monitor
 from reference import ReferenceNetwork
 
-from lava_ep.dynamics import BOP, Nudging, PhaseSchedule
+from lava_ep.dynamics import BOP, Binary, Nudging, PhaseSchedule
 from lava_ep.parameters import initial_parameters
 from lava_ep.processes import BinaryNeuron, BinarySynapse, ImageSource, Target
 from lava_ep.runtime import ProcessFailure, supervised
@@ -91,9 +91,7 @@ def by_hand(spec, source, parameters):
             shape=(BATCH, layer.neurons),
             schedule=schedule,
             bias=values.bias,
-            filter_rate=spec.neuron.filter_rate,
-            threshold=spec.neuron.threshold,
-            initial_state=spec.neuron.initial_state,
+            neuron=spec.neuron.constants,
             bias_rate=layer.bias_rate,
         )
         for layer, values in zip(spec.layers, parameters.layers, strict=True)
@@ -157,7 +155,10 @@ def test_a_neuron_listens_to_stock_processes_and_is_heard_by_them():
     currents, goal = rng.normal(0.4, 0.8, (*shape, steps)), rng.integers(0, 2, (*shape, 1))
     source, target = Source(data=currents), Source(data=goal)
     neuron = BinaryNeuron(
-        shape=shape, schedule=schedule, bias=np.array([0.1, 0.0, -0.1]), filter_rate=0.4
+        shape=shape,
+        schedule=schedule,
+        bias=np.array([0.1, 0.0, -0.1]),
+        neuron=Binary(filter_rate=0.4),
     )
     sinks = [Sink(shape=shape, buffer=steps) for _ in range(2)]
     source.s_out.connect(neuron.a_in)

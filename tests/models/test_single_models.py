@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -41,8 +43,14 @@ def currents(values):
 
 
 def neuron(schedule=SYMMETRIC, **options):
-    settings = {"filter_rate": 1.0, "initial_state": 0.0, **options}
-    return BinaryNeuron(shape=(1, 1), schedule=schedule, **settings)
+    return of(BinaryNeuron, schedule, **{"filter_rate": 1.0, "initial_state": 0.0, **options})
+
+
+def of(process, schedule, **options):
+    """One neuron with some of its constants."""
+    names = {field.name for field in fields(process.CONSTANTS)}
+    constants = process.CONSTANTS(**{name: options.pop(name) for name in names & options.keys()})
+    return process(shape=(1, 1), schedule=schedule, neuron=constants, **options)
 
 
 def test_a_neuron_goes_back_to_the_free_state_between_its_nudged_phases():
@@ -164,8 +172,7 @@ def test_a_synapse_contrasts_the_ends_of_its_phases(schedule, first, second, sig
 
 
 def graded(schedule=SYMMETRIC, **options):
-    settings = {"activation": Activation.HARD_SIGMOID, **options}
-    return GradedNeuron(shape=(1, 1), schedule=schedule, **settings)
+    return of(GradedNeuron, schedule, **{"activation": Activation.HARD_SIGMOID, **options})
 
 
 def test_a_graded_neuron_sends_its_changes_and_goes_back_to_the_free_state():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -51,8 +52,16 @@ def spec(*sizes):
     return NetworkSpec(inputs=3, classes=2, layers=layers)
 
 
+def of(process, schedule=None, **options):
+    """Neurons with some of their constants."""
+    names = {field.name for field in fields(process.CONSTANTS)}
+    constants = {name: options.pop(name) for name in names & options.keys()}
+    options = {"shape": (2, 4), "schedule": schedule or SCHEDULE, **options}
+    return process(neuron=process.CONSTANTS(**constants), **options)
+
+
 def neuron(**options):
-    return BinaryNeuron(**{"shape": (2, 4), "schedule": SCHEDULE, **options})
+    return of(BinaryNeuron, **options)
 
 
 def synapse(**options):
@@ -66,7 +75,7 @@ TAPS, KERNEL_SIGNS = np.full((3, 2, 3, 3), 0.5), np.ones((3, 2, 3, 3), np.int8)
 
 
 def graded(**options):
-    return GradedNeuron(**{"shape": (2, 4), "schedule": SCHEDULE, **options})
+    return of(GradedNeuron, **options)
 
 
 def real(**options):
@@ -93,7 +102,7 @@ def recordings(**options):
 
 
 def sigma_delta(**options):
-    return SigmaDeltaNeuron(**{"shape": (2, 4), "schedule": SCHEDULE, **options})
+    return of(SigmaDeltaNeuron, **options)
 
 
 def lif(**options):
@@ -253,16 +262,20 @@ REFUSED = {
     "time step 2": (graded, {"time_step": 2.0}, "time_step=2.0"),
     "nudged current": (
         graded,
-        {"nudge_current": True, "time_step": 0.5},
-        "nudge_current is for discrete time: leave out time_step",
+        {"nudge": "current", "time_step": 0.5},
+        "nudge=current is for discrete time",
     ),
     "filter rate of graded": (graded, {"filter_rate": 0.0}, r"filter_rate=0.0.*\(0, 1\]"),
     "filtered energy": (
         graded,
         {"filter_rate": 0.5, "time_step": 0.5},
-        "filter_rate is for discrete time: leave out time_step",
+        "filter_rate is for discrete time",
     ),
-    "event threshold": (graded, {"event_threshold": -1.0}, "event_threshold=-1.0: expected 0 or"),
+    "event threshold": (
+        graded,
+        {"event_threshold": -1.0},
+        "event_threshold=-1.0: expected at least 0",
+    ),
     "no threshold": (graded, {"event_threshold": np.nan}, "event_threshold=nan"),
     "flat reals": (real, {"weights": np.zeros(3)}, r"shape \(3,\): expected a \(n_post, n_pre\)"),
     "infinite": (real, {"weights": np.full((4, 3), np.inf)}, "expected finite numbers"),
@@ -389,7 +402,7 @@ def test_vars_are_there_only_if_they_mean_something():
 def test_activations_may_be_given_by_their_values():
     for activation in Activation:
         graded(activation=activation)
-        assert graded(activation=activation.value).proc_params["activation"] == activation
+        assert graded(activation=activation.value).proc_params["neuron"].activation is activation
 
 
 def test_a_network_of_the_family_has_the_vars_of_its_layers():

@@ -275,7 +275,7 @@ def test_impossible_layers_are_refused(layer, message):
         ({"neuron": {"kind": "lif"}}, "channels with neurons of kind lif: expected dense layers"),
         (
             {"neuron": {"kind": "lif", "dv": 1}, "layers": [{"neurons": 4, **REAL}]},
-            r"dv=1.*: expected a decay in \[0, 1\)",
+            r"neuron\.dv=1: Input should be less than 1",
         ),
         (
             {

@@ -2,6 +2,7 @@
 
 from lava_ep.dynamics.resistive.circuit import (
     MARGIN,
+    Resistive,
     add_conductance,
     check_nudging,
     conductance_contrast,
@@ -15,6 +16,7 @@ from lava_ep.dynamics.resistive.pixels import learn_pixels, pixel_currents
 
 __all__ = [
     "MARGIN",
+    "Resistive",
     "add_conductance",
     "check_nudging",
     "conductance_contrast",

@@ -14,18 +14,41 @@ the currents have the opposite sign.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics.activation import Reals
+from lava_ep.dynamics.constants import NeuronConstants, constant
 from lava_ep.dynamics.schedule import Phase, PhaseSchedule
 from lava_ep.errors import DivergedError
 
 MARGIN = 0.1
 r"""Conductance, in units of :math:`|\beta|`, that a node has to have left under a nudge."""
+
+
+@dataclass(frozen=True)
+class Resistive(NeuronConstants):
+    """Constants of a resistive network.
+
+    Parameters
+    ----------
+    input_voltage
+        A in volts, up to a million: pixels x are sources of voltage +A x and -A x.
+
+    Raises
+    ------
+    InputError
+        If it is out of range.
+    """
+
+    kind: ClassVar[str] = "resistive"
+    input_voltage: float = constant(
+        100.0, "A: pixels x are sources of voltage +A x and -A x", gt=0, le=1e6
+    )
 
 
 def moves(schedule: PhaseSchedule, position: int, layer: int) -> bool:

@@ -13,12 +13,8 @@ from numpy.typing import NDArray
 from lava_ep.arrays import as_integers
 from lava_ep.errors import InputError
 from lava_ep.models.discovery import cpu_model, sub_model
+from lava_ep.models.fixed_point import neuron  # noqa: F401  (registers the populations)
 from lava_ep.models.fixed_point.conversion import convert
-from lava_ep.models.fixed_point.neuron import (
-    FixedBinaryPopulation,
-    FixedLIFPopulation,
-    FixedSigmaDeltaPopulation,
-)
 from lava_ep.models.fixed_point.synapse import FixedSynapsePopulation, FixedWeights
 from lava_ep.models.message_passing.base import VarTypes, has_noise
 from lava_ep.models.message_passing.network import NetworkOfProcesses
@@ -27,8 +23,7 @@ from lava_ep.models.message_passing.synapse import BINARY_VARS, REAL_VARS, Synap
 from lava_ep.models.messages import SummingInPort
 from lava_ep.populations import levels_of
 from lava_ep.processes.network import EPNetwork
-from lava_ep.processes.neuron import BinaryNeuron
-from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
+from lava_ep.processes.neuron import BinaryNeuron, LIFNeuron, SigmaDeltaNeuron
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
 
 TAGS = ("fixed_pt", "bit_accurate_loihi")
@@ -62,14 +57,15 @@ class FixedNeuronModel(NeuronModel):
 
     a_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
+    ENTRY: ClassVar[str] = "fixed_population"
 
     def read_current(self, message: NDArray[Any]) -> NDArray[Any]:
         """Return the currents that were received."""
         return as_integers(message, np.int32)
 
-    def options(self, proc_params: Mapping[str, Any], *names: str) -> dict[str, Any]:
-        """Return the population's arguments: those of such names, and all that populations have."""
-        found = {name: proc_params[name] for name in ("bias_rate", *names)}
+    def options(self, proc_params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of the population."""
+        found = {name: proc_params[name] for name in ("neuron", "bias_rate")}
         return found | {"format": format_of(proc_params, "NeuronFormat")}
 
 
@@ -79,11 +75,6 @@ class PyBinaryNeuronModelFixed(FixedNeuronModel):
 
     VARS: ClassVar[VarTypes] = {"activation": np.int8}
 
-    def make_population(self, proc_params: Mapping[str, Any]) -> FixedBinaryPopulation:
-        """Return neurons with binary activation."""
-        options = self.options(proc_params, "initial_state", "filter_rate", "threshold")
-        return FixedBinaryPopulation(proc_params["shape"], proc_params["biases"], **options)
-
 
 @cpu_model(SigmaDeltaNeuron, *TAGS)
 class PySigmaDeltaNeuronModelFixed(FixedNeuronModel):
@@ -91,22 +82,12 @@ class PySigmaDeltaNeuronModelFixed(FixedNeuronModel):
 
     VARS: ClassVar[VarTypes] = {"activation": np.float32}
 
-    def make_population(self, proc_params: Mapping[str, Any]) -> FixedSigmaDeltaPopulation:
-        """Return sigma-delta neurons."""
-        options = self.options(proc_params, "filter_rate", "step_size")
-        return FixedSigmaDeltaPopulation(proc_params["shape"], proc_params["biases"], **options)
-
 
 @cpu_model(LIFNeuron, *TAGS)
 class PyLIFNeuronModelFixed(FixedNeuronModel):
     """Integrate-and-fire neurons with currents and voltages of 24 bits."""
 
     VARS: ClassVar[VarTypes] = {"activation": np.float32, "synaptic": np.float32}
-
-    def make_population(self, proc_params: Mapping[str, Any]) -> FixedLIFPopulation:
-        """Return integrate-and-fire neurons."""
-        options = self.options(proc_params, "neuron")
-        return FixedLIFPopulation(proc_params["shape"], proc_params["biases"], **options)
 
 
 class FixedSynapseModel(SynapseModel):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import LIF, Stream, generator
+from lava_ep.dynamics import LIF, Binary, SigmaDelta, Stream, generator
 from lava_ep.dynamics.fixed_point import (
     Factor,
     IntegerLIF,
@@ -16,6 +16,7 @@ from lava_ep.dynamics.fixed_point import (
     move_at_random,
     sigma_delta_step,
 )
+from lava_ep.kinds import register
 from lava_ep.loihi2.formats import BIAS, DECAY, THRESHOLD, THRESHOLD_SHIFT
 from lava_ep.models.fixed_point.format import NeuronFormat, Rounding
 from lava_ep.populations import (
@@ -127,6 +128,7 @@ class FixedNeuronPopulation(NeuronPopulation):
         )
 
 
+@register(Binary.kind, "fixed_population")
 class FixedBinaryPopulation(FixedNeuronPopulation, BinaryPopulation):
     """Binary neurons; see `lava_ep.dynamics.fixed_point.binary_step`."""
 
@@ -136,14 +138,12 @@ class FixedBinaryPopulation(FixedNeuronPopulation, BinaryPopulation):
         biases: int,
         *,
         format: NeuronFormat,
-        filter_rate: float,
-        threshold: float,
+        neuron: Binary,
         **common: Any,
     ) -> None:
-        options = {"filter_rate": filter_rate, "threshold": threshold}
-        super().__init__(shape, biases, format=format, **options, **common)
-        self._whole_rate = whole_decay(filter_rate)
-        self._whole_threshold = whole_threshold(threshold, format.one)
+        super().__init__(shape, biases, format=format, neuron=neuron, **common)
+        self._whole_rate = whole_decay(neuron.filter_rate)
+        self._whole_threshold = whole_threshold(neuron.threshold, format.one)
 
     def _initial_activation(self) -> float:
         return float(self._initial_state >= self._whole_threshold << THRESHOLD_SHIFT)
@@ -163,6 +163,7 @@ class FixedBinaryPopulation(FixedNeuronPopulation, BinaryPopulation):
         )
 
 
+@register(SigmaDelta.kind, "fixed_population")
 class FixedSigmaDeltaPopulation(FixedNeuronPopulation, SigmaDeltaPopulation):
     """Sigma-delta neurons; see `lava_ep.dynamics.fixed_point.sigma_delta_step`."""
 
@@ -172,12 +173,12 @@ class FixedSigmaDeltaPopulation(FixedNeuronPopulation, SigmaDeltaPopulation):
         biases: int,
         *,
         format: NeuronFormat,
-        filter_rate: float,
-        **options: Any,
+        neuron: SigmaDelta,
+        **common: Any,
     ) -> None:
-        options |= {"filter_rate": filter_rate, "activations": np.int32}
-        super().__init__(shape, biases, format=format, **options)
-        self._whole_rate = whole_decay(filter_rate)
+        common |= {"neuron": neuron, "activations": np.int32}
+        super().__init__(shape, biases, format=format, **common)
+        self._whole_rate = whole_decay(neuron.filter_rate)
 
     def _settle(self, current: Array, target: Array | None, beta: float) -> int:
         return sigma_delta_step(
@@ -195,6 +196,7 @@ class FixedSigmaDeltaPopulation(FixedNeuronPopulation, SigmaDeltaPopulation):
         )
 
 
+@register(LIF.kind, "fixed_population")
 class FixedLIFPopulation(FixedNeuronPopulation, LIFPopulation):
     """Integrate-and-fire neurons; see `lava_ep.dynamics.fixed_point.lif_step`."""
 

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
 
+from lava_ep import kinds
 from lava_ep.dynamics import Convolution
 from lava_ep.errors import InputError
 from lava_ep.models.discovery import sub_model
 from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
-from lava_ep.processes.neuron import BinaryNeuron, GradedNeuron
+from lava_ep.processes.neuron import Neuron
 from lava_ep.processes.readout import Target
-from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron
-from lava_ep.processes.spiking import LIFNeuron, SigmaDeltaNeuron
+from lava_ep.processes.resistive import ConductanceSynapse
 from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
-from lava_ep.spec import (
-    NetworkSpec,
-    ResistiveNeuronSpec,
-    StockLIFNeuronSpec,
-)
+from lava_ep.spec import NetworkSpec, ResistiveNeuronSpec
 
-Neuron = BinaryNeuron | GradedNeuron | SigmaDeltaNeuron | LIFNeuron | ResistiveNeuron
 Synapse = BinarySynapse | RealSynapse | ConvSynapse | ConductanceSynapse
-
-_NEURONS: dict[str, Callable[..., Neuron]] = {
-    "binary": BinaryNeuron,
-    "graded": GradedNeuron,
-    "sigma-delta": SigmaDeltaNeuron,
-    "lif": LIFNeuron,
-}
 
 NEURON_VARS = ("bias", "state", "activation", "events")
 
@@ -149,9 +136,7 @@ def _neuron(proc: EPNetwork, index: int, further: dict[str, Any]) -> Neuron:
     }
     if spec.noise.sigma:
         options["noise"] = spec.noise.of_layer(index)
-    neuron = spec.neuron
-    if isinstance(neuron, ResistiveNeuronSpec):
-        return ResistiveNeuron(layer=index + 1, diodes=index + 1 < len(spec.layers), **options)
-    if isinstance(neuron, StockLIFNeuronSpec):
-        raise InputError(f"neurons of kind {neuron.kind}: expected a backend of Loihi for them")
-    return _NEURONS[neuron.kind](**neuron.arguments, **options)
+    if spec.resistive:
+        options |= {"layer": index + 1, "diodes": index + 1 < len(spec.layers)}
+    process: type[Neuron] = kinds.find(spec.neuron.kind, "process")
+    return process(neuron=spec.neuron.constants, **options)

@@ -13,14 +13,13 @@ from lava_ep._lava_private import is_connected
 from lava_ep.arrays import as_reals
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.message_passing.base import VarTypes
-from lava_ep.models.message_passing.neuron import NeuronModel, noise_of
+from lava_ep.models.message_passing.neuron import NeuronModel
 from lava_ep.models.message_passing.synapse import SynapseModel
 from lava_ep.models.messages import SummingInPort
 from lava_ep.populations import (
     ConductancePopulation,
     Conductances,
     MirroredReceiver,
-    ResistivePopulation,
 )
 from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron
 
@@ -33,12 +32,10 @@ class PyResistiveNeuronModelFloat(NeuronModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.float32)
     VARS: ClassVar[VarTypes] = {"activation": np.float32}
 
-    def make_population(self, proc_params: Mapping[str, Any]) -> ResistivePopulation:
-        """Return nodes."""
-        options = {name: proc_params[name] for name in ("bias_rate", "layer", "diodes")}
-        return ResistivePopulation(
-            proc_params["shape"], proc_params["biases"], **options, **noise_of(proc_params)
-        )
+    def options(self, proc_params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of the population."""
+        own = {name: proc_params[name] for name in ("layer", "diodes")}
+        return super().options(proc_params) | own
 
     def step(self) -> None:
         """Take a time step."""
