@@ -15,12 +15,18 @@ import traceback
 
 import numpy as np
 import pytest
+from lava.magma.compiler.channels.pypychannel import CspSelector
 from lava.magma.core.decorator import implements, requires
-from lava.magma.core.model.py.model import PyAsyncProcessModel, PyLoihiProcessModel
+from lava.magma.core.model.py.model import (
+    AbstractPyProcessModel,
+    PyAsyncProcessModel,
+    PyLoihiProcessModel,
+)
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort, PyRefPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort, RefPort
 from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
@@ -28,6 +34,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.lif.process import LIF
 from patience import patience
 
+from lava_ep.errors import InputError
 from lava_ep.runtime import ProcessFailure, RunStateError
 from lava_ep.runtime.inline import DeadlockError, inline
 
@@ -503,3 +510,79 @@ def test_every_line_of_a_model_is_traced(toys):
     finally:
         sys.settrace(before)
     assert lines[max(lines)] == 8  # the last line of both, in each of four steps
+
+
+class Picker(AbstractProcess):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.a_in = InPort((1,))
+        self.b_in = InPort((1,))
+        self.picked = Var((2,), init=0)
+
+
+@implements(Picker, protocol=LoihiProtocol)
+@requires(CPU)
+class PickerModel(PyLoihiProcessModel):
+    """Takes two messages per step in the order in which they come."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    b_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    picked: np.ndarray = LavaPyType(np.ndarray, float)
+
+    def select(self, *channel_actions):
+        return self._selector.select(*channel_actions)
+
+    def run_spk(self):
+        ends = self.a_in.csp_ports[0], self.b_in.csp_ports[0]
+        self.picked[:] = [self.select(*((end, end.recv) for end in ends))[0] for _ in range(2)]
+
+
+class StrangerPickerModel(PickerModel):
+    """Waits by a selector of its own, for which a second thread would have to run."""
+
+    def select(self, *channel_actions):
+        return CspSelector().select(*channel_actions)
+
+
+def picking(toys, model):
+    """Build two Relays, which send the number of the step, in front of a Picker."""
+    picker = Picker(name="picker")
+    for port in (picker.a_in, picker.b_in):
+        toys.Relay(shape=(1,), listening=False).s_out.connect(port)
+    choices = {toys.Relay: toys.RelayModel, Picker: model}
+    return picker, Loihi2SimCfg(exception_proc_model_map=choices)
+
+
+def test_selector_of_a_model(toys):
+    picker, choices = picking(toys, PickerModel)
+    with inline(picker, run_cfg=choices) as run:
+        run.run(3)
+        np.testing.assert_array_equal(run.get(picker.picked), [3, 3])
+
+
+def test_selector_that_would_block_the_only_thread_is_refused(toys):
+    picker, choices = picking(toys, StrangerPickerModel)
+    with inline(picker, run_cfg=choices) as run, pytest.raises(ProcessFailure) as caught:
+        run.run(1)
+    assert "picker.a_in: Lava's CspSelector would block" in str(caught.value.__cause__)
+
+
+class Shapeless(AbstractProcess):
+    pass
+
+
+@implements(Shapeless, protocol=LoihiProtocol)
+@requires(CPU)
+class ShapelessModel(AbstractPyProcessModel):
+    """Has none of the phases of its protocol."""
+
+    def add_ports_for_polling(self):
+        pass
+
+
+def test_model_without_the_phases_of_its_protocol_is_refused():
+    process = Shapeless(name="shapeless")
+    choices = Loihi2SimCfg(exception_proc_model_map={Shapeless: ShapelessModel})
+    run = inline(process, run_cfg=choices)
+    with pytest.raises(InputError, match=r"shapeless.* is no PyLoihiProcessModel"), run:
+        pass

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from lava_ep._lava_private import CspRecvPort, CspSendPort, find, is_awaited
+from lava_ep.runtime.errors import RunStateError
 
 if TYPE_CHECKING:
     from lava_ep.runtime.inline.scheduler import Scheduler
@@ -110,6 +111,17 @@ class Channel:
         return message
 
 
+class Selector:
+    """Waits for the first of several ends with a message, as Lava's CspSelector does."""
+
+    def select(self, *channel_actions: tuple[Any, Callable[[], Any]]) -> Any:
+        """Return what the action of the first end with a message, or with room, returns."""
+        while True:
+            for end, action in channel_actions:
+                if end.probe():
+                    return action()
+
+
 class _End:
     """What both ends share: Lava's attributes, and nothing to start or to join."""
 
@@ -120,8 +132,20 @@ class _End:
         self._shape = channel.shape
         self._dtype = channel.dtype
         self._size = channel.size
-        self.observer = None
         self.thread = None
+
+    @property
+    def observer(self) -> None:
+        """What Lava's CspSelector has called when a message arrives: nothing."""
+        return None
+
+    @observer.setter
+    def observer(self, value: object) -> None:
+        if value is not None:
+            raise RunStateError(
+                f"{self.channel.target}: Lava's CspSelector would block the only thread there is. "
+                "Use the model's own selector (self._selector), or probe() the ports in turn."
+            )
 
     def start(self) -> None:
         """Nothing needs starting."""

@@ -25,7 +25,7 @@ from lava_ep._lava_private import (
     handlers,
 )
 from lava_ep.errors import InputError
-from lava_ep.runtime.inline.channels import Commands, RecvEnd, Responses
+from lava_ep.runtime.inline.channels import Commands, RecvEnd, Responses, Selector
 
 if TYPE_CHECKING:
     from lava_ep.runtime.inline.scheduler import Scheduler
@@ -93,7 +93,11 @@ class Actor:
         self.responses = Responses(scheduler, name)
         self.commands.channel.receiver = self
         # Not by setattr, which a model may have made its own.
-        vars(model).update(service_to_process=self.commands, process_to_service=self.responses)
+        vars(model).update(
+            service_to_process=self.commands,
+            process_to_service=self.responses,
+            _selector=Selector(),
+        )
 
     def state_of_work(self) -> str:
         """Describe what a model does that others wait for in vain."""
@@ -124,6 +128,11 @@ class LoihiActor(Actor):
     """A model with the phases of Loihi."""
 
     def __init__(self, model: Any, name: str, description: str, scheduler: Scheduler) -> None:
+        if not isinstance(model, PyLoihiProcessModel):
+            raise InputError(
+                f"{description}: its ProcessModel follows LoihiProtocol but is no "
+                "PyLoihiProcessModel, so that it has no phases; derive it from that class."
+            )
         super().__init__(model, name, description, scheduler)
         self._state = vars(model)
         self._phase = _SPK
