@@ -26,6 +26,7 @@ from lava_ep.files import check_writable, replacing
 
 
 def report(
+    *,
     run_dir: Annotated[
         Path | None, typer.Argument(help="Folder of a run, or none for --preset or --spec.")
     ] = None,

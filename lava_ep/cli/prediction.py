@@ -23,6 +23,7 @@ from lava_ep.command_line import (
 
 def predict(
     run_dir: RunDir,
+    *,
     file: Annotated[
         Path,
         typer.Argument(

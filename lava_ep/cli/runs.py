@@ -30,6 +30,7 @@ from lava_ep.models import COMPARABLE, find_backend
 
 def evaluate(
     run_dir: RunDir,
+    *,
     backend: RunBackend = None,
     threads: Threads = None,
     execution: Execution = None,

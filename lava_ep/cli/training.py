@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 
 def train(
+    *,
     preset: Preset = None,
     spec: SpecFile = None,
     data: DataName = None,

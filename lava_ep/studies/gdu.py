@@ -391,6 +391,7 @@ def _variants(
 @study
 def gdu(
     out: StudyFolder,
+    *,
     preset: Annotated[
         str | None,
         typer.Option(

@@ -18,7 +18,30 @@ LOG_RATIO = 20.0
 MANY_EPOCHS = 30
 
 
+def draw_curve(
+    axes: Axes,
+    epochs: Sequence[int],
+    values: Sequence[float],
+    label: str,
+    look: tuple[str, str, str],
+) -> None:
+    """Draw a number over the epochs, in a color, with a marker and a style of line."""
+    color, marker, style = look
+    axes.plot(
+        epochs,
+        values,
+        color=color,
+        marker=marker if len(epochs) <= MANY_EPOCHS else None,
+        linestyle=style if len(epochs) > 1 else "none",
+        markersize=9 if len(epochs) == 1 else 5.5,
+        label=label,
+        clip_on=False,
+        zorder=3,
+    )
+
+
 def epoch_axis(axes: Axes, epochs: Sequence[int]) -> None:
+    """Label the axis of the epochs."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if len(epochs) == 1:
@@ -40,18 +63,7 @@ def layer_curves(
         (theme.muted, "^", ":"),
     ]
     for position, (name, values) in enumerate(curves.items()):
-        color, marker, style = looks[position % len(looks)]
-        axes.plot(
-            epochs,
-            values,
-            color=color,
-            marker=marker if len(epochs) <= MANY_EPOCHS else None,
-            linestyle=style if len(epochs) > 1 else "none",
-            markersize=9 if len(epochs) == 1 else 5.5,
-            label=name,
-            clip_on=False,
-            zorder=3,
-        )
+        draw_curve(axes, epochs, values, name, looks[position % len(looks)])
     epoch_axis(axes, epochs)
     numbers = [n for values in curves.values() for n in values]
     positive = [n for n in numbers if n > 0]

@@ -9,7 +9,7 @@ from lava_ep.figures.text import count, plural
 from lava_ep.figures.theme import Theme, new_figure
 from lava_ep.report.content import ReportContent
 from lava_ep.report.plates import RUN, plate
-from lava_ep.report.plates._epochs import MANY_EPOCHS, epoch_axis
+from lava_ep.report.plates._epochs import draw_curve, epoch_axis
 from lava_ep.report.summary import flipping_layers, summarize
 from lava_ep.training.counters import PHASES
 
@@ -57,23 +57,11 @@ def events_per_epoch(content: ReportContent, theme: Theme) -> Figure:
     axes = figure.add_subplot()
     epochs = [int(line["epoch"]) for line in content.metrics]
     top = 0.0
-    for phase, color, marker, style in (
-        ("free", theme.blue, "o", "-"),
-        ("nudged", theme.orange, "D", "--"),
-    ):
+    looks = (theme.blue, "o", "-"), (theme.orange, "D", "--")
+    for phase, look in zip(PHASES, looks, strict=True):
         events = [float(line["events_per_sample"][phase]) for line in content.metrics]
         top = max(top, *events)
-        axes.plot(
-            epochs,
-            events,
-            color=color,
-            marker=marker if len(epochs) <= MANY_EPOCHS else None,
-            linestyle=style if len(epochs) > 1 else "none",
-            markersize=9 if len(epochs) == 1 else 5.5,
-            label=phase,
-            clip_on=False,
-            zorder=3,
-        )
+        draw_curve(axes, epochs, events, phase, look)
     epoch_axis(axes, epochs)
     axes.set_ylim(0, 1.08 * top or 1)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))

@@ -9,7 +9,7 @@ from lava_ep.figures.text import percent, points
 from lava_ep.figures.theme import Theme, new_figure
 from lava_ep.report.content import ReportContent, RunContent
 from lava_ep.report.plates import RUN, plate
-from lava_ep.report.plates._epochs import MANY_EPOCHS, epoch_axis, measured
+from lava_ep.report.plates._epochs import draw_curve, epoch_axis, measured
 from lava_ep.report.summary import learning_place, summarize
 
 
@@ -52,33 +52,16 @@ def learning_curve(content: RunContent, theme: Theme) -> Figure:
     axes = figure.add_subplot()
     epochs = [int(line["epoch"]) for line in content.metrics]
     curves = [
-        ("test set", content.metrics, "test_accuracy", theme.blue, "o", "-"),
-        ("training set", content.metrics, "train_accuracy", theme.green, "s", "--"),
+        ("test set", content.metrics, "test_accuracy", (theme.blue, "o", "-")),
+        ("training set", content.metrics, "train_accuracy", (theme.green, "s", "--")),
     ]
     if content.baseline_metrics is not None:
-        curves.append(
-            (
-                "test set, input layer frozen",
-                content.baseline_metrics,
-                "test_accuracy",
-                theme.orange,
-                "D",
-                ":",
-            )
-        )
-    for label, every, key, color, marker, style in curves:
+        name, look = "test set, input layer frozen", (theme.orange, "D", ":")
+        curves.append((name, content.baseline_metrics, "test_accuracy", look))
+    for label, every, key, look in curves:
         lines = measured(every, key)
-        axes.plot(
-            [int(line["epoch"]) for line in lines],
-            [float(line[key]) for line in lines],
-            color=color,
-            marker=marker if len(lines) <= MANY_EPOCHS else None,
-            linestyle=style if len(lines) > 1 else "none",
-            markersize=9 if len(lines) == 1 else 5.5,
-            label=label,
-            clip_on=False,
-            zorder=3,
-        )
+        found = [line["epoch"] for line in lines], [line[key] for line in lines]
+        draw_curve(axes, *found, label, look)
     longest = max((lines for _, lines, *_ in curves), key=len)
     epoch_axis(axes, [int(line["epoch"]) for line in longest])
     if content.baseline_metrics is not None:
