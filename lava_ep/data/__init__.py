@@ -24,13 +24,13 @@ from lava_ep.data.own.recordings import find_unlabelled, recording_row
 from lava_ep.data.own.split import stratified_split
 from lava_ep.data.prototypes import nearest_prototype, prototypes
 from lava_ep.data.registry import (
-    DATASETS,
     has_events,
     is_own_data,
     load_dataset,
     load_events,
     load_experiment,
 )
+from lava_ep.data.sources import DATASETS, register_dataset
 
 __all__ = [
     "DATASETS",
@@ -63,6 +63,7 @@ __all__ = [
     "read_for",
     "read_idx",
     "recording_row",
+    "register_dataset",
     "repeated_events",
     "stratified_split",
     "transformed",

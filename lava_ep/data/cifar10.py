@@ -28,6 +28,7 @@ from lava_ep.data.files import (
     locate,
     read_bytes,
 )
+from lava_ep.data.sources import register_dataset
 from lava_ep.errors import InputError
 
 NAME = "cifar10"
@@ -92,6 +93,7 @@ Part: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Images, one flattened image a row in the order of height, width, channels; and their labels."""
 
 
+@register_dataset("cifar10", "photographs in colour, 32x32x3, 10 classes, 50000 + 10000 images")
 def load_cifar10(data_dir: Path | None) -> Dataset:
     """Load CIFAR-10 from a local folder, or else by download.
 

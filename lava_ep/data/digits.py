@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lava_ep.data.dataset import Dataset
+from lava_ep.data.sources import register_dataset
 
 TEST_SAMPLES = 360
 """Number of the 1797 images that are set apart for the test."""
@@ -13,6 +14,9 @@ LEVELS = 16
 """Pixels count the dark points in a 4 x 4 block, so they run from 0 to 16."""
 
 
+@register_dataset(
+    "digits", "handwritten digits, 8x8, 10 classes, 1437 + 360 images, bundled, no download"
+)
 def load_digits() -> Dataset:
     """Return the 8 x 8 digits with a fixed stratified split into 1437 and 360 images.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lava_ep.data.digits import LEVELS, load_digits
 from lava_ep.data.events import EVENT, EventDataset, Recordings, SensorSize
+from lava_ep.data.sources import register_dataset
 from lava_ep.errors import InputError
 from lava_ep.spec import EventsSpec
 
@@ -216,6 +217,11 @@ def _log_table() -> NDArray[np.int64]:
     return table
 
 
+@register_dataset(
+    "event-digits",
+    "events of moving digits, 16x16x2, 10 classes, 1437 + 360 recordings, simulated, no download",
+    events=True,
+)
 def load_event_digits() -> EventDataset:
     """Return recordings of the digits of `lava_ep.data.digits`, with the same split and order.
 

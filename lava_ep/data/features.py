@@ -12,6 +12,7 @@ from lava_ep.data.dataset import Dataset
 from lava_ep.data.files import Files, Layout, locate
 from lava_ep.data.own.arrays import opened, refuse_not_finite
 from lava_ep.data.own.preprocessing import Preprocessing
+from lava_ep.data.sources import register_dataset
 from lava_ep.errors import InputError
 
 PREFIX = "features:"
@@ -26,6 +27,9 @@ MOST_CLASSES = 10_000
 """Labels beyond are taken for a mistake, such as numbers that identify classes elsewhere."""
 
 
+@register_dataset(
+    f"{PREFIX}NAME", "features that NAME.npz holds as x_train, y_train, x_test, y_test"
+)
 def load_features(name: str, data_dir: Path | None) -> Dataset:
     """Load ``NAME.npz`` with features such as those of a convolutional network.
 

@@ -23,6 +23,7 @@ from lava_ep.data.files import (
     plain,
 )
 from lava_ep.data.idx import plain_name, read_idx
+from lava_ep.data.sources import register_dataset
 from lava_ep.errors import InputError
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -105,6 +106,11 @@ SOURCES: dict[str, Source] = {
 }
 
 
+@register_dataset("kmnist", "handwritten hiragana, 28x28, 10 classes, 60000 + 10000 images")
+@register_dataset(
+    "fashion-mnist", "photographs of clothes, 28x28, 10 classes, 60000 + 10000 images"
+)
+@register_dataset("mnist", "handwritten digits, 28x28, 10 classes, 60000 + 10000 images")
 def load_mnist(name: str, data_dir: Path | None) -> Dataset:
     """Load one of the sets in `SOURCES` from a local folder, or else by download.
 

@@ -18,7 +18,7 @@ from lava_ep.data.download import cache_dir
 from lava_ep.data.event_files import decode_nmnist, is_litter
 from lava_ep.data.events import EventDataset, Recordings, SensorSize
 from lava_ep.data.files import MEND, Files, Layout, folders_named, locate, read_bytes
-from lava_ep.data.tonic_sets import open_tonic
+from lava_ep.data.sources import register_dataset
 from lava_ep.errors import InputError
 from lava_ep.spec import EventsSpec
 
@@ -50,6 +50,11 @@ Reader: TypeAlias = Callable[[str], bytes]
 """Returns the content of a file."""
 
 
+@register_dataset(
+    "nmnist",
+    "events of moved digits, 34x34x2, 10 classes, 60000 + 10000 recordings or a part",
+    events=True,
+)
 def load_nmnist(data_dir: Path | None) -> EventDataset:
     """Load N-MNIST, or the part of it that is there, or else download it by tonic.
 
@@ -131,6 +136,8 @@ def _has_digits(folder: Path) -> bool:
 
 def _download(searched: str) -> Files:
     """Return tonic's folder in the user's cache, downloading the set if it is not there."""
+    from lava_ep.data.tonic_sets import open_tonic  # which takes its place after this one
+
     folder = cache_dir(NAME)
     for train, number in zip((True, False), PUBLISHED, strict=True):
         found = len(open_tonic("NMNIST", folder, {"train": train}, searched=searched))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.data.dataset import Dataset
+from lava_ep.data.sources import register_dataset
 from lava_ep.errors import InputError
 
 PREFIX = "prototypes:"
@@ -26,6 +27,11 @@ def prototypes() -> NDArray[np.uint8]:
     return rng.integers(0, 2, (CLASSES, BITS), dtype=np.uint8)
 
 
+@register_dataset(
+    f"{PREFIX}FLIP",
+    "noisy copies of random bits, 25x40, 10 classes, 10000 + 2000 samples, FLIP the probability of a flipped "
+    "bit, made on loading, no download",
+)
 def load_prototypes(name: str) -> Dataset:
     r"""Return noisy copies of the prototypes: every bit is flipped with a probability p.
 

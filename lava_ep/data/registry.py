@@ -5,21 +5,13 @@ from __future__ import annotations
 import dataclasses
 import operator
 import os
-from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from lava_ep.data.cifar10 import load_cifar10
 from lava_ep.data.dataset import Dataset
-from lava_ep.data.digits import load_digits
-from lava_ep.data.event_digits import load_event_digits
 from lava_ep.data.events import EventDataset, count_maps, movies
-from lava_ep.data.features import PREFIX as FEATURES
-from lava_ep.data.features import load_features
 from lava_ep.data.files import is_readable_folder
-from lava_ep.data.mnist import load_mnist
-from lava_ep.data.nmnist import load_nmnist
 from lava_ep.data.own.loading import (
     OwnOptions,
     is_recordings,
@@ -30,37 +22,33 @@ from lava_ep.data.own.loading import (
 )
 from lava_ep.data.own.preprocessing import Preprocessing
 from lava_ep.data.own.reading import is_own
-from lava_ep.data.prototypes import PREFIX as PROTOTYPES
-from lava_ep.data.prototypes import load_prototypes
-from lava_ep.data.tonic_sets import PREFIX, load_tonic
+from lava_ep.data.sources import DATASETS, Source, source_of
 from lava_ep.dynamics import Code
 from lava_ep.errors import InputError
 from lava_ep.spec import EncodingSpec, EventsSpec, ExperimentSpec
 
-DATASETS: Mapping[str, str] = MappingProxyType(
-    {
-        "digits": "handwritten digits, 8x8, 10 classes, 1437 + 360 images, bundled, no download",
-        "mnist": "handwritten digits, 28x28, 10 classes, 60000 + 10000 images",
-        "fashion-mnist": "photographs of clothes, 28x28, 10 classes, 60000 + 10000 images",
-        "kmnist": "handwritten hiragana, 28x28, 10 classes, 60000 + 10000 images",
-        "cifar10": "photographs in colour, 32x32x3, 10 classes, 50000 + 10000 images",
-        f"{PROTOTYPES}FLIP": "noisy copies of random bits, 25x40, 10 classes, 10000 + 2000 "
-        "samples, FLIP the probability of a flipped bit, made on loading, no download",
-        f"{FEATURES}NAME": "features that NAME.npz holds as x_train, y_train, x_test, y_test",
-        "event-digits": "events of moving digits, 16x16x2, 10 classes, 1437 + 360 recordings, "
-        "simulated, no download",
-        "nmnist": "events of moved digits, 34x34x2, 10 classes, 60000 + 10000 recordings or a part",
-        "dvs-gesture": "events of gestures, 128x128x2, 11 classes, 1077 + 264 recordings",
-        f"{PREFIX}NAME": "any labelled data set of tonic by the name of its class",
-    }
-)
-"""Name of each data set and what it holds, in one line."""
-
 IN_TIME = (Code.EVENTS, Code.REPEATED_EVENTS)
 """Encodings that show recordings in time steps."""
 
-EVENT_DATASETS = ("event-digits", "nmnist", "dvs-gesture")
-"""Names of the data sets of event recordings, to which those of tonic are added."""
+MODULES = (
+    "digits",
+    "mnist",
+    "cifar10",
+    "prototypes",
+    "features",
+    "event_digits",
+    "nmnist",
+    "tonic_sets",
+)
+"""Modules of the data sets that come with the package."""
+
+for _module in MODULES:
+    import_module(f"lava_ep.data.{_module}")
+
+
+def _event_sets() -> str:
+    """Return the names of the sets of event recordings that are no families."""
+    return ", ".join(name for name in DATASETS if has_events(name) and ":" not in name)
 
 
 def has_events(name: str) -> bool:
@@ -76,7 +64,8 @@ def has_events(name: str) -> bool:
     bool
         True for the names that `load_events` takes.
     """
-    return name in EVENT_DATASETS or name.startswith(PREFIX)
+    source = source_of(name)
+    return source is not None and source.events
 
 
 def is_own_data(name: str) -> bool:
@@ -87,8 +76,7 @@ def is_own_data(name: str) -> bool:
     name : str
         Name of a data set, or path.
     """
-    prefixes = tuple(known.partition(":")[0] + ":" for known in DATASETS if ":" in known)
-    return not name.startswith(prefixes) and is_own(name, DATASETS)
+    return source_of(name) is None and is_own(name, DATASETS)
 
 
 def load_dataset(
@@ -161,7 +149,7 @@ def load_dataset(
             preprocessing=pixels.for_recordings(recordings.sensor_size, recordings.options(events)),
         )
     if path is None:
-        _check_name(name)
+        _known(name)
         if own is not None and own.label is not None:
             raise InputError(
                 f"--label {own.label}: expected with a table of your own, not with {name}. Leave "
@@ -170,15 +158,15 @@ def load_dataset(
     if events is not None and events != EventsSpec():
         raise InputError(
             f"data.events={events.model_dump(exclude_none=True)}: {name} is a set of images, not "
-            f"of event recordings as {', '.join(EVENT_DATASETS)}. Leave it out."
+            f"of event recordings as {_event_sets()}. Leave it out."
         )
     if encoding is not None and encoding.code in IN_TIME:
         raise InputError(
             f"network.encoding.code=events: {name} is a set of images, not of event recordings as "
-            f"{', '.join(EVENT_DATASETS)}. Choose code constant, rate or latency."
+            f"{_event_sets()}. Choose code constant, rate or latency."
         )
     if path is None:
-        dataset = _load_images(name, _checked_folder(data_dir))
+        dataset = _load(name, _checked_folder(data_dir))
     elif preprocessing is not None:
         dataset = load_own_with(path, preprocessing, own or OwnOptions())
     else:
@@ -283,13 +271,13 @@ def load_events(
         set, a limit is below 1 or above the number of recordings, or a download fails.
     """
     if not has_events(name):
-        _check_name(name)
+        _known(name)
         raise InputError(
             f"data set {name!r}: consists of images: expected one of event recordings, "
-            f"{', '.join(EVENT_DATASETS)} or {PREFIX}NAME."
+            f"{_event_sets()} or tonic:NAME."
         )
     limits = _checked_limits(limit_train, limit_test)
-    dataset = _load_recordings(name, _checked_folder(data_dir))
+    dataset: EventDataset = _load(name, _checked_folder(data_dir))
     for part, limit in limits.items():
         dataset = _first_recordings(dataset, part, limit)
     return dataset
@@ -313,7 +301,7 @@ def _recordings(
 ) -> tuple[EventDataset, tuple[str, ...]]:
     """Return the recordings of a data set or of a user's folder, and lines for the user."""
     if path is None:
-        return _load_recordings(name, _checked_folder(data_dir)), ()
+        return _load(name, _checked_folder(data_dir)), ()
     if preprocessing is not None:
         return own_recordings_with(path, preprocessing), ()
     return own_recordings(path, own)
@@ -329,32 +317,17 @@ def _shown(
     return movies(recordings, events, steps=encoding.steps, repeated=repeated)
 
 
-def _load_images(name: str, folder: Path | None) -> Dataset:
-    """Return all samples of the data set of images `name`."""
-    if name == "digits":
-        return load_digits()
-    if name == "cifar10":
-        return load_cifar10(folder)
-    if name.startswith(PROTOTYPES):
-        return load_prototypes(name)
-    if name.startswith(FEATURES):
-        return load_features(name, folder)
-    return load_mnist(name, folder)
+def _load(name: str, folder: Path | None) -> Any:
+    """Return all samples or recordings of the data set `name`."""
+    return _known(name).load(name, folder)
 
 
-def _load_recordings(name: str, folder: Path | None) -> EventDataset:
-    """Return all recordings of the data set `name`."""
-    if name == "event-digits":
-        return load_event_digits()
-    if name == "nmnist":
-        return load_nmnist(folder)
-    return load_tonic(name, folder)
-
-
-def _check_name(name: str) -> None:
-    """Raise InputError if there is no data set of this name."""
-    if name not in DATASETS and not name.startswith((PROTOTYPES, FEATURES)):
+def _known(name: str) -> Source:
+    """Return the source of a data set, or raise InputError if there is none of this name."""
+    source = source_of(name)
+    if source is None:
         raise InputError(f"unknown data set {name!r}: expected one of {', '.join(DATASETS)}.")
+    return source
 
 
 def _checked_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:

@@ -21,6 +21,7 @@ from lava_ep.data.download import TIMEOUT, cache_dir
 from lava_ep.data.event_files import is_litter
 from lava_ep.data.events import EventDataset, Recordings, SensorSize
 from lava_ep.data.files import MEND, Files, Layout, folders_named, locate, plain
+from lava_ep.data.sources import register_dataset
 from lava_ep.errors import InputError
 from lava_ep.spec import EventsSpec
 
@@ -60,6 +61,12 @@ TRAIN_AND_TEST: Mapping[str, tuple[Any, Any]] = MappingProxyType(
 """The argument by which a class of tonic chooses a part, with its two values."""
 
 
+@register_dataset(
+    f"{PREFIX}NAME", "any labelled data set of tonic by the name of its class", events=True
+)
+@register_dataset(
+    GESTURE, "events of gestures, 128x128x2, 11 classes, 1077 + 264 recordings", events=True
+)
 def load_tonic(name: str, data_dir: Path | None) -> EventDataset:
     """Load a labelled data set by its class in ``tonic.datasets``.
 

@@ -5,10 +5,19 @@ import hashlib
 import numpy as np
 import pytest
 
-from lava_ep.data import DATASETS, has_events, load_dataset, load_events
-from lava_ep.data.registry import EVENT_DATASETS
+from lava_ep.data import (
+    DATASETS,
+    Dataset,
+    has_events,
+    is_own_data,
+    load_dataset,
+    load_events,
+    load_experiment,
+    register_dataset,
+)
 from lava_ep.errors import InputError
-from lava_ep.spec import EventsSpec
+from lava_ep.spec import EventsSpec, load_preset, override
+from lava_ep.training import Trainer
 
 DIGITS_SHA256 = "6a812af8365b27b7ec02d34500f780068c2c6659fd92ac09c86758d8ab34538c"
 
@@ -16,7 +25,8 @@ DIGITS_SHA256 = "6a812af8365b27b7ec02d34500f780068c2c6659fd92ac09c86758d8ab34538
 def test_names():
     images = ["digits", "mnist", "fashion-mnist", "kmnist", "cifar10"]
     images += ["prototypes:FLIP", "features:NAME"]
-    assert list(DATASETS) == [*images, *EVENT_DATASETS, "tonic:NAME"]
+    events = ["event-digits", "nmnist", "dvs-gesture", "tonic:NAME"]
+    assert list(DATASETS) == [*images, *events]
     assert [name for name in DATASETS if not has_events(name)] == images
     assert all(line and "\n" not in line for line in DATASETS.values())
 
@@ -128,3 +138,47 @@ def test_data_dir_must_be_a_folder(tmp_path, name):
         with pytest.raises(InputError, match=r"--data-dir .*: expected an existing") as caught:
             load_dataset(name, data_dir=path)
         assert str(path) in str(caught.value)
+
+
+@pytest.fixture
+def dots(monkeypatch):
+    """A family of data sets of somebody else's, known for the length of a test."""
+    from lava_ep.data import sources
+
+    monkeypatch.setattr(sources, "_SOURCES", dict(sources._SOURCES))
+
+    @register_dataset("dots:SIZE", "which of two dots is lit")
+    def load_dots(name):
+        labels = np.arange(64) % 2
+        images = np.zeros((64, int(name.partition(":")[2])), np.uint8)
+        images[np.arange(64), labels] = 1
+        return Dataset(
+            name=name,
+            x_train=images[:48],
+            y_train=labels[:48],
+            x_test=images[48:],
+            y_test=labels[48:],
+            levels=1,
+            image_shape=(1, images.shape[1]),
+            class_names=("left", "right"),
+        )
+
+
+def test_a_data_set_of_somebody_elses_is_trained_on_by_name(dots):
+    assert list(DATASETS)[7] == "dots:SIZE"
+    assert not is_own_data("dots:16")
+    changes = ["data.name=dots:16", "data.limit_train=40", "network.inputs=16", "training.epochs=5"]
+    changes += ["network.classes=2", "network.input_levels=1", "training.batch_size=8"]
+    spec = override(load_preset("binary-digits"), changes)
+    dataset = load_experiment(spec)
+    assert (dataset.x_train.shape, dataset.x_test.shape) == ((40, 16), (16, 16))
+    metrics = Trainer(spec, dataset, backend="fused").fit()
+    assert metrics[-1]["test_accuracy"] == 1
+
+
+def test_a_name_is_taken_once_and_parameters_are_checked(dots):
+    with pytest.raises(InputError, match="data set 'digits': there is one of this name"):
+        register_dataset("digits", "others")(lambda: None)
+    with pytest.raises(InputError, match="has the parameters folder: expected none but name"):
+        register_dataset("rings", "rings")(lambda folder: None)
+    assert "rings" not in DATASETS
