@@ -4,19 +4,9 @@ from lava_ep.data.augment import crop_and_flip
 from lava_ep.data.dataset import Dataset
 from lava_ep.data.event_digits import camera_events, moving_digit
 from lava_ep.data.event_files import read_events
-from lava_ep.data.events import (
-    EVENT,
-    EventDataset,
-    Recordings,
-    binned_events,
-    checked_events,
-    count_map,
-    count_maps,
-    integrated_events,
-    movies,
-    repeated_events,
-    transformed,
-)
+from lava_ep.data.event_images import count_map, count_maps, movies, transformed
+from lava_ep.data.event_steps import binned_events, integrated_events, repeated_events
+from lava_ep.data.events import EVENT, EventDataset, Recordings, checked_events
 from lava_ep.data.idx import read_idx
 from lava_ep.data.own.loading import OwnOptions, is_recordings, read_for
 from lava_ep.data.own.preprocessing import Preprocessing, PreprocessingWarning

@@ -29,8 +29,8 @@ def prototypes() -> NDArray[np.uint8]:
 
 @register_dataset(
     f"{PREFIX}FLIP",
-    "noisy copies of random bits, 25x40, 10 classes, 10000 + 2000 samples, FLIP the probability of a flipped "
-    "bit, made on loading, no download",
+    "noisy copies of random bits, 25x40, 10 classes, 10000 + 2000 samples, FLIP the probability "
+    "of a flipped bit, made on loading, no download",
 )
 def load_prototypes(name: str) -> Dataset:
     r"""Return noisy copies of the prototypes: every bit is flipped with a probability p.

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lava_ep.data.dataset import Dataset
-from lava_ep.data.events import EventDataset, count_maps, movies
+from lava_ep.data.event_images import count_maps, movies
+from lava_ep.data.events import EventDataset
 from lava_ep.data.files import is_readable_folder
 from lava_ep.data.own.loading import (
     OwnOptions,

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.data.event_files import READERS, is_litter, read_events
-from lava_ep.data.events import EventDataset, Recordings, SensorSize, checked_size, picture
+from lava_ep.data.event_images import picture
+from lava_ep.data.events import EventDataset, Recordings, SensorSize, checked_size
 from lava_ep.data.files import read_bytes
 from lava_ep.errors import InputError
 from lava_ep.spec import EncodingSpec, EventsSpec
