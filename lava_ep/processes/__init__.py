@@ -16,7 +16,13 @@ from lava_ep.processes.readout import Readout, Target  # noqa: E402
 from lava_ep.processes.resistive import ConductanceSynapse, ResistiveNeuron  # noqa: E402
 from lava_ep.processes.share import EPNetworkShare  # noqa: E402
 from lava_ep.processes.source import EventSource, ImageInjector, ImageSource  # noqa: E402
-from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse  # noqa: E402
+from lava_ep.processes.synapse import (  # noqa: E402
+    BinarySynapse,
+    ConvSynapse,
+    RealSynapse,
+    Synapse,
+    WeightedSynapse,
+)
 
 # Lava must find the ProcessModels of all Processes; at the end, as they import this package.
 _lava.import_models()
@@ -38,5 +44,7 @@ __all__ = [
     "RealSynapse",
     "ResistiveNeuron",
     "SigmaDeltaNeuron",
+    "Synapse",
     "Target",
+    "WeightedSynapse",
 ]

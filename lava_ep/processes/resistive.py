@@ -6,19 +6,12 @@ from typing import Any
 
 import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.variable import Var
-from numpy.typing import ArrayLike
 
-from lava_ep.dynamics import SGD, Dense, Noise, PhaseSchedule
+from lava_ep.dynamics import PhaseSchedule
 from lava_ep.dynamics.resistive import Resistive
 from lava_ep.errors import InputError
-from lava_ep.processes.arguments import (
-    EPProcess,
-    as_count,
-    as_numbers,
-    check_noises,
-)
 from lava_ep.processes.neuron import Neuron
+from lava_ep.processes.synapse import Synapse
 
 
 class ResistiveNeuron(Neuron):
@@ -75,7 +68,7 @@ class ResistiveNeuron(Neuron):
         self.g_in = InPort(shape=(neurons,))
 
 
-class ConductanceSynapse(EPProcess):
+class ConductanceSynapse(Synapse):
     r"""Conductances :math:`g_{jk} \ge 0` between two layers of nodes.
 
     Currents :math:`I_k = \sum_j g_{jk} v_j` to the targets and :math:`I_j = \sum_k g_{jk} v_k` to
@@ -90,101 +83,44 @@ class ConductanceSynapse(EPProcess):
 
     Parameters
     ----------
-    weights
-        Conductances, (n_post, n_pre).
-    batch
-        Size of the batch axis.
-    schedule
-        The synapses' own copy of the phases.
-    learning_rule
-        `SGD`, or ``None`` for conductances that never change.
-    learning
-        Whether samples have nudged phases at all.
-    levels
-        Pixel value that means 1.0, with ``input_voltage``.
     input_voltage
         A, if the sources are pixels x: each is two sources, +A x and, after all of these, -A x, so
         that there are n_pre / 2 of them. ``None`` if the sources are nodes.
-    first_batch
-        Number of batches learned from before this run.
-    noises
-        Measurement noise of the activations of sources and targets that the synapses learn from,
-        each ``None`` for none. With models of tag ``floating_pt`` only.
+    options
+        See `Synapse`; ``weights`` are conductances of 0 or more.
 
     Attributes
     ----------
-    s_in_pre, s_in_post : InPort
-        Changes of the voltages at the two ends, (batch, n_pre) and (batch, n_post), or of pixels,
-        (batch, n_pre / 2) integers, every step.
-    a_out_post, a_out_pre : OutPort
-        Currents to the two ends, (batch, n_post) and (batch, n_pre) float32, every step. Nothing is
-        computed backward where ``a_out_pre`` is not connected, as with pixels.
+    s_in_pre : InPort
+        Changes of the voltages of the sources, (batch, n_pre), or of pixels, (batch, n_pre / 2)
+        integers, every step.
     g_out_post, g_out_pre : OutPort
         Sums of the conductances at each node, (n_post,) and (n_pre,) float32, every step.
-    weights : Var
-        (n_post, n_pre).
-    synaptic_operations : Var
-        Changes times the conductances they reach since the start, (2,): free and nudged phases.
 
     Raises
     ------
     InputError
-        If an argument is unknown, ``weights`` is not a matrix of numbers of 0 or more, ``batch`` or
-        ``levels`` is below 1, ``input_voltage`` is not positive or does not go with an odd number
-        of sources, or updates are continual.
+        Also if ``input_voltage`` is not positive or does not go with an odd number of sources, or
+        updates are continual.
     """
 
-    def __init__(
-        self,
-        *,
-        weights: ArrayLike,
-        batch: int,
-        schedule: PhaseSchedule,
-        learning_rule: SGD | None = None,
-        learning: bool = True,
-        levels: int = 1,
-        input_voltage: float | None = None,
-        first_batch: int = 0,
-        noises: tuple[Noise | None, Noise | None] = (None, None),
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        weights, batch = as_numbers(weights, "weights"), as_count(batch, "batch")
-        super().__init__(
-            connection=Dense(*weights.shape[::-1]) if weights.ndim == 2 else None,
-            batch=batch,
-            schedule=schedule,
-            learning_rule=learning_rule,
-            learning=learning,
-            levels=levels,
-            input_voltage=input_voltage,
-            first_batch=first_batch,
-            noises=check_noises(noises),
-            name=name,
-            **kwargs,
-        )
-        if weights.ndim != 2:
-            raise InputError(f"weights of shape {weights.shape}: expected a (n_post, n_pre) matrix")
+    def __init__(self, *, input_voltage: float | None = None, **options: Any) -> None:
+        super().__init__(input_voltage=input_voltage, **options)
+        weights = self.weights.init
         if not (np.isfinite(weights) & (weights >= 0)).all():
             raise InputError(f"weights of shape {weights.shape}: expected numbers of 0 or more")
-        for value, what in ((batch, "batch"), (levels, "levels")):
-            if value < 1:
-                raise InputError(f"{what}={value}: expected at least 1")
         n_post, n_pre = weights.shape
         if input_voltage is not None and (not input_voltage > 0 or n_pre % 2):
             raise InputError(
                 f"input_voltage={input_voltage} with {n_pre} sources: expected a positive voltage "
                 "and two sources for each pixel"
             )
-        check_sweeps(schedule)
-        self.s_in_pre = InPort(shape=(batch, n_pre // 2 if input_voltage else n_pre))
-        self.s_in_post = InPort(shape=(batch, n_post))
-        self.a_out_post = OutPort(shape=(batch, n_post))
-        self.a_out_pre = OutPort(shape=(batch, n_pre))
+        check_sweeps(self.proc_params["schedule"])
         self.g_out_post = OutPort(shape=(n_post,))
         self.g_out_pre = OutPort(shape=(n_pre,))
-        self.weights = Var(shape=weights.shape, init=weights)
-        self.synaptic_operations = Var(shape=(2,), init=0)
+
+    def _inputs(self, n_pre: int) -> int:
+        return n_pre // 2 if self.proc_params["input_voltage"] else n_pre
 
 
 def check_sweeps(schedule: PhaseSchedule) -> None:

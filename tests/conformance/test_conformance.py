@@ -74,7 +74,7 @@ def test_every_process_has_a_case(kit):
     from lava_ep import processes
 
     with_a_host = {"ImageInjector", "EPNetworkShare"}  # exchange data with it while they run
-    bases = {"Neuron"}
+    bases = {"Neuron", "Synapse", "WeightedSynapse"}
     assert {entry.case.subject for entry in kit} == set(processes.__all__) - with_a_host - bases
 
 

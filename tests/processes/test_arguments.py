@@ -39,7 +39,9 @@ from lava_ep.processes import (
     RealSynapse,
     ResistiveNeuron,
     SigmaDeltaNeuron,
+    Synapse,
     Target,
+    WeightedSynapse,
 )
 from lava_ep.processes.bmlp import Binarizer, BMLPLayer, BMLPNetwork, Labels
 from lava_ep.runtime import ProcessTester
@@ -107,7 +109,7 @@ EVERY = {
 
 def test_every_process_is_tried():
     found = {value for value in vars(processes).values() if inspect.isclass(value)}
-    assert found - {Neuron} <= set(EVERY)
+    assert found - {Neuron, Synapse, WeightedSynapse} <= set(EVERY)
 
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)

@@ -15,10 +15,8 @@ from lava_ep.processes.network import EPNetwork
 from lava_ep.processes.neuron import Neuron
 from lava_ep.processes.readout import Target
 from lava_ep.processes.resistive import ConductanceSynapse
-from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse
+from lava_ep.processes.synapse import BinarySynapse, ConvSynapse, RealSynapse, Synapse
 from lava_ep.spec import NetworkSpec, ResistiveNeuronSpec
-
-Synapse = BinarySynapse | RealSynapse | ConvSynapse | ConductanceSynapse
 
 NEURON_VARS = ("bias", "state", "activation", "events")
 
