@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.files import PlaceError
@@ -97,6 +98,10 @@ Threads = Annotated[
     int | None,
     typer.Option(help="Threads of the fused backend (default: one per core); same results."),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Trainings at a time, each in its own process (default: one per core)."),
+]
 Execution = Annotated[
     str | None,
     typer.Option(
@@ -161,6 +166,15 @@ def fitting(
     return experiment, dataset
 
 
+@contextmanager
+def trainings_bar(display: Console) -> Iterator[Callable[[float, int], None]]:
+    """Show how many trainings of a grid are done; yields what to call with these and all."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=display, transient=True) as bar:
+        task = bar.add_task("trainings", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def console(*, stderr: bool = False, quiet: bool = False, soft_wrap: bool = True) -> Console:
     """Return a console that prints text as it is: brackets and colons of names mean nothing.
 
@@ -195,12 +209,15 @@ def numbers(
         raise InputError(f"{option} {text}: expected {what} separated by commas") from None
 
 
-def check_execution(backends: Sequence[str], threads: int | None) -> None:
+def check_execution(
+    backends: Sequence[str], threads: int | None, workers: int | None = None
+) -> None:
     """Check how a network is to be executed, before anything is read or written."""
     for backend in backends:
         find_backend(backend)
-    if threads is not None and threads < 1:
-        raise InputError(f"--threads {threads}: expected at least 1")
+    for option, number in (("threads", threads), ("workers", workers)):
+        if number is not None and number < 1:
+            raise InputError(f"--{option} {number}: expected at least 1")
 
 
 def assigned(assignments: Sequence[str] | None) -> list[str]:

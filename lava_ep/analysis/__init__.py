@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from lava_ep._lazy import lazily
 
 if TYPE_CHECKING:
-    from lava_ep.analysis.angle import AngleStudy, study_angles
     from lava_ep.analysis.bptt import Loss, backpropagate
     from lava_ep.analysis.comparison import (
         Comparison,
@@ -25,15 +24,10 @@ if TYPE_CHECKING:
     )
     from lava_ep.analysis.picojoules import Energy
     from lava_ep.analysis.recording import Recording, record_sample
-    from lava_ep.analysis.uncertainty import UncertaintyStudy, study_uncertainty
 else:
     __getattr__ = lazily(
         __name__,
         {
-            "angle": (
-                "AngleStudy",
-                "study_angles",
-            ),
             "bptt": (
                 "Loss",
                 "backpropagate",
@@ -57,23 +51,17 @@ else:
                 "Recording",
                 "record_sample",
             ),
-            "uncertainty": (
-                "UncertaintyStudy",
-                "study_uncertainty",
-            ),
         },
     )
 
 __all__ = [
     "Account",
-    "AngleStudy",
     "Comparison",
     "Difference",
     "Energy",
     "Loss",
     "Predictions",
     "Recording",
-    "UncertaintyStudy",
     "backpropagate",
     "compare_backends",
     "compare_predictions",
@@ -81,7 +69,5 @@ __all__ = [
     "forward_macs",
     "inference_account",
     "record_sample",
-    "study_angles",
-    "study_uncertainty",
     "training_account",
 ]

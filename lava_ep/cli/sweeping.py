@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from lava_ep.command_line import (
+    DATA,
     DEFAULT_PRESET,
     AsJson,
     Assignments,
@@ -23,14 +24,16 @@ from lava_ep.command_line import (
     Label,
     Preset,
     SpecFile,
+    check_execution,
     complete_backends,
     console,
     fitting,
     make_experiment,
+    trainings_bar,
 )
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.files import locked, read_json
-from lava_ep.models import BACKENDS, find_backend
+from lava_ep.models import BACKENDS
 
 SweptValues = Annotated[
     list[str] | None,
@@ -43,13 +46,18 @@ SweptRange = Annotated[
 
 
 def sweep(
-    out: Annotated[Path, typer.Option(help="Sweep folder to make, or to go on with.")],
+    out: Annotated[Path, typer.Option(help="Sweep folder to make, or to resume.")],
     preset: Preset = None,
     spec: SpecFile = None,
     data: DataName = None,
     label: Label = None,
     data_dir: DataDir = None,
     epochs: Epochs = None,
+    limit_train: Annotated[
+        int | None, typer.Option(help="Use the first N training samples.")
+    ] = None,
+    limit_test: Annotated[int | None, typer.Option(help="Use the first N test samples.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Batch size.")] = None,
     assignments: Assignments = None,
     grid: SweptValues = None,
     choice: SweptValues = None,
@@ -65,7 +73,9 @@ def sweep(
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(help="Early stopping by test accuracy: none, asha, median (default: none)."),
+        typer.Option(
+            help="Early stopping by test accuracy, by Ray Tune: none, asha, median (default: none)."
+        ),
     ] = None,
     grace: Annotated[
         int | None, typer.Option(help="Epochs before a trial may be stopped (default: 1).")
@@ -77,27 +87,38 @@ def sweep(
             autocompletion=complete_backends,
         ),
     ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="Address of a Ray cluster (default: this machine alone).")
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="What runs the trials: local, processes of this machine, or ray, Ray Tune "
+            "(default: local, but ray with --address or a --scheduler)."
+        ),
     ] = None,
-    cpus: Annotated[
-        int | None, typer.Option(help="Cores, and threads, of each trial (default: 1).")
+    address: Annotated[str | None, typer.Option(help="Address of a Ray cluster.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            "--cpus",
+            help="Threads, and cores, of each trial (default: the cores divided among the "
+            "workers; with Ray 1).",
+        ),
     ] = None,
-    concurrent: Annotated[
-        int | None, typer.Option(help="Trials at a time (default: as many as have cores).")
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", "--concurrent", help="Trials at a time (default: as many as have cores)."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the sweep in --out.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train one experiment with many values of some fields, by Ray Tune."""
+    """Train one experiment with many values of some fields."""
     from lava_ep import sweep as sweeps
 
     started = time.perf_counter()
     display = console(stderr=as_json)
-    find_backend(backend or "fused")
-    for option, number in (("cpus", cpus), ("concurrent", concurrent)):
-        if number is not None and number < 1:
-            raise InputError(f"--{option} {number}: expected at least 1")
+    check_execution([backend or "fused"], threads, workers)
     asked = {
         "grid": _swept("--grid", grid, _values),
         "choice": _swept("--choice", choice, _values),
@@ -109,6 +130,14 @@ def sweep(
         "grace_epochs": grace,
     }
     asked = {name: value for name, value in asked.items() if value not in (None, {})}
+    given = {
+        DATA: data,
+        "data.label": label,
+        "data.limit_train": limit_train,
+        "data.limit_test": limit_test,
+        "training.batch_size": batch,
+        "training.epochs": epochs,
+    }
     if resume:
         fixed = {
             "--preset": preset,
@@ -117,6 +146,9 @@ def sweep(
             "--label": label,
             "--data-dir": data_dir,
             "--epochs": epochs,
+            "--limit-train": limit_train,
+            "--limit-test": limit_test,
+            "--batch": batch,
             "--set": assignments,
             "--sweep": sweep_file,
             "--backend": backend,
@@ -125,15 +157,15 @@ def sweep(
         changes = ", ".join(option for option, value in fixed.items() if value is not None)
         if changes:
             raise InputError(
-                f"--resume: {changes} cannot change a sweep that has begun; only --cpus, "
-                "--concurrent and --address can"
+                f"--resume: {changes} cannot change a sweep that has begun; only --workers, "
+                "--threads, --engine and --address can"
             )
-        sweeps.require_ray()
         folder = sweeps.SweepFolder.open(out)
+        with_ray = _with_ray(engine, address, folder.sweep().scheduler)
     else:
         fields = (read_json(sweep_file) if sweep_file else {}) | asked
         wanted = sweeps.make_sweep(fields, source=str(sweep_file or "sweep"))
-        given = {"data.name": data, "data.label": label, "training.epochs": epochs}
+        with_ray = _with_ray(engine, address, wanted.scheduler)
         experiment = make_experiment(preset, spec, given, assignments)
         if data is not None and spec is None:
             name = preset or DEFAULT_PRESET
@@ -149,7 +181,19 @@ def sweep(
     points = folder.points()
     display.print(f"{len(points)} trials of {', '.join(folder.sweep().keys)}: {out}")
     with locked(folder.path):
-        errors = sweeps.run_trials(folder, address=address, cpus=cpus or 1, concurrent=concurrent)
+        if with_ray:
+            errors = sweeps.run_trials(
+                folder, address=address, cpus=threads or 1, concurrent=workers
+            )
+        else:
+            with trainings_bar(display) as update:
+                errors = sweeps.train_here(
+                    folder,
+                    workers=workers,
+                    threads=threads,
+                    on_progress=update,
+                    on_line=display.print,
+                )
         rows = sweeps.read_rows(folder, errors)
         sweeps.write_results(folder, rows)
     ranking = sweeps.best(rows)
@@ -174,6 +218,21 @@ def sweep(
             f"{counts['failed']} of {len(rows)} trials failed, the first of them trial "
             f"{failed.trial}: {failed.error}\nsweep --resume tries them again"
         )
+
+
+def _with_ray(engine: str | None, address: str | None, scheduler: str) -> bool:
+    """Return whether Ray Tune runs the trials, and check that it can."""
+    needed = "--address" if address else f"scheduler {scheduler}" if scheduler != "none" else None
+    if engine not in (None, "local", "ray"):
+        raise InputError(f"--engine {engine}: expected local or ray")
+    if engine == "local" and needed:
+        raise InputError(f"--engine local: {needed} needs --engine ray")
+    if engine != "ray" and not needed:
+        return False
+    from lava_ep import sweep as sweeps
+
+    sweeps.require_ray()
+    return True
 
 
 def _swept(option: str, texts: Sequence[str] | None, read: Callable[[str], Any]) -> dict[str, Any]:

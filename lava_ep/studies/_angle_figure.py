@@ -7,8 +7,8 @@ from lava_ep.figures import _matplotlib  # noqa: F401  # isort: skip (before mat
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from lava_ep.analysis.angle import AngleStudy
 from lava_ep.figures.theme import Theme, new_figure
+from lava_ep.studies.angle import AngleStudy
 
 
 def error_by_angle(study: AngleStudy, theme: Theme) -> Figure:

@@ -1,26 +1,22 @@
-"""A sweep is a folder: what was asked for, a run folder for each trial, and the results."""
+"""The folder of a sweep: a grid with early stopping."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lava_ep.data import Dataset, is_own_data, load_experiment
 from lava_ep.errors import InputError
-from lava_ep.files import appearing, append_line, check_new, read_json, read_lines, write_json
+from lava_ep.files import appearing, append_line, check_new, read_lines, write_json
 from lava_ep.spec import ExperimentSpec
-from lava_ep.sweep.requirement import require_ray
-from lava_ep.sweep.space import Point, SweepSpec, make_sweep, named, plan
-from lava_ep.training import RESUME, RunFolder, check_fit, describe_run, exhausted, family_of
+from lava_ep.sweep.space import SweepSpec, make_sweep, plan
+from lava_ep.training import RESUME, RunFolder, check_fit, describe_run, family_of
+from lava_ep.training.grid import Grid, named
+from lava_ep.training.workers import share_cores, train_trials
 
 SWEEP = "sweep.json"
 STOPPED = "stopped.jsonl"
-TRIALS = "trials"
-
-
-def trial_name(number: int) -> str:
-    """Name of the run folder of a trial."""
-    return f"{number:05d}"
 
 
 class _Loader:
@@ -39,16 +35,16 @@ class _Loader:
         return self._dataset
 
 
-class SweepFolder:
+class SweepFolder(Grid):
     """Files of a sweep.
 
-    ``sweep.json``, a run folder ``trials/NNNNN`` for each point, ``stopped.jsonl`` with those that
-    the scheduler has stopped, what Ray Tune writes in ``ray``, and, once trials have ended,
-    ``results.parquet`` and figures.
+    Those of a grid, with the plan in ``sweep.json``; ``stopped.jsonl`` with the trials that the
+    scheduler has stopped, what Ray Tune writes in ``ray``, and, once trials have ended, figures and
+    ``results.parquet``.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path, SWEEP)
 
     @classmethod
     def create(
@@ -81,8 +77,8 @@ class SweepFolder:
         Raises
         ------
         InputError
-            If a point cannot be trained, naming it; if Ray Tune is missing; or if the folder holds
-            something already or cannot be written.
+            If a point cannot be trained, naming it, or if the folder holds something already or
+            cannot be written.
         """
         check_new(path, otherwise=RESUME)
         trials = plan(base, sweep)
@@ -99,7 +95,6 @@ class SweepFolder:
                 check_fit(experiment, load(experiment))
             except InputError as error:
                 raise InputError(f"sweep point {number} ({named(point)}): {error}") from None
-        require_ray()
         content = {
             "command": command,
             "sweep": sweep.model_dump(mode="json"),
@@ -127,48 +122,29 @@ class SweepFolder:
         return cls(path)
 
     def about(self) -> dict[str, Any]:
-        """Read ``sweep.json``.
-
-        Raises
-        ------
-        InputError
-            If the file is damaged.
-        """
-        path = self.path / SWEEP
-        data = read_json(path)
-        for key, kind in {"sweep": dict, "points": list}.items():
-            if not isinstance(data.get(key), kind):
-                raise InputError(f"{path}: {key}={data.get(key)!r:.40}: expected a {kind.__name__}")
-        if not data["points"] or not all(isinstance(point, dict) for point in data["points"]):
-            raise InputError(f"{path}: points={data['points']!r:.40}: expected objects")
+        """Read the plan."""
+        data = super().about()
+        if not isinstance(data.get("sweep"), dict):
+            raise InputError(f"{self.plan}: sweep={data.get('sweep')!r:.40}: expected an object")
         return data
 
     def sweep(self) -> SweepSpec:
         """Return what is swept."""
-        return make_sweep(self.about()["sweep"], source=str(self.path / SWEEP))
-
-    def points(self) -> list[Point]:
-        """Return the points, in the order of the trials."""
-        points: list[Point] = self.about()["points"]
-        return points
-
-    def trial(self, number: int) -> RunFolder:
-        """Return the run folder of a trial."""
-        return RunFolder(self.path / TRIALS / trial_name(number))
-
-    def finished(self, number: int) -> bool:
-        """Whether a trial has been trained to its last epoch, or lost patience."""
-        run = self.trial(number)
-        done, training = run.covered_metrics(), run.spec().training
-        return len(done) >= training.epochs or exhausted(done, training)
+        return make_sweep(self.about()["sweep"], source=str(self.plan))
 
     def outcome(self, number: int) -> str | None:
         """Return ``finished``, ``diverged`` or ``stopped``; ``None`` if a trial has not ended."""
-        if self.finished(number):
-            return "finished"
-        if self.trial(number).diverged() is not None:
-            return "diverged"
-        return "stopped" if number in self.stopped() else None
+        ended = super().outcome(number)
+        return "stopped" if ended is None and number in self.stopped() else ended
+
+    def line(self, number: int, how: str) -> str:
+        """Describe in a line how a trial has ended."""
+        points, metrics = self.points(), self.trial(number).covered_metrics()
+        accuracy = f"test {metrics[-1]['test_accuracy']:.4f}" if metrics else "no test"
+        return (
+            f"trial {number + 1:>4}/{len(points)}  {how:<8}  epoch {len(metrics):>3}  {accuracy}  "
+            f"{named(points[number])}"
+        )
 
     def stopped(self) -> set[int]:
         """Return the trials that the scheduler has stopped early."""
@@ -188,3 +164,44 @@ class SweepFolder:
     def ray(self) -> Path:
         """Folder that Ray Tune writes to; nothing is read from there, as it holds pickles."""
         return self.path / "ray"
+
+
+def train_here(
+    folder: SweepFolder,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    on_progress: Callable[[float, int], None] = lambda done, trials: None,
+    on_line: Callable[[str], None] = lambda line: None,
+) -> dict[int, str]:
+    """Train all trials that have not ended, on this machine, and return why which of them failed.
+
+    Parameters
+    ----------
+    folder
+        The sweep.
+    workers, threads
+        Trials at a time, each in its own process, and threads of each; by default as many as there
+        are cores for, and the cores divided among them.
+    on_progress
+        Called with how many trials are done, with fractions of those being trained, and of how
+        many.
+    on_line
+        Called with a line about each trial that has ended.
+    """
+    trials = len(folder.points())
+    missing = [number for number in range(trials) if folder.outcome(number) is None]
+    workers, threads = share_cores(len(missing), workers, threads)
+    return train_trials(
+        folder,
+        missing,
+        backend=str(folder.trial(0).about()["backend"]),
+        begin=lambda number: None,
+        workers=workers,
+        threads=threads,
+        on_progress=lambda done: on_progress(done + trials - len(missing), trials),
+        on_end=lambda number, error: on_line(
+            folder.line(number, "failed" if error else folder.outcome(number) or "failed")
+            + (f": {error}" if error else "")
+        ),
+    )

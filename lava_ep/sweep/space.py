@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -12,10 +11,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lava_ep.errors import InputError
-from lava_ep.spec import ExperimentSpec, override
-
-Point = dict[str, Any]
-"""Values of the swept fields by their dotted keys."""
+from lava_ep.spec import ExperimentSpec
+from lava_ep.training.grid import Point, assign, named
 
 Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 Bounds = tuple[float, float]
@@ -116,14 +113,6 @@ def make_sweep(data: Mapping[str, Any], *, source: str) -> SweepSpec:
         raise InputError(f"{source}: {faults}") from None
 
 
-def named(point: Point) -> str:
-    """Tell a point in words."""
-    return ", ".join(
-        f"{key}={value:.6g}" if isinstance(value, float) else f"{key}={json.dumps(value)}"
-        for key, value in point.items()
-    )
-
-
 def plan(base: ExperimentSpec, sweep: SweepSpec) -> list[tuple[Point, ExperimentSpec]]:
     """Return all points with their experiments.
 
@@ -134,9 +123,8 @@ def plan(base: ExperimentSpec, sweep: SweepSpec) -> list[tuple[Point, Experiment
     """
     found = []
     for number, point in enumerate(sweep.points()):
-        assignments = [f"{key}={json.dumps(value)}" for key, value in point.items()]
         try:
-            found.append((point, override(base, assignments)))
+            found.append((point, assign(base, point)))
         except InputError as error:
             raise InputError(f"sweep point {number} ({named(point)}): {error}") from None
     return found

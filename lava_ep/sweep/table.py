@@ -1,10 +1,11 @@
-"""The results of a sweep: a table and figures."""
+"""The results of a sweep: tables and figures."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,112 +18,29 @@ from lava_ep.figures.text import printable
 from lava_ep.figures.theme import LIGHT, Theme, applied, new_figure
 from lava_ep.files import replacing
 from lava_ep.sweep.folder import SweepFolder
-from lava_ep.sweep.space import Point
-
-RESULTS = "results.parquet"
+from lava_ep.training.grid import RESULTS, Point, Row, best, write_table
 
 DECADES = 8.0
 """Values whose largest and smallest lie further apart than this factor are drawn on a log scale."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """A trial as the table has it.
-
-    Parameters
-    ----------
-    trial
-        Its number.
-    status
-        ``finished``, ``stopped`` early by the scheduler, ``diverged``, or ``failed``.
-    epochs
-        Epochs trained.
-    test_accuracy, best_test_accuracy, train_accuracy
-        After the last epoch, and the best of all; ``None`` before the first.
-    seconds
-        Time of all epochs.
-    events_free, events_nudged
-        Per sample in the last epoch.
-    run_dir
-        Run folder.
-    error
-        Why it failed or diverged.
-    """
-
-    trial: int
-    status: str
-    epochs: int
-    test_accuracy: float | None
-    best_test_accuracy: float | None
-    train_accuracy: float | None
-    seconds: float
-    events_free: float | None
-    events_nudged: float | None
-    run_dir: str
-    error: str | None = None
-
-
-def read_rows(folder: SweepFolder, errors: Mapping[int, str]) -> list[Row]:
-    """Read how the trials of a sweep have ended.
-
-    Parameters
-    ----------
-    folder
-        The sweep.
-    errors
-        Why trials failed, by their numbers.
-    """
-    rows = []
-    for number in range(len(folder.points())):
-        run = folder.trial(number)
-        metrics = run.covered_metrics()
-        last: Mapping[str, Any] = metrics[-1] if metrics else {}
-        events = last.get("events_per_sample", {})
-        error = errors.get(number)
-        status = folder.outcome(number) or "failed"
-        if status == "diverged":
-            error = run.diverged()
-        elif status == "failed":
-            error = error or "ended before its last epoch"
-        rows.append(
-            Row(
-                trial=number,
-                status=status,
-                epochs=len(metrics),
-                test_accuracy=last.get("test_accuracy"),
-                best_test_accuracy=max((e["test_accuracy"] for e in metrics), default=None),
-                train_accuracy=last.get("train_accuracy"),
-                seconds=round(sum(entry["seconds"] for entry in metrics), 3),
-                events_free=events.get("free"),
-                events_nudged=events.get("nudged"),
-                run_dir=str(run.path.relative_to(folder.path)),
-                error=error,
-            )
-        )
-    return rows
-
-
-def best(rows: Sequence[Row]) -> list[Row]:
-    """Return the trials with a test accuracy, the best ones first."""
-    tested = [row for row in rows if row.test_accuracy is not None]
-    return sorted(tested, key=lambda row: row.test_accuracy or 0.0, reverse=True)
-
-
 def write_results(folder: SweepFolder, rows: Sequence[Row]) -> None:
-    """Write ``results.parquet``, one row a trial with a column for each swept field, and figures.
+    """Write figures and the results, see `write_table`, also as Parquet where pandas is installed.
 
     Values that no column of Parquet holds, such as lists, are written as JSON.
     """
-    import pandas as pd
-
+    write_table(folder, rows)
     points = folder.points()
-    frame = pd.DataFrame([asdict(row) for row in rows])
-    for key in points[0]:
-        values = [point[key] for point in points]
-        whole = values if _one_column(values) else [json.dumps(value) for value in values]
-        frame[key] = [printable(value) if isinstance(value, str) else value for value in whole]
-    with replacing(folder.path / RESULTS) as path:
-        frame.to_parquet(path, index=False)
+    if find_spec("pandas") and find_spec("pyarrow"):
+        import pandas as pd
+
+        frame = pd.DataFrame([asdict(row) for row in rows])
+        for key in points[0]:
+            values = [point[key] for point in points]
+            whole = values if _one_column(values) else [json.dumps(value) for value in values]
+            frame[key] = [printable(value) if isinstance(value, str) else value for value in whole]
+        with replacing(folder.path / f"{RESULTS}.parquet") as path:
+            frame.to_parquet(path, index=False)
     curves = {row.trial: folder.trial(row.trial).covered_metrics() for row in rows}
     with applied(LIGHT):
         _save(_by_value(points, rows, LIGHT), folder.path / "accuracy-by-value.png")

@@ -12,8 +12,9 @@ from typing import Any
 from lava_ep.errors import LavaEPError
 from lava_ep.files import wait_until_free
 from lava_ep.sweep import trial
-from lava_ep.sweep.folder import SweepFolder, trial_name
-from lava_ep.sweep.space import SweepSpec, named
+from lava_ep.sweep.folder import SweepFolder
+from lava_ep.sweep.space import SweepSpec
+from lava_ep.training.grid import trial_name
 
 NAME = "tune"
 
@@ -47,18 +48,9 @@ def _teller(folder: SweepFolder, known: Collection[int]) -> Any:
     """
     from ray.tune import Callback
 
-    points = folder.points()
-
     class Teller(Callback):  # type: ignore[misc]
-        def _tell(self, trial: Any, how: str) -> None:
-            number, last = trial.config["trial"], trial.last_result or {}
-            accuracy = f"test {last['test_accuracy']:.4f}" if "test_accuracy" in last else "no test"
-            print(
-                f"trial {number + 1:>4}/{len(points)}  {how:<8}  epoch {last.get('epoch', 0):>3}  "
-                f"{accuracy}  {named(points[number])}",
-                file=sys.stderr,
-                flush=True,
-            )
+        def _tell(self, number: int, how: str) -> None:
+            print(folder.line(number, how), file=sys.stderr, flush=True)
 
         def on_trial_complete(
             self, iteration: int, trials: list[Any], trial: Any, **info: Any
@@ -69,12 +61,12 @@ def _teller(folder: SweepFolder, known: Collection[int]) -> Any:
             how = folder.outcome(number)
             if how is None:
                 folder.stop(number)
-            self._tell(trial, how or "stopped")
+            self._tell(number, how or "stopped")
 
         def on_trial_error(
             self, iteration: int, trials: list[Any], trial: Any, **info: Any
         ) -> None:
-            self._tell(trial, "failed")
+            self._tell(trial.config["trial"], "failed")
 
     return Teller()
 

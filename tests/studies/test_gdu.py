@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from lava_ep.analysis.angle import AngleStudy, TrainedAngle, study_angles
 from lava_ep.analysis.bptt import Loss
 from lava_ep.analysis.nudged import NudgedPhase, Rule, Setting, statement
 from lava_ep.cli import app
@@ -272,10 +271,6 @@ def test_study_gdu_of_a_run_takes_its_parameters(tmp_path):
         (["gdu", "--beta=1,x"], "--beta 1,x: expected numbers separated by commas"),
         (["gdu", "--samples=0"], "--samples 0: expected 1 to 1437"),
         (["gdu", "--run=missing"], "not a run folder"),
-        (["angle", "--angles=200"], "feedback_angle=200"),
-        (["angle", "--seeds=0.5"], "--seeds 0.5: expected whole numbers"),
-        (["angle", "--backend=gpu"], "backend 'gpu': expected one of"),
-        (["angle", "--preset=binary-digits"], "feedback_angle is for real weights"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_written(arguments, message, tmp_path):
@@ -283,55 +278,3 @@ def test_bad_input_is_told_before_anything_is_written(arguments, message, tmp_pa
     assert done.exit_code == 2, done.output
     assert message in " ".join(done.output.split())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_study_angle_on_the_command_line(tmp_path):
-    done = invoke(
-        "study",
-        "angle",
-        "--angles=0,180",
-        "--seeds=0,1",
-        "--epochs=1",
-        "--set=data.limit_train=60",
-        "--set=data.limit_test=40",
-        "--set=network.layers.0.neurons=12",
-        "--json",
-        "--out",
-        tmp_path / "study",
-    )
-    assert done.exit_code == 0, done.output
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert [(p["angle"], p["seed"]) for p in result["points"]] == [
-        (0, 0),
-        (0, 1),
-        (180, 0),
-        (180, 1),
-    ]
-    assert all(0 <= point["test_error"] <= 1 for point in result["points"])
-    names = {path.name for path in (tmp_path / "study").iterdir()}
-    assert names == {RESULT, "error-by-angle.png", "error-by-angle.svg"}
-
-
-def test_a_network_with_opposite_feedback_learns_worse():
-    experiment = override(load_preset("cvf-digits"), ["training.epochs=3"])
-    dataset = load_dataset("digits", limit_train=1000, limit_test=200)
-    points = []
-    found = study_angles(
-        experiment, dataset, angles=[180, 0], seeds=[0], threads=1, on_point=points.append
-    )
-    assert found.points == tuple(points)
-    errors = found.mean_test_errors()
-    assert errors[0] < 0.3 < 0.6 < errors[180]
-
-
-def test_seeds_are_averaged():
-    points = tuple(
-        TrainedAngle(a, s, e, 0.0) for a, s, e in [(9, 0, 0.1), (0, 0, 0.3), (9, 1, 0.3)]
-    )
-    study = AngleStudy("net", "data", "continual", 1, points)
-    assert study.mean_test_errors() == pytest.approx({0: 0.3, 9: 0.2})
-
-
-def test_no_angles_are_refused(digits):
-    with pytest.raises(InputError, match="0 angles and 1 seeds: expected at least one of each"):
-        study_angles(load_preset("cvf-digits"), digits, angles=[], seeds=[0])

@@ -1,5 +1,6 @@
-"""What a sweep keeps, and what it tells of trials, without Ray Tune."""
+"""What a sweep keeps, and what it reports of trials."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -9,16 +10,15 @@ import pytest
 from lava_ep.errors import InputError
 from lava_ep.files import write_json
 from lava_ep.spec import load_preset, override
-from lava_ep.sweep import SweepFolder, best, folder, make_sweep, read_rows, write_results
+from lava_ep.sweep import SweepFolder, best, make_sweep, read_rows, write_results
 from lava_ep.sweep.trial import entries
 
 GAMMA = "network.layers.0.gamma"
 
 
 @pytest.fixture
-def make(monkeypatch, tmp_path):
+def make(tmp_path):
     """Return what makes a sweep of five trials of two epochs."""
-    monkeypatch.setattr(folder, "require_ray", lambda: None)
     base = override(
         load_preset("binary-digits"),
         ["training.epochs=2", "data.limit_train=64", "data.limit_test=20"],
@@ -87,6 +87,11 @@ def test_every_swept_value_has_a_place_in_the_table(make, key, values, column):
     train(sweep, 0, [0.5, 0.7])
     write_results(sweep, read_rows(sweep, {}))
     assert pandas.read_parquet(sweep.path / "results.parquet")[key].tolist() == column
+    with (sweep.path / "results.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [json.loads(entry[key] or "null") for entry in table] == values
+    trials = json.loads((sweep.path / "results.json").read_text())["trials"]
+    assert [trial["point"][key] for trial in trials] == values
 
 
 def test_only_epochs_with_a_checkpoint_are_reported(make):
@@ -103,7 +108,7 @@ def test_only_epochs_with_a_checkpoint_are_reported(make):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, "sweep=None: expected a dict"),
+        ({"points": [{}]}, "sweep=None: expected an object"),
         ({"sweep": {}, "points": 3}, "points=3: expected a list"),
         ({"sweep": {}, "points": [1]}, r"points=\[1\]: expected objects"),
         ({"sweep": {}, "points": []}, r"points=\[\]: expected objects"),

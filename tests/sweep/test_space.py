@@ -90,11 +90,18 @@ def test_impossible_sweeps_are_refused(fields, message):
         (["--uniform", f"{GAMMA}=1"], "expected KEY=LOW:HIGH"),
         (["--grid", f"{GAMMA}=0", "--grid", f"{GAMMA}=1"], "is given twice"),
         (["--grid", f"{GAMMA}=0", "--backend", "loihi2"], "sweep point 0"),
-        (["--grid", f"{GAMMA}=0", "--cpus", "0"], "--cpus 0"),
+        (["--grid", f"{GAMMA}=0", "--cpus", "0"], "--threads 0"),
+        (["--grid", f"{GAMMA}=0", "--workers", "0"], "--workers 0"),
+        (["--grid", f"{GAMMA}=0", "--engine", "dask"], "--engine dask: expected local or ray"),
+        (["--grid", f"{GAMMA}=0", "--engine=local", "--address=x"], "--address needs --engine ray"),
+        (
+            ["--grid", f"{GAMMA}=0", "--engine=local", "--scheduler=asha"],
+            "scheduler asha needs --engine ray",
+        ),
         (["--grid", f"{GAMMA}=0", "--resume"], "--grid, --choice, … cannot change a sweep"),
         (["--resume", "--backend", "fused"], "--backend cannot change a sweep"),
         (["--resume", "--concurrent", "1", "--epochs", "0"], "--epochs cannot change"),
-        (["--grid", f"{GAMMA}=0", "--scheduler=asha", "--grace=16"], "at most the epochs"),
+        (["--resume", "--limit-train", "9"], "--limit-train cannot change"),
         ([], "nothing is swept"),
     ],
 )
@@ -121,7 +128,8 @@ def test_without_ray_it_is_told_how_to_get_it(monkeypatch, tmp_path):
     with pytest.raises(InputError, match=r"pip install 'lava-ep\[ray\]'"):
         require_ray()
     out = tmp_path / "sweep"
-    done = CliRunner().invoke(app, ["sweep", "--out", str(out), "--grid", f"{GAMMA}=0"])
-    assert done.exit_code == 2
-    assert "lava-ep[ray]" in done.output
-    assert not out.exists()
+    for option in ("--engine=ray", "--address=auto", "--scheduler=median"):
+        done = CliRunner().invoke(app, ["sweep", "--out", str(out), f"--grid={GAMMA}=0", option])
+        assert done.exit_code == 2
+        assert "lava-ep[ray]" in done.output
+        assert not out.exists()

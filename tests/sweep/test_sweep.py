@@ -34,7 +34,16 @@ TRIALS = 2
 @contextlib.contextmanager
 def started(out, log, *options):
     """A driver, which is killed in the end; a pipe would stay open as long as Ray's helpers."""
-    command = [sys.executable, "-m", "lava_ep", "sweep", "--out", str(out), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "lava_ep",
+        "sweep",
+        "--engine=ray",
+        "--out",
+        str(out),
+        "--json",
+    ]
     with log.open("w") as file:
         driver = subprocess.Popen([*command, *options], stdout=file, stderr=subprocess.STDOUT)
     try:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from lava_ep.analysis import uncertainty
-from lava_ep.analysis.uncertainty import (
-    PLAN,
+from lava_ep.cli import app
+from lava_ep.data import load_dataset
+from lava_ep.errors import DivergedError, InputError, LavaEPError
+from lava_ep.runtime import WorkerDied
+from lava_ep.spec import load_preset, override
+from lava_ep.studies._folder import RESULT, update_study
+from lava_ep.studies._uncertainty_figures import uncertainty_figures
+from lava_ep.studies.uncertainty import (
     TRAININGS,
     Training,
     estimated_threshold,
@@ -23,15 +31,10 @@ from lava_ep.analysis.uncertainty import (
     study_uncertainty,
     summarize,
 )
-from lava_ep.analysis.uncertainty_figures import uncertainty_figures
-from lava_ep.cli import app
-from lava_ep.data import load_dataset
-from lava_ep.errors import DivergedError, InputError
-from lava_ep.runtime import WorkerDied
-from lava_ep.spec import load_preset, override
-from lava_ep.studies._folder import RESULT, update_study
 from lava_ep.training import Trainer
+from lava_ep.training.grid import PLAN
 
+LIMITS = ["data.limit_train=60", "data.limit_test=30"]
 SIGMAS = np.geomspace(1e-3, 1, 12)
 CRITICAL = 0.03
 
@@ -55,15 +58,22 @@ def logistic(monkeypatch):
     """Networks that reach what `accuracy` says, give or take a little; returns the calls."""
     calls = []
 
-    def train(spec, dataset, backend, threads, on_progress):
-        noise, seed = spec.network.noise, spec.training.seed
-        calls.append((dataset.name, noise.sigma, noise.samples, seed))
+    def fit(trainer):
+        noise, seed = trainer.spec.network.noise, trainer.spec.training.seed
+        calls.append((trainer.spec.data.name, noise.sigma, noise.samples, seed))
         rng = np.random.default_rng([seed, noise.samples, int(1e6 * noise.sigma)])
         reached = float(accuracy(noise.sigma, noise.samples) + rng.normal(0, 0.005))
-        return Training(dataset.name, noise.sigma, noise.samples, seed, reached, reached)
+        leave(trainer, reached)
 
-    monkeypatch.setattr(uncertainty, "_train", train)
+    monkeypatch.setattr(Trainer, "fit", fit)
     return calls
+
+
+def leave(trainer, reached):
+    """Leave what a training of one epoch leaves."""
+    shares = {"train_accuracy": reached, "test_accuracy": reached}
+    trainer.folder.append_metrics({"epoch": 1, **shares, "seconds": 1.5, "train_seconds": 1.0})
+    (trainer.folder.path / "checkpoint-00001.safetensors").touch()
 
 
 def test_a_threshold_is_found_within_its_interval():
@@ -115,19 +125,18 @@ def test_the_law_of_the_root_is_seen(logistic, experiment, digits, tmp_path):
 
 def test_finished_trainings_are_not_repeated(logistic, experiment, digits, tmp_path):
     folder, kinds = tmp_path / "study", {"deviations": [0.01, 0.1], "samples": [1]}
-    study_uncertainty(experiment, [digits], folder, **kinds)
+    before = study_uncertainty(experiment, [digits], folder, **kinds)
     first = list(logistic)
     assert first == [("digits", 0.0, 1, 0), ("digits", 0.01, 1, 0), ("digits", 0.1, 1, 0)]
-    # A kill in the middle of a line.
-    path = folder / TRAININGS
-    whole = path.read_text()
-    path.write_text(whole[: whole.rindex("accuracy")])
-    study_uncertainty(experiment, [digits], folder, **kinds)
+    # A kill before the checkpoint.
+    (folder / "trials" / "00002" / "checkpoint-00001.safetensors").unlink()
+    assert study_uncertainty(experiment, [digits], folder, **kinds) == before
     assert logistic[3:] == first[2:]
-    assert path.read_text() == whole
     kinds["samples"] = [1, 4]
-    study_uncertainty(experiment, [digits], folder, **kinds)
+    seen = []
+    study_uncertainty(experiment, [digits], folder, **kinds, on_training=lambda *a: seen.append(a))
     assert logistic[4:] == [("digits", 0.02, 4, 0), ("digits", 0.2, 4, 0)]
+    assert [numbers for _, *numbers in seen] == [[done, 5] for done in range(1, 6)]
 
 
 def test_a_study_goes_on_with_the_same_experiment_only(logistic, experiment, digits, tmp_path):
@@ -138,34 +147,48 @@ def test_a_study_goes_on_with_the_same_experiment_only(logistic, experiment, dig
         study_uncertainty(other, [digits], folder, deviations=[0.1])
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
-    with pytest.raises(InputError, match="no study of uncertainty"):
+    with pytest.raises(InputError, match="not the folder of a study"):
         study_uncertainty(experiment, [digits], tmp_path / "other", deviations=[0.1])
 
 
-def test_a_damaged_line_is_an_error(logistic, experiment, digits, tmp_path):
-    study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
-    path = tmp_path / TRAININGS
-    whole = path.read_text()
+@pytest.fixture
+def old(tmp_path):
+    """A study as lava-ep 0.1 left it after two of three trainings, the last line cut off."""
+    return shutil.copytree(Path(__file__).parent / "uncertainty-0.1", tmp_path / "old")
+
+
+def test_a_study_of_an_earlier_version_resumes(old, experiment, monkeypatch):
+    (digits,) = load_sets(override(experiment, LIMITS), ["digits"])
+    kinds = {"deviations": [0.004, 0.01], "samples": [4]}
+    found = study_uncertainty(override(experiment, LIMITS), [digits], old, **kinds, threads=1)
+    # Those of the earlier version, of which the last was trained again.
+    accuracies = [training.test_accuracy for training in found.trainings]
+    assert accuracies == [0.23333333333333334, 0.1, 0.1]
+    assert [path.name for path in (old / "trials").iterdir()] == ["00000"]
+    monkeypatch.setattr(Trainer, "fit", None)
+    again = study_uncertainty(override(experiment, LIMITS), [digits], old, **kinds)
+    assert again == found
+    other = override(experiment, [*LIMITS, "network.phases.beta=0.5"])
+    with pytest.raises(InputError, match=r"another network\.phases\.beta, 1\.0 instead of 0\.5"):
+        study_uncertainty(other, [digits], old, **kinds)
+
+
+def test_a_damaged_file_is_an_error(old, experiment):
+    experiment = override(experiment, LIMITS)
+    data = load_sets(experiment, ["digits"])
+    path = old / TRAININGS
+    whole = path.read_text().rpartition("\n")[0] + "\n"
     for damage in ("nonsense\n", '{"data": "digits"}\n', whole.replace("0.0", '"zero"', 1)):
         path.write_text(damage + whole)
         with pytest.raises(
             InputError, match=r"trainings\.jsonl, line 1: (expected|not a training)"
         ):
-            study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
+            study_uncertainty(experiment, data, old, deviations=[0.1])
     path.write_text(whole)
-    for damage in ("[]", "{"):
-        (tmp_path / PLAN).write_text(damage)
-        with pytest.raises(InputError, match=r"plan\.json: (expected|not a JSON file)"):
-            study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
-
-
-def test_a_whole_line_without_its_end_is_kept(logistic, experiment, digits, tmp_path):
-    study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
-    path = tmp_path / TRAININGS
-    path.write_text(path.read_text().removesuffix("\n"))
-    for deviations in ([0.1, 0.2], [0.1, 0.2]):
-        study_uncertainty(experiment, [digits], tmp_path, deviations=deviations)
-    assert [key[1] for key in logistic] == [0.0, 0.1, 0.2]
+    for damage in ("[]", "{", '{"data_sha256": {}}', '{"points": 3}', '{"data_sha256": 3}'):
+        (old / PLAN).write_text(damage)
+        with pytest.raises(InputError, match=r"plan\.json: .*(expected|not a JSON file)"):
+            study_uncertainty(experiment, data, old, deviations=[0.1])
 
 
 def test_other_samples_by_the_same_name_are_noticed(logistic, experiment, digits, tmp_path):
@@ -190,27 +213,29 @@ def test_noise_is_that_of_the_study(experiment, digits, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "sigma"),
+    ("error", "sigma", "status"),
     [
-        (WorkerDied("network", "network", "Model", 1, -9, "was killed"), 0.1),
-        (DivergedError("epoch 1: not finite"), 0.0),
+        (WorkerDied("network", "network", "Model", 1, -9, "was killed"), 0.1, "failed"),
+        (DivergedError("epoch 1: not finite"), 0.0, "diverged"),
     ],
 )
 def test_only_networks_that_noise_breaks_are_results(
-    monkeypatch, experiment, digits, tmp_path, error, sigma
+    monkeypatch, experiment, digits, tmp_path, error, sigma, status
 ):
     def fit(trainer):
         if trainer.spec.ep_network.noise.sigma == sigma:
+            if isinstance(error, DivergedError):
+                trainer.folder.set_diverged(str(error))
             raise error
-        return [{"test_accuracy": 0.9, "train_accuracy": 0.9}]
+        leave(trainer, 0.9)
 
     monkeypatch.setattr(Trainer, "fit", fit)
-    with pytest.raises(type(error)):
-        study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1])
-    path = tmp_path / TRAININGS
-    kept = [json.loads(line)["sigma"] for line in path.read_text().splitlines()] if sigma else []
-    assert kept == ([0.0] if sigma else [])
-    assert path.exists() == bool(sigma)
+    with pytest.raises(LavaEPError, match=re.escape(str(error))):
+        study_uncertainty(experiment, [digits], tmp_path, deviations=[0.1, 0.2])
+    # The others have been trained all the same.
+    trials = json.loads((tmp_path / "results.json").read_text())["trials"]
+    ended = {row["point"]["network.noise.sigma"]: row["status"] for row in trials}
+    assert ended == {0.0: "finished", 0.1: "finished", 0.2: "finished"} | {sigma: status}
 
 
 def test_noise_that_leaves_no_state_is_told(experiment, digits, tmp_path):
@@ -312,7 +337,7 @@ def test_the_command_trains_networks(tmp_path):
     result = json.loads(found.stdout.splitlines()[-1])
     assert result["trainings"] == 2
     assert result["results"][0]["data"] == "digits"
-    noisy = json.loads((out / TRAININGS).read_text().splitlines()[1])
+    noisy = json.loads((out / RESULT).read_text())["trainings"][1]
     assert (noisy["sigma"], noisy["samples"]) == (0.008, 4)
     assert 0 <= noisy["test_accuracy"] <= 1
 

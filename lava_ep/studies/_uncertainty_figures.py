@@ -14,9 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from lava_ep.analysis.uncertainty import DataResult, Threshold, Training, UncertaintyStudy
 from lava_ep.figures.text import printable
 from lava_ep.figures.theme import Draw, Theme, new_figure
+from lava_ep.studies._thresholds import DataResult, Threshold, Training
+from lava_ep.studies.uncertainty import UncertaintyStudy
 
 _MARKERS = "oDs^vP"
 
