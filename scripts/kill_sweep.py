@@ -2,7 +2,7 @@
 
 ::
 
-    python scripts/kill_sweep.py [--trials 50] [--out reproductions/sweep-kills.json]
+    python scripts/kill_sweep.py [--engine local] [--trials 50] [--out FILE]
 
 The sweep trains small networks on handwritten digits for one epoch. Its driver, ``lava-ep sweep``,
 gets SIGKILL when about a third and about two thirds of the trials are finished; then all that it
@@ -66,15 +66,19 @@ def main() -> None:
     """Sweep, kill, resume, compare, and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--out", type=Path, default=ROOT / "reproductions" / "sweep-kills.json")
+    parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    name = "sweep-kills.json" if options.engine == "ray" else "sweep-kills-local.json"
+    result = options.out or ROOT / "reproductions" / name
+    engine = ["--engine", options.engine]
     place = Path(tempfile.mkdtemp(prefix="lava-ep-sweep-"))
     out, log = place / "sweep", place / "log"
     folder = SweepFolder(out)
     known: dict[int, tuple[bytes, int]] = {}
     kills: list[dict[str, Any]] = []
     began = time.monotonic()
-    driver = start(out, [*OPTIONS, "--samples", str(options.trials // 2)], log)
+    driver = start(out, [*engine, *OPTIONS, "--samples", str(options.trials // 2)], log)
     for share in (1 / 3, 2 / 3):
         while len(finished(folder, options.trials)) < share * options.trials:
             if driver.poll() is not None:
@@ -98,10 +102,11 @@ def main() -> None:
             }
         )
         print(kills[-1], flush=True)
-        driver = start(out, ["--resume"], log)
+        driver = start(out, [*engine, "--resume"], log)
     code = driver.wait()
     now = finished(folder, options.trials)
     content = {
+        "engine": options.engine,
         "trials": options.trials,
         "finished": len(now),
         "exit_code": code,
@@ -111,7 +116,7 @@ def main() -> None:
         "result": json.loads(log.read_text().splitlines()[-1]) if code == 0 else log.read_text(),
     }
     content["result"].pop("out", None)
-    options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    result.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(content)
     if len(now) < options.trials or any(part["repeated"] for part in (content, *kills)):
         raise SystemExit("trials are missing or were repeated")

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeWarning, curve_fit
-from scipy.stats import t as student
 
 CONFIDENCE = 0.95
 """Of all intervals."""
@@ -232,6 +230,8 @@ def fit_thresholds(
         ``None`` for all if there are too few trainings, or accuracy is never lost; for a group, if
         the middle lies outside of what was tried.
     """
+    from scipy.optimize import OptimizeWarning, curve_fit
+
     none: dict[int, Threshold | None] = dict.fromkeys(groups)
     x = np.array([*(s for sigmas, _ in groups.values() for s in sigmas), *(0.0 for _ in clean)])
     y = np.array([*(a for _, some in groups.values() for a in some), *clean])
@@ -263,7 +263,7 @@ def fit_thresholds(
     top, bottom, steepness = (float(value) for value in best[:3])
     if top - bottom < SMALLEST_LOSS:
         return none
-    quantile = float(student.ppf((1 + CONFIDENCE) / 2, free))
+    quantile = _student((1 + CONFIDENCE) / 2, free)
     found = dict(none)
     for index, (name, (sigmas, _)) in enumerate(groups.items(), start=3):
         middle, reach = float(best[index]), quantile * math.sqrt(covariance[index, index])
@@ -277,6 +277,13 @@ def fit_thresholds(
                 steepness=math.exp(steepness),
             )
     return found
+
+
+def _student(share: float, free: int) -> float:
+    """Return a quantile of Student's distribution."""
+    from scipy.stats import t
+
+    return float(t.ppf(share, free))
 
 
 def _falling(
@@ -295,7 +302,7 @@ def _power(thresholds: Mapping[int, Threshold]) -> tuple[float | None, float | N
     x = np.log(list(thresholds))
     y = np.log([threshold.sigma for threshold in thresholds.values()])
     (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
-    half = student.ppf((1 + CONFIDENCE) / 2, len(x) - 2) * math.sqrt(covariance[0, 0])
+    half = _student((1 + CONFIDENCE) / 2, len(x) - 2) * math.sqrt(covariance[0, 0])
     return float(slope), float(half)
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lava_ep import training
 from lava_ep.command_line import (
     AsJson,
     Assignments,
@@ -36,10 +37,6 @@ from lava_ep.errors import InputError
 from lava_ep.models import BACKENDS
 from lava_ep.spec import ExperimentSpec
 from lava_ep.studies import study
-from lava_ep.training import check_execution as check_backend
-from lava_ep.training import check_fit
-from lava_ep.training.grid import Planned, assign
-from lava_ep.training.workers import train_study
 
 ANGLE, SEED = "network.feedback_angle", "training.seed"
 
@@ -152,6 +149,9 @@ def study_angles(
     LavaEPError
         If a training fails; the others are trained first.
     """
+    from lava_ep.training.grid import Planned, assign
+    from lava_ep.training.workers import train_study
+
     if not angles or not seeds:
         raise InputError(
             f"{len(angles)} angles and {len(seeds)} seeds: expected at least one of each"
@@ -160,8 +160,8 @@ def study_angles(
     planned = [Planned({ANGLE: angle, SEED: seed}, spec, dataset) for angle, seed in plan]
     for one in planned:
         assign(spec, one.point)
-    check_fit(spec, dataset)
-    check_backend(spec, backend)
+    training.check_fit(spec, dataset)
+    training.check_execution(spec, backend)
     chance = 1 - 1 / spec.network.classes
     found: dict[int, TrainedAngle] = {}
 

@@ -70,10 +70,6 @@ from lava_ep.studies._thresholds import (
     fit_thresholds,
     summarize,
 )
-from lava_ep.training import adapted, check_fit
-from lava_ep.training import check_execution as check_backend
-from lava_ep.training.grid import Planned
-from lava_ep.training.workers import train_study
 
 __all__ = [
     "DataResult",
@@ -161,6 +157,8 @@ def load_sets(
 
 def for_data(spec: ExperimentSpec, dataset: Dataset) -> ExperimentSpec:
     """Return an experiment with the pixels and classes of a data set."""
+    from lava_ep.training import adapted
+
     return adapted(override(spec, [f"data.name={json.dumps(dataset.name)}"]), dataset)[0]
 
 
@@ -303,6 +301,11 @@ def study_uncertainty(
     LavaEPError
         If a training fails for any other reason; the others are trained first.
     """
+    from lava_ep.training import check_execution as check_backend
+    from lava_ep.training import check_fit
+    from lava_ep.training.grid import Planned
+    from lava_ep.training.workers import train_study
+
     if spec.ep_network.noise != NoiseSpec():
         raise InputError(
             f"network.noise={spec.ep_network.noise.model_dump(mode='json')}: expected none, as the "

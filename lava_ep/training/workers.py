@@ -251,7 +251,7 @@ def _load(backend: str) -> None:
     """Load all that trainings need here, and have the process that all others come from do so."""
     run_config(backend)
     importlib.import_module("lava_ep.training.session")
-    loaded = [name for name in sys.modules if name.startswith("lava_ep.")]
+    loaded = [n for n in sys.modules if n.startswith("lava_ep.") and not n.endswith("__main__")]
     multiprocessing.get_context("forkserver").set_forkserver_preload(loaded)
 
 
