@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lava_ep.data import Dataset
+from lava_ep.dynamics._jit import prepare
 from lava_ep.errors import DivergedError, LavaEPError
 from lava_ep.files import locked, wait_until_free
 from lava_ep.models import run_config
@@ -250,7 +251,9 @@ def train_run(
 def _load(backend: str) -> None:
     """Load all that trainings need here, and have the process that all others come from do so."""
     run_config(backend)
-    importlib.import_module("lava_ep.training.session")
+    for name in ("lava_ep.models.published", "lava_ep.training.session"):
+        importlib.import_module(name)
+    prepare()
     loaded = [n for n in sys.modules if n.startswith("lava_ep.") and not n.endswith("__main__")]
     multiprocessing.get_context("forkserver").set_forkserver_preload(loaded)
 
