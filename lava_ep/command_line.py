@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lava_ep.errors import InputError, LavaEPError
 from lava_ep.files import PlaceError
@@ -169,6 +168,14 @@ def fitting(
 @contextmanager
 def trainings_bar(display: Console) -> Iterator[Callable[[float, int], None]]:
     """Show how many trainings of a grid are done; yields what to call with these and all."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=display, transient=True) as bar:
         task = bar.add_task("trainings", total=None)
