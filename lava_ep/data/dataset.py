@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -87,6 +89,14 @@ class Dataset:
             array = getattr(self, array_name).view()
             array.flags.writeable = False
             object.__setattr__(self, array_name, array)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Checksum of the samples and labels, which cannot change."""
+        digest = hashlib.sha256()
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def picture(self, sample: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return what a row of ``x_train`` or ``x_test`` looks like, of `image_shape`, in [0, 1].

@@ -22,22 +22,20 @@ if TYPE_CHECKING:
         read_checkpoint,
         selection,
     )
-    from lava_ep.training.session import NetworkSession
-    from lava_ep.training.sessions import Session, check_execution, open_session
-    from lava_ep.training.stock_session import StockSession
-    from lava_ep.training.trained import TrainedNetwork, load_run, predict_file
-    from lava_ep.training.trainer import (
+    from lava_ep.training.samples import (
         OtherSamplesWarning,
-        Progress,
-        Trainer,
         check_same_samples,
         data_digest,
         describe_run,
-        exhausted,
         load_run_data,
         open_run,
         preprocessing_of,
     )
+    from lava_ep.training.session import NetworkSession
+    from lava_ep.training.sessions import Session, check_execution, open_session
+    from lava_ep.training.stock_session import StockSession
+    from lava_ep.training.trained import TrainedNetwork, load_run, predict_file
+    from lava_ep.training.trainer import Progress, Trainer, exhausted
 else:
     __getattr__ = lazily(
         __name__,
@@ -55,18 +53,16 @@ else:
             "sessions": ("Session", "check_execution", "open_session"),
             "stock_session": ("StockSession",),
             "trained": ("TrainedNetwork", "load_run", "predict_file"),
-            "trainer": (
+            "samples": (
                 "OtherSamplesWarning",
-                "Progress",
-                "Trainer",
                 "check_same_samples",
                 "data_digest",
                 "describe_run",
-                "exhausted",
                 "load_run_data",
                 "open_run",
                 "preprocessing_of",
             ),
+            "trainer": ("Progress", "Trainer", "exhausted"),
         },
     )
 

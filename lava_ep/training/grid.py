@@ -20,7 +20,8 @@ from lava_ep.files import LOCK, locked, make_folder, read_json, replacing, write
 from lava_ep.models import find_backend
 from lava_ep.spec import ExperimentSpec, override, parse
 from lava_ep.training.run_folder import RunFolder
-from lava_ep.training.trainer import data_digest, describe_run, exhausted, preprocessing_of
+from lava_ep.training.samples import data_digest, describe_run, preprocessing_of
+from lava_ep.training.trainer import exhausted
 
 Point = dict[str, Any]
 """Values of fields by their dotted keys."""

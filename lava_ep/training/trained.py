@@ -25,7 +25,7 @@ from lava_ep.spec import ExperimentSpec
 from lava_ep.training.calibration import probabilities
 from lava_ep.training.families import family_of
 from lava_ep.training.run_folder import RunFolder
-from lava_ep.training.trainer import load_run_data, preprocessing_of
+from lava_ep.training.samples import load_run_data, preprocessing_of
 
 Recording: TypeAlias = NDArray[np.void] | str | os.PathLike[str]
 """Events of one recording, or its file."""

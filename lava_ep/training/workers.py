@@ -33,7 +33,8 @@ from lava_ep.training.grid import (
     write_table,
 )
 from lava_ep.training.run_folder import RunFolder
-from lava_ep.training.trainer import Progress, Trainer, open_run
+from lava_ep.training.samples import open_run
+from lava_ep.training.trainer import Progress, Trainer
 
 PATIENCE = 60.0
 """Seconds to wait for the end of trainings that a killed grid has left behind."""

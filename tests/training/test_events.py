@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from lava_ep.cli import app
 from lava_ep.training import OtherSamplesWarning, RunFolder
-from lava_ep.training.trainer import load_run_data
+from lava_ep.training.samples import load_run_data
 
 
 def invoke(*arguments):
