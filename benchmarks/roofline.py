@@ -32,8 +32,8 @@ from scaling import SAMPLES, Step, random_events, random_signs
 from summary import summarize_ratio
 from turns import Contender, Patience, Turns, seconds_per_call, take_turns
 
+from lava_ep.dynamics._integrate import integrate_lists, make_room
 from lava_ep.dynamics.events import SIGN_BITS, event_lists, list_signs
-from lava_ep.dynamics.synapse import integrate_lists, make_room
 from lava_ep.models.fused.engine import Engine
 from lava_ep.models.fused.threads import available_cores
 from lava_ep.parameters import LayerParameters, initial_parameters

@@ -13,16 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from lava_ep.dynamics._convolve import (
-    DENSE,
-    fold,
-    follow_sources,
-    follow_targets,
-    gather,
-    pool_windows,
-    unfold,
-    unpool_windows,
-)
+from lava_ep.dynamics._convolve import DENSE, follow_sources, follow_targets
+from lava_ep.dynamics._unfold import fold, gather, pool_windows, unfold, unpool_windows
 from lava_ep.dynamics.activation import Reals
 from lava_ep.errors import InputError
 

@@ -9,14 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.dynamics.bop import (
-    WORD,
-    bop_tile_contrasts,
-    contrasts_of_signs,
-    contrasts_of_values,
-    energy_contrast,
-    energy_gradient,
-)
+from lava_ep.dynamics._bop import WORD, bop_tile_contrasts, contrasts_of_signs, contrasts_of_values
+from lava_ep.dynamics.bop import energy_contrast, energy_gradient
 from lava_ep.dynamics.neuron import bias_contrast, move_bias
 from lava_ep.errors import InputError
 from lava_ep.models.fused.engine import PARTS_PER_THREAD, Engine, Masks

@@ -21,7 +21,7 @@ from lava_ep.dynamics import (
     expand_target,
     update_bias,
 )
-from lava_ep.dynamics.bop import WORD, activation_masks, bop_tile_signs, bop_tile_values
+from lava_ep.dynamics._bop import WORD, activation_masks, bop_tile_signs, bop_tile_values
 from lava_ep.dynamics.events import check_values
 from lava_ep.dynamics.signs import strips_shape
 from lava_ep.models.fused.settle import (

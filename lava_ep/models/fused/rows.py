@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.dynamics._bop import apply_contrast
 from lava_ep.dynamics._jit import kernel
-from lava_ep.dynamics.bop import apply_contrast
 from lava_ep.dynamics.sgd import add_multiple_flat
 
 Float32 = NDArray[np.float32]

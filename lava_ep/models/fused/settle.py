@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep.dynamics._integrate import Room, integrate_lists, make_room
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics.events import (
     GROUP,
@@ -18,13 +19,7 @@ from lava_ep.dynamics.events import (
     list_signs,
 )
 from lava_ep.dynamics.neuron import fire_row, free_row, input_row, nudged_row
-from lava_ep.dynamics.synapse import (
-    Room,
-    current_row,
-    current_sum_row,
-    integrate_lists,
-    make_room,
-)
+from lava_ep.dynamics.synapse import current_row, current_sum_row
 
 LOAD, SETTLE, RESTORE = 0, 1, 2
 
