@@ -13,7 +13,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import RunConfig
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ep.data.own.preprocessing import as_pixels
+from lava_ep.data.own.pixels import as_pixels
 from lava_ep.errors import InputError
 from lava_ep.runtime import Inbox, supervised
 

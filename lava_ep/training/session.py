@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.data.own.preprocessing import as_pixels
+from lava_ep.data.own.pixels import as_pixels
 from lava_ep.errors import InputError
 from lava_ep.models import check_backend, choose_execution, run_config
 from lava_ep.parameters import LayerParameters, NetworkParameters

@@ -17,7 +17,7 @@ from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from numpy.typing import NDArray
 
-from lava_ep.data.own.preprocessing import as_pixels
+from lava_ep.data.own.pixels import as_pixels
 from lava_ep.dynamics import SpikeTrace, expand_target
 from lava_ep.errors import InputError
 from lava_ep.models import LoihiBackend, check_backend, choose_execution

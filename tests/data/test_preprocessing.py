@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lava_ep.data import Preprocessing, PreprocessingWarning, load_dataset
-from lava_ep.data.own.preprocessing import as_pixels
+from lava_ep.data.own.pixels import as_pixels
 from lava_ep.data.own.samples import RawData, RawPart
 from lava_ep.errors import InputError
 

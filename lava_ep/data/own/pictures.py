@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lava_ep.data.dataset import ImageShape
 from lava_ep.data.files import MEND
+from lava_ep.data.own.numbers import parsed_labels
 from lava_ep.data.own.samples import RawData, RawPart
-from lava_ep.data.own.table import parsed_labels
 from lava_ep.errors import InputError
 
 if TYPE_CHECKING:

@@ -18,16 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.data.files import read_bytes
+from lava_ep.data.own.numbers import (
+    COMMA_NUMBER,
+    GROUPED,
+    INTEGER,
+    MISSING,
+    NUMBER,
+    THOUSANDS,
+    is_number,
+    parsed_labels,
+    read_number,
+)
 from lava_ep.data.own.samples import RawData, RawPart
 from lava_ep.errors import InputError
 
 DELIMITERS = ("\t", ";", ",")
 """Cell separators; any number of spaces separates cells where none of these does."""
 
-MISSING = frozenset(("", "?", "na", "n/a", "nan", "null"))
-"""Cells without a value, in lower case."""
-
-TRUTH = {"true": 1.0, "false": 0.0}
 
 LABEL_NAMES = frozenset(("label", "labels", "class", "classes", "target", "y"))
 """Names in lower case that say that a column holds the labels."""
@@ -38,11 +45,6 @@ SEEN = 100
 ROWS = 1000
 """Rows that are converted at the same time."""
 
-INTEGER = re.compile(r"[+-]?(0|[1-9]\d*)", re.ASCII)
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
-GROUPED = re.compile(r"[+-]?\d{1,3}([.,' ]\d{3})+([.,]\d+)?", re.ASCII)
 
 Row: TypeAlias = tuple[int, list[str]]
 """The number of a line, counted from 1, and its cells."""
@@ -142,23 +144,6 @@ def read_table(
     )
 
 
-def parsed_labels(texts: Sequence[str]) -> NDArray[Any]:
-    """Return labels as integers or booleans if all are, as text otherwise.
-
-    Numbers with leading zeros remain text, so that no two labels become the same.
-    """
-    different = set(texts)
-    meaning: dict[str, int | bool]
-    if all(INTEGER.fullmatch(text) for text in different):
-        meaning = {text: int(text) for text in different}
-        limits = np.iinfo(np.int64)
-        if all(limits.min <= number <= limits.max for number in meaning.values()):
-            return np.array([meaning[text] for text in texts], np.int64)
-    if all(text.lower() in TRUTH for text in different):
-        return np.array([text.lower() == "true" for text in texts])
-    return np.array(texts, np.str_)
-
-
 def _encoding(path: Path, content: bytes) -> str:
     """Return the encoding of a text."""
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
@@ -193,7 +178,7 @@ def _with_delimiter(source: _Source) -> _Source:
             continue
         usual, count = widths.most_common(1)[0]
         cells = [cell for row in rows[1:] or rows if len(row) == usual for cell in row]
-        numbers = sum(_is_number(cell, candidate != ",") for cell in cells)
+        numbers = sum(is_number(cell, candidate != ",") for cell in cells)
         quality = count / len(rows), numbers / max(1, len(cells))
         if quality > best:
             best, delimiter = quality, candidate
@@ -238,33 +223,6 @@ def _with_decimals(source: _Source) -> _Source:
             "that way."
         )
     return _Source(*_basics(source), source.delimiter, decimal_comma=True)
-
-
-def _number(text: str, decimal_comma: bool) -> float:
-    """Return the number in a cell, NaN if it is missing.
-
-    Raises
-    ------
-    ValueError
-        If the cell holds anything else.
-    """
-    text = text.strip()
-    number = text.replace(".", "x").replace(",", ".") if decimal_comma else text
-    if NUMBER.fullmatch(number):
-        return float(number)
-    lower = text.lower()
-    if lower in MISSING:
-        return math.nan
-    if lower in TRUTH:
-        return TRUTH[lower]
-    raise ValueError(text)
-
-
-def _is_number(text: str, decimal_comma: bool) -> bool:
-    """Return whether a cell holds a number, with a decimal point or, if so, a comma."""
-    text = text.strip()
-    matches = NUMBER.fullmatch(text) or (decimal_comma and COMMA_NUMBER.fullmatch(text))
-    return matches is not None and matches is not False
 
 
 def _known_columns(
@@ -339,7 +297,7 @@ def _kind(cell: str, decimal_comma: bool) -> str:
     if not cell:
         return "nothing"
     try:
-        _number(cell, decimal_comma)
+        read_number(cell, decimal_comma)
     except ValueError:
         return "text"
     return "number" if cell.lower() not in MISSING else "nothing"
@@ -497,7 +455,7 @@ def _row(
     numbers = []
     for index, cell in enumerate(cells):
         try:
-            numbers.append(_number(cell, source.decimal_comma))
+            numbers.append(read_number(cell, source.decimal_comma))
         except ValueError:
             where = f"{source.path}, line {line}, {_column(names, columns[index])}"
             raise InputError(
