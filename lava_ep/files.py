@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import secrets
@@ -12,8 +11,6 @@ import shutil
 import stat
 import sys
 import tempfile
-import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,12 +20,6 @@ from typing import Any
 from safetensors import SafetensorError
 
 from lava_ep.errors import InputError, LavaEPError
-
-LOCK = ".lock"
-"""Name of the file, within a folder, that a process locks while it changes the folder."""
-
-LOOK = 0.2
-"""Seconds between two looks whether a folder is free."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the errors of those who write where there is no more room."""
@@ -459,65 +450,3 @@ def appearing(path: Path, task: str) -> Iterator[Path]:
     except OSError as error:
         kind = LavaEPError if error.errno in NO_ROOM else InputError
         raise kind(f"{path}: cannot {task} ({error.strerror})") from None
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from changing a folder meanwhile.
-
-    The lock is that of the process, not of a thread of it, and ends with it, however it ends.
-
-    Raises
-    ------
-    InputError
-        If another process has it, or the folder cannot be written.
-    """
-    try:
-        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    try:
-        _lock(file, folder)
-        # Only to tell others who it is.
-        with contextlib.suppress(OSError):
-            os.truncate(file, 0)
-            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(file)
-
-
-def _lock(file: int, folder: Path) -> None:
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            owner = os.pread(file, 20, 0).decode(errors="replace").strip()
-            raise InputError(
-                f"{folder}: process {owner or 'of another machine'} is writing to it; wait for its "
-                "end, or choose another --out"
-            ) from None
-        warnings.warn(
-            f"{folder}: cannot be locked here ({error.strerror}); let no second process write to "
-            "it",
-            stacklevel=4,
-        )
-
-
-def wait_until_free(folder: Path, seconds: float) -> None:
-    """Wait for the end of another process that writes to a folder.
-
-    Raises
-    ------
-    InputError
-        If it goes on for longer.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            with locked(folder):
-                return
-        except InputError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(LOOK)

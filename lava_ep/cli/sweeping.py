@@ -32,7 +32,8 @@ from lava_ep.command_line import (
     trainings_bar,
 )
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.files import locked, read_json
+from lava_ep.files import read_json
+from lava_ep.locks import locked
 from lava_ep.models import BACKENDS
 
 SweptValues = Annotated[

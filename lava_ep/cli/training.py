@@ -44,7 +44,7 @@ from lava_ep.command_line import (
     open_page,
 )
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.files import locked
+from lava_ep.locks import locked
 from lava_ep.models import BACKENDS, choose_execution, default_backend
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from lava_ep.errors import LavaEPError
-from lava_ep.files import wait_until_free
+from lava_ep.locks import wait_until_free
 from lava_ep.sweep import trial
 from lava_ep.sweep.folder import SweepFolder
 from lava_ep.sweep.space import SweepSpec

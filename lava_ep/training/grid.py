@@ -16,7 +16,8 @@ from typing import Any
 
 from lava_ep.data import Dataset
 from lava_ep.errors import InputError
-from lava_ep.files import LOCK, locked, make_folder, read_json, replacing, write_json
+from lava_ep.files import make_folder, read_json, replacing, write_json
+from lava_ep.locks import LOCK, locked
 from lava_ep.models import find_backend
 from lava_ep.spec import ExperimentSpec, override, parse
 from lava_ep.training.run_folder import RunFolder

@@ -20,7 +20,7 @@ from typing import Any, cast
 from lava_ep.data import Dataset
 from lava_ep.dynamics._jit import prepare
 from lava_ep.errors import DivergedError, LavaEPError
-from lava_ep.files import locked, wait_until_free
+from lava_ep.locks import locked, wait_until_free
 from lava_ep.models import run_config
 from lava_ep.spec import ExperimentSpec
 from lava_ep.training.grid import (

@@ -10,7 +10,7 @@ import pytest
 from safetensors import SafetensorError
 
 from lava_ep.errors import InputError, LavaEPError
-from lava_ep.files import locked, wait_until_free
+from lava_ep.locks import locked, wait_until_free
 from lava_ep.parameters import initial_parameters
 from lava_ep.training import RunFolder, read_checkpoint
 
@@ -219,7 +219,7 @@ def test_another_process_cannot_train_in_the_same_folder(folder):
     code = f"""
 from pathlib import Path
 from lava_ep.errors import InputError
-from lava_ep.files import locked
+from lava_ep.locks import locked
 try:
     with locked(Path({str(folder.path)!r})):
         print("free")
@@ -241,7 +241,7 @@ def test_a_folder_is_waited_for(folder):
     code = f"""
 import sys
 from pathlib import Path
-from lava_ep.files import locked
+from lava_ep.locks import locked
 with locked(Path({str(folder.path)!r})):
     print("locked", flush=True)
     sys.stdin.read()
