@@ -3,6 +3,7 @@
 import lava_ep.processes  # noqa: F401  (first, and with it whatever Lava must find)
 from lava_ep.models.message_passing.network import SubEPNetworkModel
 from lava_ep.models.message_passing.neuron import (
+    NeuronModel,
     PyBinaryNeuronModelFloat,
     PyGradedNeuronModelFloat,
     PyLIFNeuronModelFloat,
@@ -25,6 +26,7 @@ from lava_ep.models.message_passing.synapse import (
 )
 
 __all__ = [
+    "NeuronModel",
     "PyBinaryNeuronModelFloat",
     "PyBinarySynapseModelFloat",
     "PyConductanceSynapseModelFloat",
