@@ -10,9 +10,7 @@ entry                  what it is
 ``process``            the Process, `lava_ep.processes.Neuron`
 ``population``         what a layer does in a time step, `lava_ep.populations`
 ``fixed_population``   the same in Loihi's integers, `lava_ep.models.fixed_point`
-``engine``             a compiled engine for networks of the kind, `lava_ep.models.fused`
-``description``        a function from the spec to a line of reports
-``nir``                a function that yields the nodes of NIR
+``nir_nodes``          a function that yields the nodes of NIR for a layer
 =====================  ================================================================
 
 Packages of other people add kinds, and backends, when they are imported. Those that name a module

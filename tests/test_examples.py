@@ -13,6 +13,7 @@ import pytest
 
 from lava_ep.errors import InputError
 from lava_ep.kinds import register
+from lava_ep.models import BACKENDS, Backend, register_backend
 from lava_ep.processes import Neuron
 from lava_ep.spec import NetworkSpec
 
@@ -30,7 +31,17 @@ def own_neuron():
 
 def test_neurons_of_another_package_learn_digits(own_neuron):
     assert own_neuron.accuracy() > 0.75
-    assert own_neuron.accuracy(batches=20) < own_neuron.accuracy()
+    assert own_neuron.accuracy(batches=20) < 0.75
+
+
+def test_every_backend_of_populations_runs_them(own_neuron):
+    """The backend is registered as another package would do it."""
+    register_backend("mine", Backend("fused", "fused_stepwise", "the fused one by another name"))
+    results = {own_neuron.accuracy(name, 20) for name in ("message-passing", "fused", "mine")}
+    assert len(results) == 1
+    with pytest.raises(InputError, match="backend 'fused': there is one of this name"):
+        register_backend("fused", Backend("mine", "mine", "another"))
+    del BACKENDS["mine"]
 
 
 def test_their_spec_is_plain_data_with_ranges(own_neuron):

@@ -15,7 +15,7 @@ from lava_ep.dynamics import Rate
 from lava_ep.errors import InputError
 from lava_ep.models import check_backend
 from lava_ep.parameters import NetworkParameters
-from lava_ep.spec import ExperimentSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
+from lava_ep.spec import ExperimentSpec, NetworkSpec
 from lava_ep.training import NetworkSession, evaluate
 
 TOLERANCE = 1e-4
@@ -241,7 +241,7 @@ def _all_integers(network: NetworkSpec) -> bool:
     means = isinstance(network.input_encoding.reading, Rate) or network.normalization is not None
     if means or network.noise.sigma or not all(layer.binary for layer in network.layers):
         return False
-    return isinstance(network.neuron, NeuronSpec | SigmaDeltaNeuronSpec)
+    return network.neuron.constants.WHOLE
 
 
 View = dict[tuple[str, str], NDArray[Any]]

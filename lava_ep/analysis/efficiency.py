@@ -81,7 +81,7 @@ def synaptic_arithmetic(network: NetworkSpec) -> Energy:
     """
     if all(layer.binary for layer in network.layers):
         return ADDITION
-    if network.neuron.kind in ("graded", "resistive"):
+    if network.neuron.constants.SENDS_VALUES:
         return MULTIPLY_ACCUMULATE
     return ADDITION_OR_MULTIPLY_ACCUMULATE
 

@@ -15,12 +15,8 @@ from typing import NamedTuple, Protocol
 from lava_ep.dynamics import Code, Convolution
 from lava_ep.loihi2 import resources
 from lava_ep.spec import (
-    GradedNeuronSpec,
     LayerSpec,
-    LIFNeuronSpec,
     NetworkSpec,
-    SigmaDeltaNeuronSpec,
-    StockLIFNeuronSpec,
 )
 
 IMAGE, TARGET = "image", "target"
@@ -285,7 +281,7 @@ def _even(total: int, most: int) -> list[int]:
 def layer_demands(network: NetworkSpec, *, learning: bool) -> tuple[LayerDemand, ...]:
     """Return what the layers of a network need, from the first hidden one to the output."""
     names, connections = network.layer_names, network.connections
-    words, learning_words = _state_words(network)
+    words, learning_words = network.neuron.constants.state_words
     found = []
     for index, (name, connection) in enumerate(zip(names, connections, strict=True)):
         below = names[index - 1] if index else IMAGE
@@ -309,7 +305,7 @@ def layer_demands(network: NetworkSpec, *, learning: bool) -> tuple[LayerDemand,
                 to_host=index + 1 == len(names),
                 state_bytes=words * resources.STATE_BYTES.value,
                 learning_state_bytes=learning * learning_words * resources.STATE_BYTES.value,
-                payload_bits=payload_bits(network),
+                payload_bits=network.neuron.constants.payload_bits,
             )
         )
     return tuple(found)
@@ -328,43 +324,6 @@ def _project(
     ends = (connection.n_pre, connection.n_post)
     sources, targets = ends[::-1] if back else ends
     return AllToAll(source, weight.value, plastic, sources, targets)
-
-
-def _state_words(network: NetworkSpec) -> tuple[int, int]:
-    """Return the variables of a neuron: always, and in addition if it learns.
-
-    All have a state, a bias, what was sent last and, but for integrate-and-fire neurons, the sum
-    of the changes received. Learning keeps the free state to return to, and the activation that
-    the last one is contrasted with.
-    """
-    neuron = network.neuron
-    if isinstance(neuron, StockLIFNeuronSpec):
-        # Lava's LIFReset: current, voltage, bias, steps to the next reset. Tags keep what learns.
-        return 4, 0
-    if isinstance(neuron, LIFNeuronSpec):
-        # Potential, current, trace, bias, refractory time; all but the bias are kept.
-        return 5, 4 + 1
-    adaptive = isinstance(neuron, SigmaDeltaNeuronSpec) and neuron.adaptive
-    return 4 + adaptive, 2 + adaptive + 1
-
-
-def payload_bits(network: NetworkSpec) -> int:
-    """Return the bits of a message between neurons; 0 if it says only that it happened.
-
-    Binary neurons send -1 or +1. Sigma-delta neurons do, too, but restore the free state by up to
-    L steps of either sign. Graded ones send a change of up to 2 (tanh) either way in units of
-    ``event_threshold``, or with full precision if there is none.
-    """
-    neuron = network.neuron
-    if isinstance(neuron, LIFNeuronSpec | StockLIFNeuronSpec):
-        return 0
-    if isinstance(neuron, SigmaDeltaNeuronSpec):
-        return neuron.levels.bit_length() + 1
-    if isinstance(neuron, GradedNeuronSpec):
-        if neuron.event_threshold == 0:
-            return resources.GRADED_BITS.value
-        return math.ceil(math.log2(2 / min(neuron.event_threshold, 1.0))) + 1
-    return 2
 
 
 def image_payload_bits(network: NetworkSpec) -> int:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep import kinds
 from lava_ep.dynamics import Code, Connection, Convolution
 from lava_ep.errors import InputError
 from lava_ep.parameters import LayerParameters, NetworkParameters
@@ -86,6 +87,7 @@ def to_graph(network: NetworkSpec, parameters: NetworkParameters) -> Any:
     edges: list[tuple[str, str]] = []
     below = "input"
     names = network.layer_names
+    of_neurons = kinds.find(network.neuron.kind, "nir_nodes")
     for index, (name, layer) in enumerate(zip(names, parameters.layers, strict=True)):
         chain = [f"{name}_synapses"]
         nodes[chain[0]] = layout.synapses(index, layer)
@@ -93,7 +95,7 @@ def to_graph(network: NetworkSpec, parameters: NetworkParameters) -> Any:
         if isinstance(connection, Convolution) and connection.pool > 1:
             chain.append(f"{name}_pool")
             nodes[chain[-1]] = _pool(nir, connection)
-        for part, node in _neurons(nir, network, shapes[index + 1], layer.bias):
+        for part, node in of_neurons(nir, network.neuron, shapes[index + 1], layer.bias):
             chain.append(f"{name}_{part}")
             nodes[chain[-1]] = node
         edges += zip([below, *chain], chain, strict=False)
@@ -145,16 +147,7 @@ def from_graph(graph: Any, network: NetworkSpec, *, batch: int, source: str) -> 
 
 def _check(network: NetworkSpec) -> None:
     """Refuse what has no graph."""
-    if network.stock:
-        raise InputError(
-            "neurons of kind stock-lif: their network is one of Lava's own Processes already, and "
-            "no graph of NIR is made of it; expected another kind of neurons"
-        )
-    if network.resistive:
-        raise InputError(
-            "neurons of kind resistive: NIR has no nodes of electrical circuits; expected another "
-            "kind of neurons"
-        )
+    kinds.find(network.neuron.kind, "nir_nodes")
     if not _spatial(network):
         return
     for name, connection, below in zip(
@@ -331,75 +324,85 @@ def _pool(nir: ModuleType, connection: Convolution) -> Any:
     return node
 
 
-def _neurons(
-    nir: ModuleType, network: NetworkSpec, shape: Shape, bias: Float32
-) -> Iterator[tuple[str, Any]]:
+Nodes = Iterator[tuple[str, Any]]
+
+
+def _full(shape: Shape, value: float) -> Float32:
+    return np.full(shape, value, np.float32)
+
+
+@kinds.register("lif", "nir_nodes")
+def _lif(nir: ModuleType, neuron: LIFNeuronSpec, shape: Shape, bias: Float32) -> Nodes:
     """Yield the nodes that are nearest to the neurons of a layer, in their order."""
-    neuron = network.neuron
-
-    def full(value: float) -> Float32:
-        return np.full(shape, value, np.float32)
-
-    if isinstance(neuron, LIFNeuronSpec):
-        leak = neuron.dv or NO_LEAK
-        node = nir.CubaLIF(
-            tau_syn=full(TIME_STEP / neuron.du),
-            tau_mem=full(TIME_STEP / leak),
-            # Cancels the factor 1 / tau_mem, which Lava's neurons do without.
-            r=full(1 / leak),
-            v_leak=full(0),
-            v_threshold=full(neuron.threshold),
-            v_reset=full(0),
-            w_in=full(1),
-        )
-        node.metadata = {
-            "reset": neuron.reset.value,
-            "refractory": neuron.refractory * TIME_STEP,
-            "least_potential": -neuron.threshold,
-            "initial_potential": neuron.constants.initial_membrane(bias.size),
-            # The bias comes through the synapses' node, as if it had always been there.
-            "initial_current": bias,
-        }
-        yield "neurons", node
-        return
-    # Refused by _check.
-    assert isinstance(neuron, NeuronSpec | GradedNeuronSpec | SigmaDeltaNeuronSpec)
-    if isinstance(neuron, GradedNeuronSpec) and neuron.time_step is not None:
-        rate = neuron.time_step
-    else:
-        rate = neuron.filter_rate
-    node = nir.LI(tau=full(TIME_STEP / rate), r=full(1), v_leak=full(0))
-    node.metadata = _state_metadata(neuron)
-    yield "neurons", node
-    if isinstance(neuron, NeuronSpec):
-        yield "threshold", nir.Threshold(full(neuron.threshold))
-
-
-def _state_metadata(
-    neuron: NeuronSpec | GradedNeuronSpec | SigmaDeltaNeuronSpec,
-) -> dict[str, Any]:
-    """Return what a leaky integrator does not tell of a state."""
-    if isinstance(neuron, GradedNeuronSpec):
-        form = "discrete" if neuron.time_step is None else "energy-based"
-        return {
-            "activation": neuron.activation.value,
-            "form": form,
-            "initial_state": neuron.initial_state,
-            "event_threshold": neuron.event_threshold,
-        }
-    found: dict[str, Any] = {"least": 0.0, "most": 1.0}
-    if isinstance(neuron, NeuronSpec):
-        return {**found, "initial_state": neuron.initial_state}
-    size = neuron.step_size
-    return {
-        **found,
-        "initial_state": 0.0,
-        "spikes": "signed steps of the state",
-        "smallest_step": 1 / size.levels,
-        "first_step": size.start / size.levels,
-        "step_decay": size.decay,
-        "adaptive_steps": int(size.adaptive),
+    leak = neuron.dv or NO_LEAK
+    node = nir.CubaLIF(
+        tau_syn=_full(shape, TIME_STEP / neuron.du),
+        tau_mem=_full(shape, TIME_STEP / leak),
+        # Cancels the factor 1 / tau_mem, which Lava's neurons do without.
+        r=_full(shape, 1 / leak),
+        v_leak=_full(shape, 0),
+        v_threshold=_full(shape, neuron.threshold),
+        v_reset=_full(shape, 0),
+        w_in=_full(shape, 1),
+    )
+    node.metadata = {
+        "reset": neuron.reset.value,
+        "refractory": neuron.refractory * TIME_STEP,
+        "least_potential": -neuron.threshold,
+        "initial_potential": neuron.constants.initial_membrane(bias.size),
+        # The bias comes through the synapses' node, as if it had always been there.
+        "initial_current": bias,
     }
+    yield "neurons", node
+
+
+def _leaky(nir: ModuleType, shape: Shape, rate: float, **metadata: Any) -> tuple[str, Any]:
+    """Return a leaky integrator, and what it does not tell of a state."""
+    tau, zero, one = (_full(shape, value) for value in (TIME_STEP / rate, 0, 1))
+    node = nir.LI(tau=tau, r=one, v_leak=zero)
+    node.metadata = metadata
+    return "neurons", node
+
+
+@kinds.register("graded", "nir_nodes")
+def _graded(nir: ModuleType, neuron: GradedNeuronSpec, shape: Shape, bias: Float32) -> Nodes:
+    yield _leaky(
+        nir,
+        shape,
+        neuron.filter_rate if neuron.time_step is None else neuron.time_step,
+        activation=neuron.activation.value,
+        form="discrete" if neuron.time_step is None else "energy-based",
+        initial_state=neuron.initial_state,
+        event_threshold=neuron.event_threshold,
+    )
+
+
+@kinds.register("binary", "nir_nodes")
+def _binary(nir: ModuleType, neuron: NeuronSpec, shape: Shape, bias: Float32) -> Nodes:
+    yield _leaky(
+        nir, shape, neuron.filter_rate, least=0.0, most=1.0, initial_state=neuron.initial_state
+    )
+    yield "threshold", nir.Threshold(_full(shape, neuron.threshold))
+
+
+@kinds.register("sigma-delta", "nir_nodes")
+def _sigma_delta(
+    nir: ModuleType, neuron: SigmaDeltaNeuronSpec, shape: Shape, bias: Float32
+) -> Nodes:
+    size = neuron.step_size
+    yield _leaky(
+        nir,
+        shape,
+        neuron.filter_rate,
+        least=0.0,
+        most=1.0,
+        initial_state=0.0,
+        spikes="signed steps of the state",
+        smallest_step=1 / size.levels,
+        first_step=size.start / size.levels,
+        step_decay=size.decay,
+        adaptive_steps=int(size.adaptive),
+    )
 
 
 def _input_metadata(network: NetworkSpec) -> dict[str, Any]:

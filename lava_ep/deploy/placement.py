@@ -11,7 +11,6 @@ from lava_ep.deploy.demand import (
     Tile,
     image_payload_bits,
     layer_demands,
-    payload_bits,
 )
 from lava_ep.dynamics import Convolution, Pooling
 from lava_ep.errors import InputError
@@ -374,7 +373,10 @@ def _no_shared_scale(name: str) -> Breach:
 
 def _payloads(network: NetworkSpec, limits: Limits) -> list[Breach]:
     """Return the messages that do not fit a graded spike."""
-    messages = {"neurons": payload_bits(network), "image": image_payload_bits(network)}
+    messages = {
+        "neurons": network.neuron.constants.payload_bits,
+        "image": image_payload_bits(network),
+    }
     remedies = {
         "neurons": "raise neuron.event_threshold, the smallest change that is sent",
         "image": "lower input_levels, or leave out normalization",

@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 from lava_ep.errors import InputError
+from lava_ep.loihi2.resources import GRADED_BITS
 
 _LIMITS = {"gt": operator.gt, "ge": operator.ge, "lt": operator.lt, "le": operator.le}
 
@@ -65,7 +66,27 @@ class NeuronConstants(Constants):
     kind: ClassVar[str]
     """Name of the kind, in specs and in the registry `lava_ep.kinds`."""
 
+    SENDS_VALUES: ClassVar[bool] = False
+    """Whether events have values, so that a synaptic operation multiplies."""
+    WHOLE: ClassVar[bool] = False
+    """Whether activations are whole numbers, so that their sums are exact in any order."""
+
     @property
     def reading(self) -> Any:
         """How synapses read what the neurons send; ``None`` if these are changes that add up."""
         return None
+
+    @property
+    def payload_bits(self) -> int:
+        """Bits of a message; 0 if it says only that it happened."""
+        return GRADED_BITS.value
+
+    @property
+    def state_words(self) -> tuple[int, int]:
+        """Variables of a neuron: always, and in addition if it learns.
+
+        By default a state, a bias, what was sent last and the sum of the changes received.
+        Learning keeps the free state to return to, and the activation that the last one is
+        contrasted with.
+        """
+        return 4, 2 + 1

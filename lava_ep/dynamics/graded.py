@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -50,6 +51,7 @@ class Graded(NeuronConstants):
         If a value is out of range, or values contradict each other.
     """
 
+    SENDS_VALUES: ClassVar[bool] = True
     kind: ClassVar[str] = "graded"
     activation: Activation = constant(Activation.SHIFTED_SIGMOID, "rho")
     filter_rate: float = constant(
@@ -78,6 +80,13 @@ class Graded(NeuronConstants):
             raise InputError("nudge=current is for discrete time; leave out nudge or time_step")
         if self.time_step is not None and self.filter_rate != 1:
             raise InputError("filter_rate is for discrete time; leave out filter_rate or time_step")
+
+    @property
+    def payload_bits(self) -> int:
+        """A change of up to 2 (tanh) either way in units of the threshold, if there is one."""
+        if self.event_threshold == 0:
+            return super().payload_bits
+        return math.ceil(math.log2(2 / min(self.event_threshold, 1.0))) + 1
 
 
 CHUNK = 512

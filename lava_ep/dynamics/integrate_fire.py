@@ -98,6 +98,16 @@ class LIF(NeuronConstants):
         """Spikes are read by their trace."""
         return self.trace
 
+    @property
+    def payload_bits(self) -> int:
+        """Spikes say only that they happened."""
+        return 0
+
+    @property
+    def state_words(self) -> tuple[int, int]:
+        """Potential, current, trace, bias, refractory time; all but the bias are kept."""
+        return 5, 4 + 1
+
     def initial_membrane(self, neurons: int) -> Float32:
         r"""Return the potentials at the start of every sample, (neurons,), evenly in [0, theta).
 

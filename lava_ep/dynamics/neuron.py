@@ -37,10 +37,16 @@ class Binary(NeuronConstants):
         If a value is out of range.
     """
 
+    WHOLE: ClassVar[bool] = True
     kind: ClassVar[str] = "binary"
     filter_rate: float = constant(0.5, "gamma_n of the pre-activation filter", gt=0, le=1)
     threshold: float = constant(0.5, "theta: b = [s >= theta]", gt=0, le=1)
     initial_state: float = constant(1.0, "s at the start of every sample", ge=0, le=1)
+
+    @property
+    def payload_bits(self) -> int:
+        """Messages are -1 or +1."""
+        return 2
 
 
 @kernel("void(f4[::1], f4[::1], f4, f4[::1])")

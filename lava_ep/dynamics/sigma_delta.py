@@ -101,6 +101,7 @@ class SigmaDelta(NeuronConstants):
         If a value is out of range.
     """
 
+    WHOLE: ClassVar[bool] = True
     kind: ClassVar[str] = "sigma-delta"
     filter_rate: float = constant(0.5, "epsilon of the filter of the state", gt=0, le=1)
     step_size: StepSize = StepSize()
@@ -109,6 +110,17 @@ class SigmaDelta(NeuronConstants):
     def reading(self) -> StepSize:
         """Spikes are steps of this size."""
         return self.step_size
+
+    @property
+    def payload_bits(self) -> int:
+        """Spikes are -1 or +1, but up to L steps of either sign restore the free state."""
+        return self.step_size.levels.bit_length() + 1
+
+    @property
+    def state_words(self) -> tuple[int, int]:
+        """Adaptive steps are one more variable, which is kept, too."""
+        adaptive = int(self.step_size.adaptive)
+        return 4 + adaptive, 2 + adaptive + 1
 
 
 @kernel("int64(f4[::1], f4[::1], f4[::1], f4[::1], f4, f4, i4[::1], i1[::1], f4, i1[::1])")

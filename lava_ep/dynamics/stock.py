@@ -52,3 +52,13 @@ class StockLIF(NeuronConstants):
     def reading(self) -> SpikeTrace:
         """Rates are traces that decay by their time constant."""
         return SpikeTrace(1 - math.exp(-1 / self.trace_tau))
+
+    @property
+    def payload_bits(self) -> int:
+        """Spikes say only that they happened."""
+        return 0
+
+    @property
+    def state_words(self) -> tuple[int, int]:
+        """Current, voltage, bias, steps to the next reset; tags keep what learns."""
+        return 4, 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lava_ep._lazy import lazily
 from lava_ep.errors import InputError
+from lava_ep.kinds import import_plugins
 
 if TYPE_CHECKING:
     from lava.magma.core.run_configs import RunConfig
@@ -177,6 +178,18 @@ COMPARABLE = ("message-passing", "fused")
 """Names of those that execute all of our own networks, with the same results."""
 
 
+def register_backend(name: str, backend: Backend) -> None:
+    """Add a backend of another package, see `lava_ep.kinds` for plugins.
+
+    Raises
+    ------
+    InputError
+        If there is another of this name.
+    """
+    if BACKENDS.setdefault(name, backend) != backend:
+        raise InputError(f"backend {name!r}: there is one of this name; choose another")
+
+
 def find_backend(name: str) -> Backend:
     """Return a backend.
 
@@ -185,6 +198,8 @@ def find_backend(name: str) -> Backend:
     InputError
         If there is no backend of this name.
     """
+    if name not in BACKENDS:
+        import_plugins()
     if name not in BACKENDS:
         raise InputError(f"backend {name!r}: expected one of {', '.join(BACKENDS)}")
     return BACKENDS[name]
@@ -257,5 +272,6 @@ __all__ = [
     "fused",
     "loihi",
     "message_passing",
+    "register_backend",
     "run_config",
 ]

@@ -9,15 +9,10 @@ from lava_ep.dynamics import Code, Connection, Convolution, Nudging, Pooling
 from lava_ep.figures.text import count, plural
 from lava_ep.report.content import ReportContent
 from lava_ep.spec import (
-    AnyNeuronSpec,
     ExperimentSpec,
     GradedNeuronSpec,
     LayerSpec,
-    LIFNeuronSpec,
     NetworkSpec,
-    NeuronSpec,
-    ResistiveNeuronSpec,
-    SigmaDeltaNeuronSpec,
     StockLIFNeuronSpec,
 )
 
@@ -75,7 +70,7 @@ def facts(content: ReportContent) -> dict[str, str]:
     """Describe neurons, phases and training."""
     experiment = content.experiment
     network, phases = experiment.ep_network, experiment.ep_network.phases
-    found = {"Images": _images(content), "Neurons": _neuron(network.neuron)}
+    found = {"Images": _images(content), "Neurons": network.neuron.description}
     if isinstance(network.neuron, GradedNeuronSpec):
         found["Events"] = _events(network.neuron)
     steps = "sweeps, each of two time steps" if network.resistive else "time steps"
@@ -153,51 +148,6 @@ def _sent(network: NetworkSpec) -> str:
         Code.EVENTS: f", built up from recorded events within {steps}",
         Code.REPEATED_EVENTS: f", from recorded events played again every {steps}",
     }[network.encoding.code]
-
-
-def _neuron(neuron: AnyNeuronSpec) -> str:
-    if isinstance(neuron, NeuronSpec):
-        return (
-            f"binary: on while the state is at least {neuron.threshold:g} (filter rate "
-            f"{neuron.filter_rate:g})"
-        )
-    if isinstance(neuron, SigmaDeltaNeuronSpec):
-        return (
-            f"sigma-delta: a state in [0, 1] (filter rate {neuron.filter_rate:g}), and spikes of "
-            f"either sign that move what receivers know of it by {_steps(neuron)}"
-        )
-    if isinstance(neuron, LIFNeuronSpec):
-        leak = f"a leak of {neuron.dv:g} a time step" if neuron.dv else "no leak"
-        wait = f", {plural(neuron.refractory, 'refractory time step')}" if neuron.refractory else ""
-        return (
-            f"integrate-and-fire with {leak}, threshold {neuron.threshold:g}, reset "
-            f"{neuron.reset.value}{wait}; traces follow the spikes by {neuron.trace_rate:g} a step"
-        )
-    if isinstance(neuron, ResistiveNeuronSpec):
-        return (
-            "resistive: nodes of a circuit at the voltages of lowest energy, kept by ideal diodes "
-            "at or above 0 (the first half of each hidden layer) and at or below 0 (the second); "
-            f"pixels are sources of \N{PLUS-MINUS SIGN}{neuron.input_voltage:g}"
-        )
-    if isinstance(neuron, StockLIFNeuronSpec):
-        return (
-            "LIFReset, Lava's own leaky integrate-and-fire neurons, with the thresholds "
-            f"{', '.join(f'{layer.vth}' for layer in neuron.layers)}; synapses learn from traces "
-            f"of the spikes with a time constant of {plural(neuron.trace_tau, 'time step')}"
-        )
-    assert isinstance(neuron, GradedNeuronSpec)
-    form = "discrete time" if neuron.time_step is None else f"energy-based, dt = {neuron.time_step}"
-    if neuron.filter_rate != 1:
-        form += f", filter rate {neuron.filter_rate:g}"
-    return f"graded, {neuron.activation.value.replace('-', ' ')}, {form}"
-
-
-def _steps(neuron: SigmaDeltaNeuronSpec) -> str:
-    smallest = f"{1 / neuron.levels:.3g}"
-    if neuron.start == 1:
-        return smallest
-    how = "adapting to the spikes" if neuron.adaptive else f"shrinking by {neuron.decay:g} a step"
-    return f"{neuron.start / neuron.levels:.3g} at first, {how} down to {smallest}"
 
 
 def _events(neuron: GradedNeuronSpec) -> str:

@@ -28,6 +28,7 @@ from lava_ep.dynamics import (
     StockLIF,
 )
 from lava_ep.dynamics.resistive import Resistive
+from lava_ep.figures.text import plural
 from lava_ep.spec.base import Spec, as_value_error, of
 
 
@@ -60,9 +61,9 @@ class NeuronSpecBase(Spec):
         return self.CONSTANTS(**{name: getattr(self, name) for name in names})
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """Arguments of Processes, populations and engines of these neurons."""
-        return {"neuron": self.constants}
+    def description(self) -> str:
+        """One line for reports."""
+        return self.kind
 
 
 class NeuronSpec(NeuronSpecBase):
@@ -73,6 +74,14 @@ class NeuronSpec(NeuronSpecBase):
     filter_rate: float = of(Binary, "filter_rate")
     threshold: float = of(Binary, "threshold")
     initial_state: float = of(Binary, "initial_state")
+
+    @property
+    def description(self) -> str:
+        """See `NeuronSpecBase.description`."""
+        return (
+            f"binary: on while the state is at least {self.threshold:g} (filter rate "
+            f"{self.filter_rate:g})"
+        )
 
 
 class GradedNeuronSpec(NeuronSpecBase):
@@ -86,6 +95,14 @@ class GradedNeuronSpec(NeuronSpecBase):
     nudge: Literal["state", "current"] = of(Graded, "nudge")
     event_threshold: float = of(Graded, "event_threshold")
     initial_state: float = of(Graded, "initial_state")
+
+    @property
+    def description(self) -> str:
+        """See `NeuronSpecBase.description`."""
+        form = "discrete time" if self.time_step is None else f"energy-based, dt = {self.time_step}"
+        if self.filter_rate != 1:
+            form += f", filter rate {self.filter_rate:g}"
+        return f"graded, {self.activation.value.replace('-', ' ')}, {form}"
 
 
 class SigmaDeltaNeuronSpec(NeuronSpecBase):
@@ -103,6 +120,20 @@ class SigmaDeltaNeuronSpec(NeuronSpecBase):
     def step_size(self) -> StepSize:
         """How far a spike goes."""
         return StepSize(self.levels, self.start, self.decay, self.adaptive)
+
+    @property
+    def description(self) -> str:
+        """See `NeuronSpecBase.description`."""
+        steps = f"{1 / self.levels:.3g}"
+        if self.start > 1:
+            how = (
+                "adapting to the spikes" if self.adaptive else f"shrinking by {self.decay:g} a step"
+            )
+            steps = f"{self.start / self.levels:.3g} at first, {how} down to {steps}"
+        return (
+            f"sigma-delta: a state in [0, 1] (filter rate {self.filter_rate:g}), and spikes of "
+            f"either sign that move what receivers know of it by {steps}"
+        )
 
 
 class LIFNeuronSpec(NeuronSpecBase):
@@ -127,6 +158,16 @@ class LIFNeuronSpec(NeuronSpecBase):
         """See `NeuronSpecBase.constants`."""
         return cast(LIF, super().constants)
 
+    @property
+    def description(self) -> str:
+        """See `NeuronSpecBase.description`."""
+        leak = f"a leak of {self.dv:g} a time step" if self.dv else "no leak"
+        wait = f", {plural(self.refractory, 'refractory time step')}" if self.refractory else ""
+        return (
+            f"integrate-and-fire with {leak}, threshold {self.threshold:g}, reset "
+            f"{self.reset.value}{wait}; traces follow the spikes by {self.trace_rate:g} a step"
+        )
+
 
 class ResistiveNeuronSpec(NeuronSpecBase):
     r"""Nodes of a resistive network, see `lava_ep.dynamics.resistive.settle_block`.
@@ -138,6 +179,15 @@ class ResistiveNeuronSpec(NeuronSpecBase):
     CONSTANTS = Resistive
     kind: Literal["resistive"] = "resistive"
     input_voltage: float = of(Resistive, "input_voltage")
+
+    @property
+    def description(self) -> str:
+        """See `NeuronSpecBase.description`."""
+        return (
+            "resistive: nodes of a circuit at the voltages of lowest energy, kept by ideal diodes "
+            "at or above 0 (the first half of each hidden layer) and at or below 0 (the second); "
+            f"pixels are sources of \N{PLUS-MINUS SIGN}{self.input_voltage:g}"
+        )
 
 
 class StockLayerSpec(Spec):
@@ -174,6 +224,15 @@ class StockLIFNeuronSpec(NeuronSpecBase):
         return replace(
             cast(StockLIF, super().constants),
             layers=tuple(StockLayer(**layer.model_dump()) for layer in self.layers),
+        )
+
+    @property
+    def description(self) -> str:
+        """See `NeuronSpecBase.description`."""
+        return (
+            "LIFReset, Lava's own leaky integrate-and-fire neurons, with the thresholds "
+            f"{', '.join(f'{layer.vth}' for layer in self.layers)}; synapses learn from traces "
+            f"of the spikes with a time constant of {plural(self.trace_tau, 'time step')}"
         )
 
 

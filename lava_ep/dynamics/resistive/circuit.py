@@ -45,6 +45,7 @@ class Resistive(NeuronConstants):
         If it is out of range.
     """
 
+    SENDS_VALUES: ClassVar[bool] = True
     kind: ClassVar[str] = "resistive"
     input_voltage: float = constant(
         100.0, "A: pixels x are sources of voltage +A x and -A x", gt=0, le=1e6

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ep import kinds
 from lava_ep.dynamics import Convolution, Pooling, Rate, SpikeTrace, Updates
 from lava_ep.dynamics.fixed_point import Factor, weight_limits, weight_step
 from lava_ep.errors import InputError
@@ -35,7 +36,7 @@ from lava_ep.models.fixed_point.neuron import whole_decay, whole_threshold
 from lava_ep.models.fixed_point.synapse import nearest_weights
 from lava_ep.parameters import NetworkParameters
 from lava_ep.populations import levels_of
-from lava_ep.spec import LayerSpec, LIFNeuronSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
+from lava_ep.spec import LayerSpec, LIFNeuronSpec, NetworkSpec
 
 ONE = 1 << 18
 """State that means 1.0, or a little less: currents may then be up to 8 times as large."""
@@ -57,9 +58,9 @@ def check_covered(spec: NetworkSpec) -> None:
     """
     faults: list[tuple[bool, str, str]] = [
         (
-            not isinstance(spec.neuron, NeuronSpec | SigmaDeltaNeuronSpec | LIFNeuronSpec),
+            not kinds.has(spec.neuron.kind, "fixed_population"),
             f"neuron.kind={spec.neuron.kind}",
-            "binary, sigma-delta or lif",
+            " or ".join(", ".join(kinds.kinds("fixed_population")).rsplit(", ", 1)),
         ),
         (
             spec.noise.sigma > 0,

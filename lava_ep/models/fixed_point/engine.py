@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from lava_ep import kinds
 from lava_ep.dynamics import BOP, SGD, PhaseSchedule
 from lava_ep.models.fixed_point.format import LayerFormat
 from lava_ep.models.fixed_point.neuron import (
-    FixedBinaryPopulation,
-    FixedLIFPopulation,
     FixedNeuronPopulation,
-    FixedSigmaDeltaPopulation,
 )
 from lava_ep.models.fixed_point.synapse import FixedSynapsePopulation, FixedWeights
 from lava_ep.models.fused.parts_engine import PartsEngine
 from lava_ep.populations import levels_of
-from lava_ep.spec import LIFNeuronSpec, NetworkSpec, NeuronSpec, SigmaDeltaNeuronSpec
-
-_NEURONS: dict[str, Callable[..., FixedNeuronPopulation]] = {
-    "binary": FixedBinaryPopulation,
-    "sigma-delta": FixedSigmaDeltaPopulation,
-    "lif": FixedLIFPopulation,
-}
+from lava_ep.spec import NetworkSpec
 
 
 class FixedEngine(PartsEngine):
@@ -79,15 +71,14 @@ class FixedEngine(PartsEngine):
         spec, neuron = self.spec, self.spec.neuron
         connection = spec.connections[index]
         shape, biases = (batch, connection.n_post), connection.biases
-        if not isinstance(neuron, NeuronSpec | SigmaDeltaNeuronSpec | LIFNeuronSpec):
-            raise TypeError(f"neurons of kind {neuron.kind}")
-        return _NEURONS[neuron.kind](
+        found: FixedNeuronPopulation = kinds.find(neuron.kind, "fixed_population")(
             shape,
             biases,
+            neuron=neuron.constants,
             format=self._formats[index].neurons,
             bias_rate=spec.layers[index].bias_rate,
-            **neuron.arguments,
         )
+        return found
 
     def make_synapses(self, index: int, batch: int) -> FixedSynapsePopulation:
         """Make the synapses that enter a layer."""

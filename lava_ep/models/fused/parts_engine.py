@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,18 +10,15 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from lava_ep import kinds
 from lava_ep.dynamics import BOP, SGD, Phase, PhaseSchedule, expand_target, update_bias
 from lava_ep.errors import InputError
 from lava_ep.models.fused.threads import Team, available_cores, blocks
 from lava_ep.populations import (
-    BinaryPopulation,
     Clock,
     Contrast,
-    GradedPopulation,
-    LIFPopulation,
     NeuronPopulation,
     Receiver,
-    SigmaDeltaPopulation,
     SynapsePopulation,
     Weights,
     levels_of,
@@ -32,18 +28,9 @@ from lava_ep.populations import (
 from lava_ep.spec import (
     GradedNeuronSpec,
     NetworkSpec,
-    ResistiveNeuronSpec,
-    StockLIFNeuronSpec,
 )
 
 Array = NDArray[Any]
-
-_NEURONS: dict[str, Callable[..., NeuronPopulation]] = {
-    "binary": BinaryPopulation,
-    "graded": GradedPopulation,
-    "sigma-delta": SigmaDeltaPopulation,
-    "lif": LIFPopulation,
-}
 
 
 def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) -> NeuronPopulation:
@@ -54,13 +41,13 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
         "bias_rate": layer.bias_rate,
         "noise": spec.noise.of_layer(index),
     }
-    if isinstance(neuron, ResistiveNeuronSpec):
+    if spec.resistive:
         raise TypeError("neurons of kind resistive: expected ResistiveEngine for them")
-    if isinstance(neuron, StockLIFNeuronSpec):
-        raise InputError(f"neurons of kind {neuron.kind}: expected a backend of Loihi for them")
-    if isinstance(neuron, GradedNeuronSpec):
+    if np.dtype(dtype) != np.float32:
         options["dtype"] = dtype
-    return _NEURONS[neuron.kind](shape, biases, **neuron.arguments, **options)
+    population = kinds.find(neuron.kind, "population")
+    found: NeuronPopulation = population(shape, biases, neuron=neuron.constants, **options)
+    return found
 
 
 def pixel_receiver(spec: NetworkSpec, batch: int, dtype: npt.DTypeLike = np.float32) -> Receiver:

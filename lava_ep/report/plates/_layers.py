@@ -7,10 +7,10 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from lava_ep.analysis.recording import Recording
+from lava_ep.dynamics import SpikeTrace
 from lava_ep.figures.text import plural
 from lava_ep.figures.theme import Theme
 from lava_ep.report.content import SampleContent
-from lava_ep.spec import LIFNeuronSpec, StockLIFNeuronSpec
 
 WIDTH = 6.4
 
@@ -126,7 +126,7 @@ def silent_note(axes: Axes, content: SampleContent, theme: Theme) -> None:
 
 def has_two_signs(content: SampleContent) -> bool:
     """Whether events go both ways; those of integrate-and-fire neurons do not."""
-    return not isinstance(content.experiment.ep_network.neuron, LIFNeuronSpec | StockLIFNeuronSpec)
+    return not isinstance(content.experiment.ep_network.spikes, SpikeTrace)
 
 
 def label_classes(axes: Axes, content: SampleContent, theme: Theme, size: int) -> None:

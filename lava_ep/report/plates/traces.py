@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lava_ep.dynamics import SpikeTrace
 from lava_ep.figures.text import class_label, plural
 from lava_ep.figures.theme import Theme, new_figure
 from lava_ep.report.content import SampleContent
 from lava_ep.report.plates import SAMPLE, plate
 from lava_ep.report.plates._layers import is_idle, label_phases, mark_phases
-from lava_ep.spec import LIFNeuronSpec, StockLIFNeuronSpec
+from lava_ep.spec import LIFNeuronSpec
 
 _WIDTH = 9.6
 _PANEL = 1.35
@@ -49,7 +50,7 @@ class ShownNeuron:
 def has_traces(content: SampleContent) -> bool:
     """Whether membrane potentials were recorded."""
     neuron = content.experiment.ep_network.neuron
-    spiking = isinstance(neuron, LIFNeuronSpec | StockLIFNeuronSpec)
+    spiking = isinstance(neuron.constants.reading, SpikeTrace)
     return bool(content.recording.membranes) and spiking
 
 
