@@ -13,7 +13,6 @@ from lava_ep.dynamics import (
     Convolution,
     Dense,
     Encoding,
-    Nudging,
     PhaseSchedule,
     SpikeTrace,
     StepSize,
@@ -30,7 +29,6 @@ from lava_ep.spec.layers import (
 )
 from lava_ep.spec.neurons import (
     AnyNeuronSpec,
-    LIFNeuronSpec,
     NeuronSpec,
     ResistiveNeuronSpec,
     StockLIFNeuronSpec,
@@ -107,45 +105,13 @@ class NetworkSpec(Spec):
             raise ValueError("alpha_rate needs phases.updates=two-phase")
         if self.feedback_angle is not None and any(layer.binary for layer in self.layers):
             raise ValueError("feedback_angle is for real weights")
-        if isinstance(self.neuron, LIFNeuronSpec):
-            if any(layer.neurons is None for layer in self.layers):
-                raise ValueError(
-                    "channels with neurons of kind lif: expected dense layers; convolutions are "
-                    "for the other kinds, such as sigma-delta"
-                )
-            if any(layer.alpha_rate for layer in self.layers):
-                raise ValueError("alpha_rate with neurons of kind lif: expected 0")
         return self
 
     @model_validator(mode="after")
-    def _circuit_fits(self) -> NetworkSpec:
-        kinds = {layer.weights for layer in self.layers}
-        if not isinstance(self.neuron, ResistiveNeuronSpec):
-            if "conductance" in kinds:
-                raise ValueError(
-                    f"weights=conductance with neurons of kind {self.neuron.kind}: expected kind "
-                    "resistive"
-                )
-            return self
-        hidden = [layer.neurons or 0 for layer in self.layers[:-1]]
-        faults = {
-            "layers of other weights: expected weights=conductance": kinds != {"conductance"},
-            f"hidden layers of {hidden} neurons: expected even numbers, as the diodes of the first "
-            "half point one way and those of the second half the other": any(
-                neurons % 2 for neurons in hidden
-            ),
-            "normalization or encoding: expected none, as pixels are sources of voltage": (
-                self.normalization is not None or self.encoding != EncodingSpec()
-            ),
-            "phases.updates=continual: expected two-phase, as the voltages of two moments are "
-            "contrasted": self.phases.updates is Updates.CONTINUAL,
-            "feedback_angle: expected none, as a conductor has the same conductance both ways": (
-                self.feedback_angle is not None
-            ),
-        }
-        for fault, found in faults.items():
+    def _neurons_fit(self) -> NetworkSpec:
+        for fault, found in self.neuron.faults(self).items():
             if found:
-                raise ValueError(f"neurons of kind resistive with {fault}")
+                raise ValueError(f"neurons of kind {self.neuron.kind} with {fault}")
         return self
 
     @model_validator(mode="after")
@@ -162,46 +128,6 @@ class NetworkSpec(Spec):
                 f"noise.sigma={self.noise.sigma} with alpha_rate: expected 0, as scaling factors "
                 "learn from currents, which nobody measures"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _stock_processes_suffice(self) -> NetworkSpec:
-        neuron, phases = self.neuron, self.phases
-        if not isinstance(neuron, StockLIFNeuronSpec):
-            return self
-        faults = {
-            f"{len(self.layers)} layers: expected constants of each in neuron.layers, which has "
-            f"{len(neuron.layers)}": len(self.layers) != len(neuron.layers),
-            "layers with channels or binary weights: expected neurons and weights=real": any(
-                layer.neurons is None or layer.binary for layer in self.layers
-            ),
-            "bias_rate: expected 0, as the biases of LIFReset are not plastic": any(
-                layer.bias_rate for layer in self.layers
-            ),
-            "normalization or encoding: expected none, as pixels are graded spikes": (
-                self.normalization is not None or self.encoding != EncodingSpec()
-            ),
-            f"phases.free_steps={phases.free_steps}, phases.nudged_steps={phases.nudged_steps}: "
-            f"expected the same product of neuron.learning_epoch={neuron.learning_epoch} and a "
-            "power of 2 up to 512 for both, since plastic synapses are told the ends of phases by "
-            "a dependency u_k, which is 1 in every 2^k-th learning epoch": (
-                phases.free_steps != phases.nudged_steps
-                or phases.free_steps not in [neuron.learning_epoch * 2**k for k in range(10)]
-            ),
-            f"phases.nudging={phases.nudging.value}, phases.updates={phases.updates.value}: "
-            "expected positive and two-phase": (
-                phases.nudging is not Nudging.POSITIVE or phases.updates is not Updates.TWO_PHASE
-            ),
-            f"noise.sigma={self.noise.sigma}: expected 0, as plastic synapses of Loihi learn from "
-            "traces that they keep themselves": self.noise.sigma > 0,
-            f"feedback_angle={self.feedback_angle} with neuron.feedback={neuron.feedback}: "
-            "expected an angle, such as 0, of feedback that exists, and none of feedback=none": (
-                (self.feedback_angle is None) != (neuron.feedback == "none")
-            ),
-        }
-        for fault, found in faults.items():
-            if found:
-                raise ValueError(f"neurons of kind stock-lif with {fault}")
         return self
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import (
     SerializeAsAny,
@@ -20,16 +20,22 @@ from lava_ep.dynamics import (
     Binary,
     Graded,
     NeuronConstants,
+    Nudging,
     Reset,
     SigmaDelta,
     SpikeTrace,
     StepSize,
     StockLayer,
     StockLIF,
+    Updates,
 )
 from lava_ep.dynamics.resistive import Resistive
 from lava_ep.figures.text import plural
 from lava_ep.spec.base import Spec, as_value_error, of
+from lava_ep.spec.layers import EncodingSpec
+
+if TYPE_CHECKING:
+    from lava_ep.spec.network import NetworkSpec
 
 
 class NeuronSpecBase(Spec):
@@ -59,6 +65,11 @@ class NeuronSpecBase(Spec):
         """The constants as one value, which Processes, populations and engines carry."""
         names = (declared.name for declared in fields(self.CONSTANTS))
         return self.CONSTANTS(**{name: getattr(self, name) for name in names})
+
+    def faults(self, network: NetworkSpec) -> dict[str, bool]:
+        """Return what does not go with these neurons, and whether a network has it."""
+        conductances = any(layer.weights == "conductance" for layer in network.layers)
+        return {"weights=conductance: expected kind resistive": conductances}
 
     @property
     def description(self) -> str:
@@ -168,6 +179,15 @@ class LIFNeuronSpec(NeuronSpecBase):
             f"{self.reset.value}{wait}; traces follow the spikes by {self.trace_rate:g} a step"
         )
 
+    def faults(self, network: NetworkSpec) -> dict[str, bool]:
+        """See `NeuronSpecBase.faults`."""
+        layers = network.layers
+        return super().faults(network) | {
+            "channels: expected dense layers; convolutions are for the other kinds, such as "
+            "sigma-delta": any(layer.neurons is None for layer in layers),
+            "alpha_rate: expected 0": any(layer.alpha_rate for layer in layers),
+        }
+
 
 class ResistiveNeuronSpec(NeuronSpecBase):
     r"""Nodes of a resistive network, see `lava_ep.dynamics.resistive.settle_block`.
@@ -188,6 +208,26 @@ class ResistiveNeuronSpec(NeuronSpecBase):
             "at or above 0 (the first half of each hidden layer) and at or below 0 (the second); "
             f"pixels are sources of \N{PLUS-MINUS SIGN}{self.input_voltage:g}"
         )
+
+    def faults(self, network: NetworkSpec) -> dict[str, bool]:
+        """See `NeuronSpecBase.faults`."""
+        kinds = {layer.weights for layer in network.layers}
+        hidden = [layer.neurons or 0 for layer in network.layers[:-1]]
+        return {
+            "layers of other weights: expected weights=conductance": kinds != {"conductance"},
+            f"hidden layers of {hidden} neurons: expected even numbers, as the diodes of the first "
+            "half point one way and those of the second half the other": any(
+                neurons % 2 for neurons in hidden
+            ),
+            "normalization or encoding: expected none, as pixels are sources of voltage": (
+                network.normalization is not None or network.encoding != EncodingSpec()
+            ),
+            "phases.updates=continual: expected two-phase, as the voltages of two moments are "
+            "contrasted": network.phases.updates is Updates.CONTINUAL,
+            "feedback_angle: expected none, as a conductor has the same conductance both ways": (
+                network.feedback_angle is not None
+            ),
+        }
 
 
 class StockLayerSpec(Spec):
@@ -234,6 +274,40 @@ class StockLIFNeuronSpec(NeuronSpecBase):
             f"{', '.join(f'{layer.vth}' for layer in self.layers)}; synapses learn from traces "
             f"of the spikes with a time constant of {plural(self.trace_tau, 'time step')}"
         )
+
+    def faults(self, network: NetworkSpec) -> dict[str, bool]:
+        """See `NeuronSpecBase.faults`."""
+        phases, layers = network.phases, network.layers
+        return {
+            f"{len(layers)} layers: expected constants of each in neuron.layers, which has "
+            f"{len(self.layers)}": len(layers) != len(self.layers),
+            "layers with channels or binary weights: expected neurons and weights=real": any(
+                layer.neurons is None or layer.binary for layer in layers
+            ),
+            "bias_rate: expected 0, as the biases of LIFReset are not plastic": any(
+                layer.bias_rate for layer in layers
+            ),
+            "normalization or encoding: expected none, as pixels are graded spikes": (
+                network.normalization is not None or network.encoding != EncodingSpec()
+            ),
+            f"phases.free_steps={phases.free_steps}, phases.nudged_steps={phases.nudged_steps}: "
+            f"expected the same product of neuron.learning_epoch={self.learning_epoch} and a "
+            "power of 2 up to 512 for both, since plastic synapses are told the ends of phases by "
+            "a dependency u_k, which is 1 in every 2^k-th learning epoch": (
+                phases.free_steps != phases.nudged_steps
+                or phases.free_steps not in [self.learning_epoch * 2**k for k in range(10)]
+            ),
+            f"phases.nudging={phases.nudging.value}, phases.updates={phases.updates.value}: "
+            "expected positive and two-phase": (
+                phases.nudging is not Nudging.POSITIVE or phases.updates is not Updates.TWO_PHASE
+            ),
+            f"noise.sigma={network.noise.sigma}: expected 0, as plastic synapses of Loihi learn "
+            "from traces that they keep themselves": network.noise.sigma > 0,
+            f"feedback_angle={network.feedback_angle} with neuron.feedback={self.feedback}: "
+            "expected an angle, such as 0, of feedback that exists, and none of feedback=none": (
+                (network.feedback_angle is None) != (self.feedback == "none")
+            ),
+        }
 
 
 def _of_its_kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:

@@ -272,7 +272,7 @@ def test_impossible_layers_are_refused(layer, message):
             "filter_rate is for discrete time",
         ),
         ({"neuron": {"kind": "sigma-delta", "start": 9}}, "start=9: expected a whole number of sm"),
-        ({"neuron": {"kind": "lif"}}, "channels with neurons of kind lif: expected dense layers"),
+        ({"neuron": {"kind": "lif"}}, "neurons of kind lif with channels: expected dense layers"),
         (
             {"neuron": {"kind": "lif", "dv": 1}, "layers": [{"neurons": 4, **REAL}]},
             r"neuron\.dv=1: Input should be less than 1",
@@ -282,7 +282,7 @@ def test_impossible_layers_are_refused(layer, message):
                 "neuron": {"kind": "lif"},
                 "layers": [{"neurons": 4, "theta": 1, "alpha_rate": 0.1}],
             },
-            "alpha_rate with neurons of kind lif: expected 0",
+            "neurons of kind lif with alpha_rate: expected 0",
         ),
         ({"encoding": {"code": "morse"}}, r"encoding\.code='morse'"),
         ({"encoding": {"steps": 3}}, "steps=3 with code constant: expected 1"),
@@ -501,7 +501,10 @@ def resistive(**changes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"neuron": {"kind": "graded"}}, "conductance with neurons of kind graded: expected kind"),
+        (
+            {"neuron": {"kind": "graded"}},
+            "neurons of kind graded with weights=conductance: expected kind",
+        ),
         ({"layers": [{"neurons": 5, **REAL}]}, "layers of other weights: expected weights=cond"),
         (
             {"layers": [{"neurons": 7, **CONDUCTANCE}, {"neurons": 5, **CONDUCTANCE}]},

@@ -1,4 +1,4 @@
-"""Examples that other packages start from do what they say."""
+"""Kinds of neurons of other packages: registered, found by name, and as good as our own."""
 
 from __future__ import annotations
 
