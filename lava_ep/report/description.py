@@ -10,7 +10,6 @@ from lava_ep.figures.text import count, plural
 from lava_ep.report.content import ReportContent
 from lava_ep.spec import (
     ExperimentSpec,
-    GradedNeuronSpec,
     LayerSpec,
     NetworkSpec,
     StockLIFNeuronSpec,
@@ -71,11 +70,11 @@ def facts(content: ReportContent) -> dict[str, str]:
     experiment = content.experiment
     network, phases = experiment.ep_network, experiment.ep_network.phases
     found = {"Images": _images(content), "Neurons": network.neuron.description}
-    if isinstance(network.neuron, GradedNeuronSpec):
-        found["Events"] = _events(network.neuron)
+    if network.neuron.sending:
+        found["Events"] = network.neuron.sending
     steps = "sweeps, each of two time steps" if network.resistive else "time steps"
     found["Phases"] = f"T = {phases.free_steps} free and K = {phases.nudged_steps} nudged {steps}"
-    found["Nudging"] = f"β = {phases.beta:g}: {_NUDGING[phases.nudging]}{_nudged(network)}"
+    found["Nudging"] = f"β = {phases.beta:g}: {_NUDGING[phases.nudging]}{network.neuron.nudging}"
     found["Updates"] = _updates(network)
     if network.noise.sigma:
         found["Noise"] = (
@@ -148,22 +147,6 @@ def _sent(network: NetworkSpec) -> str:
         Code.EVENTS: f", built up from recorded events within {steps}",
         Code.REPEATED_EVENTS: f", from recorded events played again every {steps}",
     }[network.encoding.code]
-
-
-def _events(neuron: GradedNeuronSpec) -> str:
-    if neuron.event_threshold == 0:
-        return "every change of an activation is sent"
-    return f"changes of an activation by more than {neuron.event_threshold:g} are sent"
-
-
-def _nudged(network: NetworkSpec) -> str:
-    if isinstance(network.neuron, StockLIFNeuronSpec):
-        return (
-            f", times currents of {network.neuron.excitation} into the neurons of the class and of "
-            f"\N{MINUS SIGN}{network.neuron.inhibition} into the others"
-        )
-    current = isinstance(network.neuron, GradedNeuronSpec) and network.neuron.nudge == "current"
-    return ", added to the current" if current else ""
 
 
 def _updates(network: NetworkSpec) -> str:

@@ -76,6 +76,16 @@ class NeuronSpecBase(Spec):
         """One line for reports."""
         return self.kind
 
+    @property
+    def sending(self) -> str:
+        """When events are sent, for reports, where that has to be said."""
+        return ""
+
+    @property
+    def nudging(self) -> str:
+        """How the nudge differs from what all kinds do, for reports."""
+        return ""
+
 
 class NeuronSpec(NeuronSpecBase):
     r"""Neurons with binary activation, see `lava_ep.dynamics.binary_step`."""
@@ -114,6 +124,18 @@ class GradedNeuronSpec(NeuronSpecBase):
         if self.filter_rate != 1:
             form += f", filter rate {self.filter_rate:g}"
         return f"graded, {self.activation.value.replace('-', ' ')}, {form}"
+
+    @property
+    def sending(self) -> str:
+        """See `NeuronSpecBase.sending`."""
+        if self.event_threshold == 0:
+            return "every change of an activation is sent"
+        return f"changes of an activation by more than {self.event_threshold:g} are sent"
+
+    @property
+    def nudging(self) -> str:
+        """See `NeuronSpecBase.nudging`."""
+        return ", added to the current" if self.nudge == "current" else ""
 
 
 class SigmaDeltaNeuronSpec(NeuronSpecBase):
@@ -273,6 +295,14 @@ class StockLIFNeuronSpec(NeuronSpecBase):
             "LIFReset, Lava's own leaky integrate-and-fire neurons, with the thresholds "
             f"{', '.join(f'{layer.vth}' for layer in self.layers)}; synapses learn from traces "
             f"of the spikes with a time constant of {plural(self.trace_tau, 'time step')}"
+        )
+
+    @property
+    def nudging(self) -> str:
+        """See `NeuronSpecBase.nudging`."""
+        return (
+            f", times currents of {self.excitation} into the neurons of the class and of "
+            f"\N{MINUS SIGN}{self.inhibition} into the others"
         )
 
     def faults(self, network: NetworkSpec) -> dict[str, bool]:
