@@ -81,8 +81,8 @@ def find(kind: str, entry: str) -> Any:
         import_plugins()
     if entry not in _ROWS.get(kind, {}):
         raise InputError(
-            f"neurons of kind {kind}: they have no {entry.replace('_', ' ')}; expected one of "
-            f"{', '.join(kinds(entry))}"
+            f"neurons of kind {kind} have no {entry.replace('_', ' ')}: expected another backend, "
+            f"or neurons of kind {', '.join(kinds(entry))}"
         )
     return _ROWS[kind][entry]
 
