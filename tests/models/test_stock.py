@@ -272,7 +272,7 @@ def test_backends_are_for_their_own_networks():
         check_backend("loihi-float", own)
     with pytest.raises(InputError, match="kind binary, expected stock-lif"):
         compile_network(EPNetwork(spec=own), run_config("loihi-fixed"), {})
-    with pytest.raises(InputError, match="kind stock-lif have no process: expected another backend"):
+    with pytest.raises(InputError, match="stock-lif have no process: expected another backend"):
         compile_network(EPNetwork(spec=stock), run_config("message-passing"), {})
     with pytest.raises(InputError, match="batch=2 with neurons of kind stock-lif: expected 1"):
         EPNetwork(spec=stock, batch=2)
