@@ -6,7 +6,7 @@
 
 Everything is measured in one run of two ranks, in turns: the first rank trains alone while the
 second sleeps, then both train together; so whatever else the machine does disturbs all of them.
-The parts of the model are measured on one rank: settling, from `Engine`; learning from contrasts
+The parts of the model are measured on one rank: settling, from `BitEngine`; learning from contrasts
 that are given away and taken back, from a `ShareSession` whose sums are the identity; and sums over
 the two ranks of arrays of several sizes. From these the time of a batch on two ranks is predicted,
 and compared with the measured one.
@@ -27,7 +27,7 @@ import numpy as np
 
 from lava_ep.data import load_dataset
 from lava_ep.models.data_parallel.engine import smallest_type
-from lava_ep.models.fused.engine import Engine
+from lava_ep.models.fused.engines.bits import BitEngine
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import load_preset
 from lava_ep.training import MPIRanks, NetworkSession, Ranks, open_ranks
@@ -44,7 +44,7 @@ BATCHES = 6
 """In a measurement."""
 ROUNDS = 5
 SUMS = 3
-"""Sums a batch of a network with two layers of neurons, see `ShareEngine`."""
+"""Sums a batch of a network with two layers of neurons, see `RankEngine`."""
 RANKS = (1, 2, 8, 32, 125, 250, 500, 1000)
 STRONG_BATCH = 16_000
 """Samples of the batch that more and more ranks share."""
@@ -92,10 +92,10 @@ class Setting:
             )
         return open_learner(self.network, ranks=ranks, batch=batch, **options)
 
-    def engine(self, parameters: NetworkParameters, batch: int) -> Engine:
+    def engine(self, parameters: NetworkParameters, batch: int) -> BitEngine:
         """Return an engine without Lava around it."""
         schedule = self.network.phases.schedule(0)
-        engine = Engine(self.network, batch=batch, schedule=schedule, learning=True, threads=1)
+        engine = BitEngine(self.network, batch=batch, schedule=schedule, learning=True, threads=1)
         for index, layer in enumerate(parameters.layers):
             for field, value in layer.arrays.items():
                 engine.set(index, field, value.copy())
@@ -111,7 +111,7 @@ def show(session: NetworkSession, setting: Setting, samples: int, batches: int) 
     return (time.perf_counter() - start) / batches
 
 
-def settle(engine: Engine, setting: Setting) -> float:
+def settle(engine: BitEngine, setting: Setting) -> float:
     """Take a batch through its phases without learning; return the seconds."""
     period = engine.schedule.period(learning=True)
     images = setting.images[: engine.batch].astype(np.int32)
@@ -148,7 +148,7 @@ def measure(ranks: MPIRanks, warm_up: int) -> dict[str, Any]:
         }
         single: dict[int, NetworkSession] = {}
         echoes: dict[int, NetworkSession] = {}
-        engines: dict[int, Engine] = {}
+        engines: dict[int, BitEngine] = {}
         echo_ranks = {share: Counted() for share in largest}
         if ranks.first:
             for share in largest:

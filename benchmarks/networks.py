@@ -18,7 +18,7 @@ from report import Measurements
 from turns import Patience, Rounds, take_turns
 
 from lava_ep.dynamics import Convolution
-from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.fused.engines.populations import PopulationEngine
 from lava_ep.models.fused.threads import available_cores
 from lava_ep.parameters import LayerParameters, NetworkParameters, initial_parameters
 from lava_ep.spec import NetworkSpec
@@ -147,7 +147,9 @@ def learn(
 ) -> NetworkParameters:
     """Return what our engine learns from the first batches, computed with this type."""
     schedule = spec.phases.schedule(seed)
-    engine = PartsEngine(spec, batch=batches.size, schedule=schedule, learning=True, dtype=dtype)
+    engine = PopulationEngine(
+        spec, batch=batches.size, schedule=schedule, learning=True, dtype=dtype
+    )
     for index, layer in enumerate(start.layers):
         for name, array in layer.arrays.items():
             engine.set(index, name, array)

@@ -34,7 +34,7 @@ from turns import Contender, Patience, Turns, seconds_per_call, take_turns
 
 from lava_ep.dynamics._integrate import integrate_lists, make_room
 from lava_ep.dynamics.events import SIGN_BITS, event_lists, list_signs
-from lava_ep.models.fused.engine import Engine
+from lava_ep.models.fused.engines.bits import BitEngine
 from lava_ep.models.fused.threads import available_cores
 from lava_ep.parameters import LayerParameters, initial_parameters
 from lava_ep.spec import NetworkSpec
@@ -109,7 +109,7 @@ class EngineInParts:
         self._batches = batches
         self._free_end = schedule.free_end
         self._period = schedule.period(learning=True)
-        self._engine = Engine(spec, batch=batches.size, schedule=schedule, learning=True)
+        self._engine = BitEngine(spec, batch=batches.size, schedule=schedule, learning=True)
         for index, layer in enumerate(initial_parameters(spec, seed=seed).layers):
             for field in LayerParameters.FIELDS:
                 self._engine.set(index, field, getattr(layer, field))
@@ -117,7 +117,7 @@ class EngineInParts:
     @property
     def momentum_bytes(self) -> int:
         """Bytes to read and write when all momenta change."""
-        return 2 * sum(momentum.nbytes for momentum in self._engine.momentum)
+        return 2 * sum(weights.momentum.nbytes for weights in self._engine.weights)
 
     def settle(self, number: int) -> float:
         """Measure the free phase of a batch; return seconds a synaptic operation."""

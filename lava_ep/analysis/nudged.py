@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from lava_ep.analysis.bptt import Loss, StepGradient
 from lava_ep.dynamics import Nudging, Updates, update_bias
-from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.fused.engines.populations import PopulationEngine
 from lava_ep.parameters import NetworkParameters
 from lava_ep.spec import GradedNeuronSpec, NetworkSpec, parse
 
@@ -147,7 +147,7 @@ class NudgedPhase:
         self._neuron = network.neuron
         prepared = _prepare(network, setting)
         self._schedule = prepared.phases.schedule(0)
-        self._engine = PartsEngine(
+        self._engine = PopulationEngine(
             prepared,
             batch=len(images),
             schedule=self._schedule,

@@ -45,11 +45,12 @@ class Clock:
         if self.position == 0 and self.learning:
             self.sign = self.schedule.sign(self.batch)
 
-    def skip(self, last: int) -> None:
-        """Go to the step before the last one of this phase, if that comes before ``last``."""
+    def steps_until(self, last: int) -> int:
+        """Return the steps from this one to the end of its phase, or to a position before it."""
+        if self.phase in (Phase.LOAD, Phase.RESTORE):
+            return 1
         ends = (self.schedule.free_end, self.schedule.first_nudged_end, last - 1)
-        end = min(end for end in ends if end >= self.position)
-        self.position = max(self.position, end - 1)
+        return min(end for end in ends if end >= self.position) + 1 - self.position
 
     @property
     def at_end(self) -> bool:

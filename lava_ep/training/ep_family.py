@@ -120,9 +120,9 @@ def _flips(network: NetworkSpec) -> bool:
 
 def _engine_bytes(experiment: ExperimentSpec) -> dict[str, int]:
     """Memory that the engine that counts bits takes, by what it is for."""
-    from lava_ep.models.fused.engine import Engine
+    from lava_ep.models.fused.engines.bits import BitEngine
 
     network, training = experiment.ep_network, experiment.training
     schedule = network.phases.schedule(training.seed)
-    engine = Engine(network, batch=training.batch_size, schedule=schedule, learning=True)
+    engine = BitEngine(network, batch=training.batch_size, schedule=schedule, learning=True)
     return engine.footprint()

@@ -10,7 +10,7 @@ import pytest
 from lava_ep.analysis.bptt import FreeDynamics, Loss, backpropagate, second_derivative
 from lava_ep.dynamics import Activation, derivative, expand_target
 from lava_ep.errors import InputError
-from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.fused.engines.populations import PopulationEngine
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import NetworkSpec, parse
 
@@ -172,7 +172,7 @@ def test_all_steps_together_are_the_gradient_of_the_engine_s_free_phase(name):
     direction = np.random.default_rng(3).normal(size=gradient.shape)
 
     def loss(epsilon):
-        engine = PartsEngine(
+        engine = PopulationEngine(
             network,
             batch=BATCH,
             schedule=network.phases.schedule(0),

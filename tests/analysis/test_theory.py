@@ -23,7 +23,7 @@ from lava_ep.dynamics import (
     graded_step,
 )
 from lava_ep.dynamics.energy import binary_energy, continuous_energy, discrete_energy
-from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.fused.engines.populations import PopulationEngine
 from lava_ep.parameters import NetworkParameters, initial_parameters
 from lava_ep.spec import NetworkSpec, parse
 from lava_ep.studies.gdu import log_slope, study_gdu
@@ -65,7 +65,7 @@ def run(network, parameters, batches, *, learning=True):
     """Show batches to the engine, and return it."""
     binary = network.neuron.kind == "binary"
     schedule = network.phases.schedule(0)
-    engine = PartsEngine(
+    engine = PopulationEngine(
         network,
         batch=BATCH,
         schedule=schedule,

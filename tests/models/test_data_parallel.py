@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_engine import LEARNED_OR_COUNTED, make_engine, show
 
 from lava_ep.errors import InputError
-from lava_ep.models.data_parallel import Frames, ShareEngine
+from lava_ep.models.data_parallel import Frames, RankEngine
 from lava_ep.models.data_parallel.engine import smallest_type
 from lava_ep.parameters import initial_parameters
 from lava_ep.processes import EPNetworkShare
@@ -56,7 +56,7 @@ def learn_in_shares(spec, batch, seed, options, batches, ranks, show=show):
 
     def one(rank):
         rows = slice(bounds[rank], bounds[rank + 1])
-        engine = ShareEngine(
+        engine = RankEngine(
             spec,
             batch=rows.stop - rows.start,
             exchange=meeting.exchange(rank),
@@ -113,7 +113,7 @@ def test_images_that_change_between_the_phases_are_learned_from_alike():
     whole = make_engine(spec, 5, 1)
     list(show_more(whole, images, labels, [whole.schedule.period(learning=True)]))
     shares, _ = learn_in_shares(spec, 5, 1, {}, [(images, labels)], 2, show_more)
-    assert whole.flips[0] > 0
+    assert whole.get(0, "flips") > 0
     for share in shares:
         for layer in (0, 1):
             for field in ("weights", "momentum", "bias", "flips"):
@@ -169,7 +169,7 @@ def test_networks_whose_sums_are_rounded_are_refused():
     for preset in ("ep-1h", "if-digits", "laydevant-conv"):
         network = load_preset(preset).network
         with pytest.raises(InputError, match="whole numbers, whose sum is the same in every order"):
-            ShareEngine(
+            RankEngine(
                 network,
                 exchange=None,
                 whole_batch=4,

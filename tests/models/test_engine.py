@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from reference import ReferenceNetwork
 
 from lava_ep.dynamics import group_mean
-from lava_ep.models.fused import settle
-from lava_ep.models.fused.engine import Engine
+from lava_ep.models.fused.engines.bits import BitEngine
+from lava_ep.models.fused.kernels import bits
 from lava_ep.parameters import initial_parameters
 
 LEARNED_OR_COUNTED = (
@@ -29,7 +29,7 @@ LEARNED_OR_COUNTED = (
 
 def make_engine(spec, batch, seed, **options):
     """Return an engine with the parameters that the seed stands for."""
-    engine = Engine(
+    engine = BitEngine(
         spec, batch=batch, schedule=spec.phases.schedule(seed), learning=True, **options
     )
     for index, layer in enumerate(initial_parameters(spec, seed=seed).layers):
@@ -114,8 +114,8 @@ def test_samples_that_take_turns_with_the_signs_get_the_same_results(together):
     # More words than CACHE_WORDS, in a network that is otherwise small.
     spec = make_spec((12, 2600, 1500, 6), free_steps=6, nudged_steps=3, theta=0.00531)
     engine = make_engine(spec, 5, 1)
-    words = sum(matrix.forward.size for matrix in engine.signs[1:])
-    assert words > settle.CACHE_WORDS
+    words = sum(weights.matrix.forward.size for weights in engine.weights[1:])
+    assert words > bits.CACHE_WORDS
     images, labels = make_samples(spec, 5)
     period = engine.schedule.period(learning=True)
     reference = ReferenceNetwork(spec, initial_parameters(spec, seed=1), seed=1)
@@ -162,7 +162,7 @@ def test_pixel_events_larger_than_the_levels_are_exact():
 def test_the_footprint_is_one_bit_a_direction_and_the_momentum():
     spec = make_spec((784, 2048, 1000), classes=10)
     synapses = 784 * 2048 + 2048 * 1000
-    engine = Engine(spec, batch=16, schedule=spec.phases.schedule(0), learning=True, threads=1)
+    engine = BitEngine(spec, batch=16, schedule=spec.phases.schedule(0), learning=True, threads=1)
     found = engine.footprint()
     assert found["momenta"] == 4 * synapses
     assert 2 * synapses / 8 <= found["signs"] < 2.2 * synapses / 8
@@ -171,4 +171,4 @@ def test_the_footprint_is_one_bit_a_direction_and_the_momentum():
     for index, layer in enumerate(initial_parameters(spec, seed=0).layers):
         for field, value in layer.arrays.items():
             engine.set(index, field, value)
-    assert sum(momentum.nbytes for momentum in engine.momentum) == found["momenta"]
+    assert sum(weights.momentum.nbytes for weights in engine.weights) == found["momenta"]

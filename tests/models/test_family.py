@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_family import FamilyReference
 
-from lava_ep.models.fused.dense_engine import DenseEngine, suits
-from lava_ep.models.fused.engine import Engine
-from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.fused.engines.bits import BitEngine
+from lava_ep.models.fused.engines.graded import GradedEngine, suits
+from lava_ep.models.fused.engines.populations import PopulationEngine
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import NetworkSpec, NormalizationSpec
 
@@ -140,7 +140,7 @@ def make_images(spec, samples, seed):
     return images, rng.integers(0, spec.classes, samples)
 
 
-def make_engine(spec, batch, seed, *, kind=PartsEngine, learning=True, **options):
+def make_engine(spec, batch, seed, *, kind=PopulationEngine, learning=True, **options):
     """Return an engine with the parameters that the seed stands for."""
     schedule = spec.phases.schedule(seed)
     engine = kind(spec, batch=batch, schedule=schedule, learning=learning, **options)
@@ -225,7 +225,7 @@ def test_random_networks_equal_the_published_equations(spec, batch, threads, see
 def test_dense_networks_equal_the_equations_up_to_rounding(spec, batch, threads, seed):
     assert suits(spec)
     options = {"decay": 0.8, "epoch_batches": 2}
-    engine = make_engine(spec, batch, seed, kind=DenseEngine, threads=threads, **options)
+    engine = make_engine(spec, batch, seed, kind=GradedEngine, threads=threads, **options)
     reference = FamilyReference(spec, initial_parameters(spec, seed=seed), seed=seed, **options)
     images, labels = make_images(spec, BATCHES * batch, seed)
     for number in range(BATCHES):
@@ -284,7 +284,7 @@ def assert_equal(found, expected):
 def test_parts_give_exactly_what_counting_bits_gives(drawn, threads):
     spec, batch, seed, options, (images, labels) = drawn
     assert spec.bits_suffice
-    bits = make_engine(spec, batch, seed, kind=Engine, threads=threads, **options)
+    bits = make_engine(spec, batch, seed, kind=BitEngine, threads=threads, **options)
     parts = make_engine(spec, batch, seed, threads=threads, **options)
     for number in range(2):
         shown = slice(number * batch, (number + 1) * batch)
@@ -349,7 +349,7 @@ def test_a_network_at_rest_stays_in_step(nudging, updates):
         assert_equal(everything(engines[1]), everything(engines[0]))
 
 
-@pytest.mark.parametrize("kind", [PartsEngine, DenseEngine])
+@pytest.mark.parametrize("kind", [PopulationEngine, GradedEngine])
 @pytest.mark.parametrize("nudging", ["random-sign", "symmetric", "swing"])
 @pytest.mark.parametrize("updates", ["two-phase", "continual"])
 def test_images_may_change_while_they_are_shown(kind, nudging, updates):

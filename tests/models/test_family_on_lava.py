@@ -243,7 +243,7 @@ def test_black_images_are_normalized_as_well(backend, stepwise):
 
 def test_every_engine_was_compared():
     names = {engine_for(spec).__name__ for spec in (*EXACT.values(), *ROUNDED.values())}
-    assert names == {"DenseEngine", "PartsEngine", "SigmaDeltaEngine", "LIFEngine"}
+    assert names == {"GradedEngine", "PopulationEngine", "SigmaDeltaEngine", "LIFEngine"}
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from lava_ep.dynamics.resistive import (
     settle_block,
 )
 from lava_ep.errors import InputError
+from lava_ep.models.fused.engines.populations import PopulationEngine
+from lava_ep.models.fused.engines.resistive import ResistiveEngine
 from lava_ep.models.fused.network import engine_for
-from lava_ep.models.fused.parts_engine import PartsEngine
-from lava_ep.models.fused.resistive_engine import ResistiveEngine
 from lava_ep.parameters import initial_parameters
 from lava_ep.processes import EPNetwork
 from lava_ep.runtime import ProcessFailure
@@ -225,6 +225,6 @@ def test_an_output_that_loses_its_conductance_ends_the_run_with_an_error():
 
 
 def test_networks_with_noise_are_run_by_the_parts_that_measure():
-    assert engine_for(NOISY["binary"]) is PartsEngine
+    assert engine_for(NOISY["binary"]) is PopulationEngine
     with pytest.raises(TypeError, match="expected ResistiveEngine"):
-        PartsEngine(circuit(), batch=1, schedule=circuit().schedule(0), learning=True)
+        PopulationEngine(circuit(), batch=1, schedule=circuit().schedule(0), learning=True)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lava_ep.models.fused.engines.populations import PopulationEngine
 from lava_ep.models.fused.network import engine_for
-from lava_ep.models.fused.parts_engine import PartsEngine
 from lava_ep.parameters import initial_parameters
 from lava_ep.populations import levels_of
 from lava_ep.spec import NetworkSpec
@@ -162,8 +162,8 @@ NETWORKS = {
 @pytest.mark.parametrize(("reference", "spec"), NETWORKS.values(), ids=NETWORKS.keys())
 def test_networks_do_what_the_equations_say(reference, spec, kind):
     schedule = spec.phases.schedule(SEED)
-    engine_type = PartsEngine if kind == "parts" else engine_for(spec)
-    assert (engine_type is PartsEngine) == (kind == "parts")
+    engine_type = PopulationEngine if kind == "parts" else engine_for(spec)
+    assert (engine_type is PopulationEngine) == (kind == "parts")
     engine = engine_type(spec, batch=BATCH, schedule=schedule, learning=True, threads=2)
     for index, layer in enumerate(initial_parameters(spec, seed=SEED).layers):
         for field, value in layer.arrays.items():
@@ -219,7 +219,7 @@ def test_results_depend_on_neither_threads_nor_engine(neuron, nudging, binary, t
         for engine_type, number in (
             (engine_for(spec), 1),
             (engine_for(spec), threads),
-            (PartsEngine, 1),
+            (PopulationEngine, 1),
         )
     ]
     parameters = initial_parameters(spec, seed=seed)

@@ -14,7 +14,7 @@ from lava_ep.analysis.nudged import NudgedPhase, Rule, Setting, statement
 from lava_ep.cli import app
 from lava_ep.data import load_dataset
 from lava_ep.errors import InputError
-from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.fused.engines.populations import PopulationEngine
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import NetworkSpec, load_preset, override, parse
 from lava_ep.studies._folder import RESULT, write_study
@@ -93,7 +93,7 @@ def test_updates_of_all_steps_are_what_the_network_learns(digits):
     schedule = network.phases.schedule(0)
     phase = NudgedPhase(network, parameters, images, labels, Setting(Rule.EP, 0.1))
     steps = [phase.step() for _ in range(network.phases.nudged_steps)]
-    engine = PartsEngine(
+    engine = PopulationEngine(
         network, batch=4, schedule=schedule, learning=True, threads=1, dtype=np.float64
     )
     for index, layer in enumerate(parameters.layers):

@@ -8,14 +8,14 @@ from lava_ep._lazy import lazily
 from lava_ep.models import published  # noqa: F401
 
 if TYPE_CHECKING:
-    from lava_ep.models.data_parallel.engine import Exchange, ShareEngine, check_covered
+    from lava_ep.models.data_parallel.engine import Exchange, RankEngine, check_covered
     from lava_ep.models.data_parallel.frames import Frames
     from lava_ep.models.data_parallel.network import PortExchange, PyEPNetworkShareModelFused
 else:
     __getattr__ = lazily(
         __name__,
         {
-            "engine": ("Exchange", "ShareEngine", "check_covered"),
+            "engine": ("Exchange", "RankEngine", "check_covered"),
             "frames": ("Frames",),
             "network": ("PortExchange", "PyEPNetworkShareModelFused"),
         },
@@ -26,6 +26,6 @@ __all__ = [
     "Frames",
     "PortExchange",
     "PyEPNetworkShareModelFused",
-    "ShareEngine",
+    "RankEngine",
     "check_covered",
 ]

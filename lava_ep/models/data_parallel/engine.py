@@ -13,7 +13,7 @@ from lava_ep.dynamics._bop import WORD, bop_tile_contrasts, contrasts_of_signs, 
 from lava_ep.dynamics.bop import energy_contrast, energy_gradient
 from lava_ep.dynamics.neuron import bias_contrast, move_bias
 from lava_ep.errors import InputError
-from lava_ep.models.fused.engine import PARTS_PER_THREAD, Engine, Masks
+from lava_ep.models.fused.engines.bits import PARTS_PER_THREAD, BitEngine, Masks
 from lava_ep.models.fused.threads import blocks
 from lava_ep.spec import NetworkSpec
 
@@ -85,8 +85,8 @@ def smallest_type(bound: int) -> np.dtype[Any]:
     return np.min_scalar_type(-max(bound, 1) - 1)
 
 
-class ShareEngine(Engine):
-    r"""Does what `Engine` does with some samples of each batch, and learns from all of them.
+class RankEngine(BitEngine):
+    r"""Does what `BitEngine` does with some samples of each batch, and learns from all of them.
 
     The contrast of a batch is the sum of those of its samples, :math:`C_{ij} = \sum_r C_{ij}^{(r)}`
     over ranks r. It can only differ from 0 in the rows of targets that changed in some sample, and
@@ -104,7 +104,7 @@ class ShareEngine(Engine):
     whole_batch
         Samples in the batches of all ranks together.
     options
-        See `Engine`.
+        See `BitEngine`.
     """
 
     def __init__(
@@ -115,17 +115,15 @@ class ShareEngine(Engine):
         self.whole_batch = whole_batch
         self._exchange = exchange
 
-    def learn(self) -> None:
-        """Learn from the states at the ends of the two contrasted phases, on all ranks."""
+    def _learn(self) -> None:
         masks = self._activity_masks()
         touched = self._touched(masks)
-        sign = self.schedule.contrast_sign(self._sign)
         common: dict[str, Any] = {
             "samples": self.whole_batch,
-            "sign": sign,
+            "sign": self._clock.contrast_sign,
             "span": self.schedule.contrast_span,
         }
-        for index, layer in enumerate(self.spec.layers):
+        for index, (layer, weights) in enumerate(zip(self.spec.layers, self.weights, strict=True)):
             here = self.neurons(index)
             if layer.bias_rate:
                 biases = self.bias[here], touched.biases[here]
@@ -135,15 +133,13 @@ class ShareEngine(Engine):
             if layer.alpha_rate:
                 gradient = energy_gradient(
                     self._energy(index),
-                    alpha=float(self.alpha[index, 0]),
-                    levels=self._levels[index],
+                    alpha=float(weights.alpha[0]),
+                    levels=weights.levels,
                     **common,
                 )
-                self.alpha[index] += layer.alpha_rate * gradient
-            self.flips[index] += self._learn_weights(index, masks, touched, sign)
+                weights.alpha += layer.alpha_rate * gradient
+            weights.flips += self._exchange_contrasts(index, masks, touched)
         self._exchange.finish()
-        self.changed()
-        self.batches_learned += 1
 
     def _touched(self, masks: list[Masks]) -> Touched:
         """Tell what the samples of all ranks touch."""
@@ -185,13 +181,14 @@ class ShareEngine(Engine):
         ]
         return [block for block in found if all(block.shape)]
 
-    def _learn_weights(self, index: int, masks: list[Masks], touched: Touched, sign: int) -> int:
+    def _exchange_contrasts(self, index: int, masks: list[Masks], touched: Touched) -> int:
         """Flip weights by the contrasts of all samples; return how many."""
-        limits = self._coefficients(index, self.whole_batch, sign)
+        weights, clock = self.weights[index], self._clock
+        limits = weights.coefficients(self.whole_batch, clock.contrast_sign, clock)
         found = self._blocks(index, touched)
         if not found:
             return 0
-        bound = self.whole_batch * self._levels[index]
+        bound = self.whole_batch * weights.levels
         own = [self._contrasts(index, masks, block) for block in found]
         flat = np.concatenate([part.reshape(-1) for part in own]).astype(smallest_type(bound))
         total = self._exchange.sum(flat).astype(np.int32)
@@ -230,8 +227,8 @@ class ShareEngine(Engine):
         self, index: int, block: Block, contrasts: Array, limits: tuple[np.float32, np.float32]
     ) -> Iterator[partial[int]]:
         """Cut an update into parts that share no word."""
-        matrix, momentum = self.signs[index], self.momentum[index]
-        synapses = momentum, matrix.forward, matrix.backward
+        matrix = self.weights[index].matrix
+        synapses = self.weights[index].momentum, matrix.forward, matrix.backward
         for post in blocks(matrix.shape[0], PARTS_PER_THREAD * self.threads, WORD):
             some = slice(*np.searchsorted(block.rows, post))
             states = block.rows[some], block.columns, contrasts[some]

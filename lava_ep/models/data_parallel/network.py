@@ -11,7 +11,7 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from numpy.typing import NDArray
 
-from lava_ep.models.data_parallel.engine import ShareEngine
+from lava_ep.models.data_parallel.engine import RankEngine
 from lava_ep.models.data_parallel.frames import Frames, Message
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.fused.network import WholeBatchModel
@@ -62,7 +62,7 @@ class PyEPNetworkShareModelFused(WholeBatchModel):
 
     def engine_type(
         self, spec: NetworkSpec, parameters: NetworkParameters
-    ) -> Callable[..., ShareEngine]:
+    ) -> Callable[..., RankEngine]:
         """Return the engine, with the ports between it and the other ranks."""
         options: Any = self.proc_params
         exchange = PortExchange(
@@ -70,4 +70,4 @@ class PyEPNetworkShareModelFused(WholeBatchModel):
             lambda message: self.contrast_out.send(message),
             lambda: self.total_in.recv(),
         )
-        return partial(ShareEngine, exchange=exchange, whole_batch=options["whole_batch"])
+        return partial(RankEngine, exchange=exchange, whole_batch=options["whole_batch"])

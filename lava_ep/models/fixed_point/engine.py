@@ -6,49 +6,41 @@ from collections.abc import Sequence
 from typing import Any
 
 from lava_ep import kinds
-from lava_ep.dynamics import BOP, SGD, PhaseSchedule
+from lava_ep.dynamics import BOP, SGD
 from lava_ep.models.fixed_point.format import LayerFormat
 from lava_ep.models.fixed_point.neuron import (
     FixedNeuronPopulation,
 )
 from lava_ep.models.fixed_point.synapse import FixedSynapsePopulation, FixedWeights
-from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.fused.engines.populations import PopulationEngine
 from lava_ep.populations import levels_of
 from lava_ep.spec import NetworkSpec
 
 
-class FixedEngine(PartsEngine):
+class FixedEngine(PopulationEngine):
     """Runs the samples of a batch through the phases, all at once, and learns from them.
 
     Parameters
     ----------
-    spec, batch, schedule, first_batch
-        See `PartsEngine`.
+    spec, options
+        See `PopulationEngine`.
     formats
         How the numbers of each layer are represented.
     threads
         Of no use here: NumPy does all the work.
-    options
-        Further arguments of `PartsEngine`.
     """
 
-    weights: list[FixedWeights]  # type: ignore[assignment]
+    weights: list[FixedWeights]
 
     def __init__(
         self,
         spec: NetworkSpec,
         *,
-        batch: int,
-        schedule: PhaseSchedule,
         formats: Sequence[LayerFormat],
-        first_batch: int = 0,
         threads: int | None = None,
         **options: Any,
     ) -> None:
         self._formats = formats
-        self._schedule = schedule
-        self._first_batch = first_batch
-        options |= {"batch": batch, "schedule": schedule, "first_batch": first_batch}
         super().__init__(spec, threads=1, **options)
 
     def make_weights(self, index: int, rule: BOP | SGD | None) -> FixedWeights:
@@ -58,7 +50,7 @@ class FixedEngine(PartsEngine):
             spec.connections[index],
             rule,
             format=self._formats[index].synapses,
-            schedule=self._schedule,
+            schedule=self.schedule,
             samples=self.batch,
             first_batch=self._first_batch,
             binary=spec.layers[index].binary,
@@ -91,11 +83,8 @@ class FixedEngine(PartsEngine):
             backward=index > 0,
         )
 
-    def learn(self) -> None:
-        """Learn from the states at the ends of the two contrasted phases."""
+    def _learn(self) -> None:
         (shard,) = self.shards
-        with self._blas(limits=1):
-            for neuron, synapse in zip(shard.neurons, shard.synapses, strict=True):
-                neuron.learn(shard.clock)
-                synapse.learn(shard.clock)
-        shard.clock.batch += 1
+        for neuron, synapse in zip(shard.neurons, shard.synapses, strict=True):
+            neuron.learn(shard.clock)
+            synapse.learn(shard.clock)

@@ -18,9 +18,7 @@ from lava_ep.dynamics import PhaseSchedule
 from lava_ep.errors import InputError
 from lava_ep.models.discovery import cpu_model
 from lava_ep.models.fused.choice import engine_for
-from lava_ep.models.fused.engine import Engine
-from lava_ep.models.fused.layered_engine import LayeredEngine
-from lava_ep.models.fused.parts_engine import PartsEngine
+from lava_ep.models.fused.driver import Driver
 from lava_ep.models.messages import SummingInPort
 from lava_ep.parameters import NetworkParameters
 from lava_ep.processes.network import EPNetwork
@@ -57,7 +55,7 @@ class _LayerVarTypes(type(PyLoihiProcessModel)):  # type: ignore[misc]
 
 
 class EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
-    """Ports and Vars of an `EPNetwork` in front of an `Engine`."""
+    """Ports and Vars of an `EPNetwork` in front of an engine."""
 
     s_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
     label_in: SummingInPort = LavaPyType(SummingInPort, np.int32)
@@ -86,8 +84,8 @@ class EngineModel(PyLoihiProcessModel, metaclass=_LayerVarTypes):
 
     def engine_type(
         self, spec: NetworkSpec, parameters: NetworkParameters
-    ) -> Callable[..., Engine | LayeredEngine | PartsEngine]:
-        """Return what makes the engine, of the arguments of `PartsEngine`."""
+    ) -> Callable[..., Driver]:
+        """Return what makes the engine, of the arguments of `PopulationEngine`."""
         return engine_for(spec)
 
     def __getattr__(self, name: str) -> NDArray[Any]:

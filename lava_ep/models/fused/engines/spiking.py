@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Dense, Reset, Updates
-from lava_ep.models.fused.layered_engine import Blocks, LayeredEngine
-from lava_ep.models.fused.settle_spikes import settle_lif, settle_sigma_delta, transpose_layers
+from lava_ep.models.fused.driver import Shard
+from lava_ep.models.fused.engines.dense import Blocks, DenseEngine
+from lava_ep.models.fused.kernels.spiking import settle_lif, settle_sigma_delta, transpose_layers
 from lava_ep.models.fused.threads import blocks
 from lava_ep.spec import LIFNeuronSpec, NetworkSpec, SigmaDeltaNeuronSpec
 
@@ -26,7 +27,7 @@ def suits(spec: NetworkSpec) -> bool:
     )
 
 
-class SpikingEngine(LayeredEngine):
+class SpikingEngine(DenseEngine):
     """Runs networks that it `suits`; the work of a step is proportional to its spikes.
 
     Results of a sample depend neither on the others in the batch nor on the number of threads.
@@ -34,7 +35,7 @@ class SpikingEngine(LayeredEngine):
     Parameters
     ----------
     spec, options
-        See `LayeredEngine`.
+        See `DenseEngine`.
     """
 
     _messages = np.int8
@@ -49,23 +50,23 @@ class SpikingEngine(LayeredEngine):
             self._activation.flat,
             *(sums.flat for sums in self._sums),
         ]
-        self._rows = list(blocks(self.batch, self._threads))
+        self._rows = list(blocks(self.batch, self.threads))
 
-    def changed(self) -> None:
-        """Derive anew what follows from the parameters; call it after changing them."""
-        super().changed()
+    def _derive(self) -> None:
+        """Derive anew what follows from the parameters."""
+        super()._derive()
         transpose_layers(self._sizes, self._forward.flat, self._transposed)
 
-    def _load(self) -> None:
+    def _load(self, shard: Shard) -> None:
         for array in self._dynamic:
             array.fill(0)
         self._events.flat.fill(0)
         self._clear()
 
-    def _keep(self) -> None:
+    def _keep(self, shard: Shard) -> None:
         self._free = [array.copy() for array in self._dynamic]
 
-    def _restore(self) -> None:
+    def _restore(self, shard: Shard) -> None:
         for array, kept in zip(self._dynamic, self._free, strict=True):
             array[...] = kept
         self._count(1)
@@ -91,7 +92,7 @@ class SpikingEngine(LayeredEngine):
             counts,
         )
 
-    def _settle(self, steps: int) -> None:
+    def _settle(self, shard: Shard, steps: int) -> None:
         def task(rows: tuple[int, int]) -> NDArray[np.int64]:
             counts = np.zeros(len(self.weights), np.int64)
             self._advance_rows(steps, self._network(rows, counts))
@@ -117,14 +118,14 @@ class SigmaDeltaEngine(SpikingEngine):
         self._previous = np.zeros(self._state.flat.shape, np.int8)
         self._dynamic += [self._multiple, self._previous]
 
-    def _load(self) -> None:
-        super()._load()
+    def _load(self, shard: Shard) -> None:
+        super()._load(shard)
         self._multiple.fill(self._step_size.start)
 
-    def _restore(self) -> None:
+    def _restore(self, shard: Shard) -> None:
         change = self._free[1] - self._activation.flat
         self._events.flat[...] = change
-        super()._restore()
+        super()._restore(shard)
 
     def _advance_rows(self, steps: int, network: tuple[Any, ...]) -> None:
         first, size = self._clock.position, self._step_size
@@ -144,6 +145,8 @@ class SigmaDeltaEngine(SpikingEngine):
 class LIFEngine(SpikingEngine):
     """Runs leaky integrate-and-fire neurons."""
 
+    _readout = "activation"
+
     def __init__(self, spec: NetworkSpec, **options: Any) -> None:
         if not isinstance(spec.neuron, LIFNeuronSpec):
             raise TypeError(f"neurons of kind {spec.neuron.kind}: expected lif")
@@ -153,12 +156,8 @@ class LIFEngine(SpikingEngine):
         self._waiting = np.zeros(self._state.flat.shape, np.int32)
         self._dynamic += [self._synaptic, self._waiting, self._events.flat]
 
-    def outputs(self, field: str) -> Array:
-        """Return what the output neurons send; predictions are read from rates."""
-        return super().outputs("activation" if field == "state" else field)
-
-    def _load(self) -> None:
-        super()._load()
+    def _load(self, shard: Shard) -> None:
+        super()._load(shard)
         for state in self._state.views:
             state[...] = self._neuron.initial_membrane(state.shape[1])
 

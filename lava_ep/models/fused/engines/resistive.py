@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ep.dynamics import SGD, update_bias
+from lava_ep.dynamics import SGD
 from lava_ep.dynamics.events import count_events
 from lava_ep.dynamics.resistive import (
     add_conductance,
@@ -18,7 +18,8 @@ from lava_ep.dynamics.resistive import (
     pixel_currents,
     settle_block,
 )
-from lava_ep.models.fused.layered_engine import LayeredEngine
+from lava_ep.models.fused.driver import Shard
+from lava_ep.models.fused.engines.dense import DenseEngine
 from lava_ep.models.fused.threads import blocks
 from lava_ep.spec import NetworkSpec, ResistiveNeuronSpec
 
@@ -28,7 +29,7 @@ NODES = 64
 """Nodes whose conductances a thread takes at a time, at least."""
 
 
-class ResistiveEngine(LayeredEngine):
+class ResistiveEngine(DenseEngine):
     """Runs networks of resistive neurons.
 
     A node sends a change of its voltage only when its block is updated, so that the currents of
@@ -38,7 +39,7 @@ class ResistiveEngine(LayeredEngine):
     Parameters
     ----------
     spec, options
-        See `LayeredEngine`.
+        See `DenseEngine`.
     """
 
     def __init__(self, spec: NetworkSpec, **options: Any) -> None:
@@ -46,10 +47,10 @@ class ResistiveEngine(LayeredEngine):
             raise TypeError(f"neurons of kind {spec.neuron.kind}: expected resistive")
         self._volts_a_level = np.float32(spec.neuron.input_voltage / spec.input_levels)
         super().__init__(spec, **options)
-        self._nodes = list(blocks(spec.sizes[1], max(self._threads, 1), NODES))
+        self._nodes = list(blocks(spec.sizes[1], max(self.threads, 1), NODES))
         self._pixel_totals = np.zeros(spec.sizes[1], np.float32)
         self._totals = [np.ones(n, np.float32) for n in spec.sizes[1:]]
-        self._stale = True
+        self._replaced = True
 
     def _make_samples(self) -> None:
         super()._make_samples()
@@ -62,27 +63,26 @@ class ResistiveEngine(LayeredEngine):
         return found if layer else 2 * found
 
     def changed(self) -> None:
-        """Derive anew what follows from the parameters; call it after changing them."""
-        self._stale = True
+        """Forget what was derived from the parameters; call it after changing them."""
+        super().changed()
+        self._replaced = True
 
-    def _refresh(self) -> None:
-        """Sum the conductances of all nodes."""
-        if self._stale:
+    def _derive(self) -> None:
+        """Sum the conductances of all nodes; those to pixels follow what they learn."""
+        if self._replaced:
             self._pixel_totals = self._first_layer.sum(axis=0)
+            self._replaced = False
         inner = self._forward.views
         self._totals = [self._pixel_totals, *(g.sum(axis=1) for g in inner)]
         for below, g in enumerate(inner):
             self._totals[below] = self._totals[below] + g.sum(axis=0)
-        self._stale = False
 
-    def _load(self) -> None:
-        if self._stale:
-            self._refresh()
+    def _load(self, shard: Shard) -> None:
         self._state.flat.fill(0)
         self._events.flat.fill(0)
         self._clear()
 
-    def _show(self, pixel_events: Array) -> None:
+    def _show(self, shard: Shard, pixel_events: Array) -> None:
         """Take in what the pixels send."""
         change = self._source.receive(self._clock, pixel_events)
         if change is not None:
@@ -94,7 +94,7 @@ class ResistiveEngine(LayeredEngine):
 
         self._team.map(task, self._nodes)
 
-    def _settle(self, steps: int) -> None:
+    def _settle(self, shard: Shard, steps: int) -> None:
         """Take steps of the same phase."""
         clock, layers = self._clock, range(len(self.weights))
         nudges = [clock.beta if layer == layers[-1] else 0.0 for layer in layers]
@@ -105,7 +105,7 @@ class ResistiveEngine(LayeredEngine):
             for step in range(min(steps, 2))
         ]
         counts = self._counts[clock.counter]
-        with self._blas(limits=self._threads):
+        with self._blas(limits=self.threads):
             for step in range(steps):
                 for layer in moving[step % 2]:
                     counts[layer] += settle_block(
@@ -132,21 +132,40 @@ class ResistiveEngine(LayeredEngine):
             current = current + voltages[layer + 1] @ inner[layer]
         return current
 
-    def _keep(self) -> None:
+    def _keep(self, shard: Shard) -> None:
         self._free = self._state.flat.copy()
 
-    def _restore(self) -> None:
+    def _restore(self, shard: Shard) -> None:
         np.subtract(self._free, self._state.flat, out=self._events.flat)
         # Not assigned: receivers add up what they get, and rounding shall be the same here.
         self._state.flat += self._events.flat
         self._count(1)
 
-    def learn(self) -> None:
-        """Learn from the states at the ends of the two contrasted phases."""
-        with self._blas(limits=self._threads):
-            self._learn()
-            self._refresh()
-        self._clock.batch += 1
+    def _learn(self) -> None:
+        self._measurements = (
+            self._measured(self._first[1:], 0),
+            self._measured(self._state.views, 1),
+        )
+        with self._blas(limits=self.threads):
+            super()._learn()
+
+    def _ends(self, layer: int) -> tuple[Array, Array]:
+        """Return the measured voltages of a layer at the two contrasted ends, (batch, n) each."""
+        first, second = self._measurements
+        return first[layer], second[layer]
+
+    def _learn_weights(self, layers: list[int]) -> None:
+        """Let the conductances learn."""
+        clock, samples = self._clock, self.schedule.contrast_span * self.batch
+        for index in layers:
+            rule: SGD = self.weights[index].rule
+            before, after = self._ends(index)
+            factor = clock.contrast_sign * rule.step(clock.batch) / samples
+            if index:
+                ends = *self._ends(index - 1), before, after
+                add_conductance(self._forward.views[index - 1], factor, conductance_contrast(*ends))
+            else:
+                self._learn_pixels(after - before, before + after, factor)
 
     def _measured(self, voltages: list[Array], phase: int) -> list[Array]:
         """Return the voltages of all nodes as they are measured."""
@@ -159,30 +178,6 @@ class ResistiveEngine(LayeredEngine):
             )
             for noise, voltage in zip(noises, voltages, strict=True)
         ]
-
-    def _learn(self) -> None:
-        clock, span = self._clock, self.schedule.contrast_span
-        first = self._measured(self._first[1:], 0)
-        second = self._measured(self._state.views, 1)
-        for index, (layer, weights) in enumerate(zip(self.spec.layers, self.weights, strict=True)):
-            before, after = first[index], second[index]
-            if layer.bias_rate:
-                update_bias(
-                    self._bias.views[index],
-                    before,
-                    after,
-                    rate=layer.bias_rate,
-                    sign=clock.contrast_sign,
-                    span=span,
-                )
-            if not isinstance(weights.rule, SGD):
-                continue
-            factor = clock.contrast_sign * weights.rule.step(clock.batch) / (span * self.batch)
-            if index:
-                ends = first[index - 1], second[index - 1], before, after
-                add_conductance(self._forward.views[index - 1], factor, conductance_contrast(*ends))
-            else:
-                self._learn_pixels(after - before, before + after, factor)
 
     def _learn_pixels(self, moved: Array, sums: Array, factor: float) -> None:
         """Let the conductances of the first layer learn."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics.integrate_fire import lif_row
 from lava_ep.dynamics.sigma_delta import adapt_row, sigma_delta_row
-from lava_ep.models.fused.rows import add_rows, find
+from lava_ep.models.fused.kernels.sparse_rows import add_rows, find
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]

@@ -1,4 +1,4 @@
-"""What engines of dense networks have in common: parameters, phases, and how they learn."""
+"""What engines of dense layers of real numbers have in common: memory, pixels, and contrasts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
-from lava_ep.dynamics import SGD, Phase, PhaseSchedule, expand_target, update_bias
+from lava_ep.dynamics import SGD
 from lava_ep.dynamics.events import count_events
-from lava_ep.models.fused.parts_engine import pixel_receiver
-from lava_ep.models.fused.rows import ROWS_A_TASK, TARGETS, learn_rows, project
-from lava_ep.models.fused.threads import Team, available_cores, blocks
-from lava_ep.populations import Clock, Weights, levels_of
+from lava_ep.models.fused.driver import Driver, Shard
+from lava_ep.models.fused.engines.populations import pixel_receiver
+from lava_ep.models.fused.kernels.sparse_rows import ROWS_A_TASK, TARGETS, learn_rows, project
+from lava_ep.models.fused.threads import blocks
+from lava_ep.populations import Weights
 from lava_ep.spec import NetworkSpec
 
 Array = NDArray[Any]
@@ -39,44 +39,29 @@ class Blocks:
         ]
 
 
-class LayeredEngine:
-    """Runs the samples of a batch through the phases of a dense network, and learns from them.
+class DenseEngine(Driver):
+    """Runs dense networks; does what `PopulationEngine` does, up to rounding.
 
-    Does what `PartsEngine` does, up to rounding. Subclasses know what neurons do: they implement
-    `_load`, `_settle` and `_restore`, and `_keep` the condition to restore.
+    Engines of graded, spiking and resistive neurons derive from it.
 
     Parameters
     ----------
-    spec, batch, schedule, learning, first_batch, decay, epoch_batches, threads
-        See `PartsEngine`.
+    spec, options
+        See `Driver`.
+    decay, epoch_batches
+        See `EPNetwork`.
     """
 
     _messages: type[np.generic] = np.float32
 
     def __init__(
-        self,
-        spec: NetworkSpec,
-        *,
-        batch: int,
-        schedule: PhaseSchedule,
-        learning: bool,
-        first_batch: int = 0,
-        decay: float = 1.0,
-        epoch_batches: int = 1,
-        threads: int | None = None,
+        self, spec: NetworkSpec, *, decay: float = 1.0, epoch_batches: int = 1, **options: Any
     ) -> None:
-        self.spec = spec
-        self.batch = batch
-        self.schedule = schedule
-        self._clock = Clock(schedule, learning=learning, batch=first_batch)
+        super().__init__(spec, **options)
         self._untied = spec.feedback_angle is not None
-        self._levels = levels_of(spec.spikes)
         self._sizes = np.array(spec.sizes)
         self._make_parameters(decay, epoch_batches)
         self._make_samples()
-        self._threads = threads or available_cores()
-        self._team = Team(self._threads)
-        self._blas = ThreadpoolController().limit
 
     def _make_parameters(self, decay: float, epoch_batches: int) -> None:
         spec, untied = self.spec, self._untied
@@ -112,31 +97,30 @@ class LayeredEngine:
         shapes = [(batch, n) for n in sizes[1:]]
         self._state, self._activation = Blocks(shapes), Blocks(shapes)
         self._events = Blocks(shapes, self._messages)
-        self._target = np.zeros((batch, sizes[-1]), np.int8)
         self._source = pixel_receiver(self.spec, batch)
         self._inputs = np.zeros((batch, sizes[0]), np.float32)
         self._below = np.zeros(shapes[0], np.float32)
         self._counts = np.zeros((2, len(shapes)), np.int64)
         self._pixel_events = np.zeros(2, np.int64)
 
-    @property
-    def batches_learned(self) -> int:
-        """Number of batches learned from so far."""
-        return self._clock.batch
-
-    def get(self, layer: int, field: str) -> Array:
-        """Return an array of a layer, see `EPNetwork`."""
-        found: Array
-        if field in ("state", "activation"):
-            return (self._state if field == "state" else self._activation).views[layer]
-        if field == "bias":
-            return self._bias.views[layer]
+    def _array(self, layer: int, field: str) -> Array:
+        """Return an array of the neurons of a layer, or a counter."""
+        blocks = {
+            "state": self._state,
+            "activation": self._activation,
+            "bias": self._bias,
+            "change": self._events,
+        }
         if field == "events":
             return self._counts[:, layer]
         if field == "synaptic_operations":
             return self._operations(layer)
-        found = getattr(self.weights[layer], field)
-        return found
+        return blocks[field].views[layer]
+
+    def _assign(self, layer: int, field: str, value: Array) -> None:
+        """Replace an array of the neurons; synaptic operations follow from the events."""
+        if field != "synaptic_operations":
+            super()._assign(layer, field, value)
 
     def _operations(self, layer: int) -> Array:
         """Count events times the synapses they reach; none lead back to the pixels."""
@@ -146,70 +130,9 @@ class LayeredEngine:
         found: Array = self._counts[:, layer - 1] * n + self._counts[:, layer] * n_below
         return found
 
-    def set(self, layer: int, field: str, value: Array) -> None:
-        """Replace an array of a layer; synaptic operations follow from the events."""
-        if field in ("weights", "feedback", "momentum", "alpha", "flips"):
-            self.weights[layer].set(field, value)
-            self.changed()
-        elif field != "synaptic_operations":
-            self.get(layer, field)[...] = value
-
-    def changed(self) -> None:
-        """Derive anew what follows from the parameters; call it after changing them."""
+    def _derive(self) -> None:
+        """Derive anew what follows from the parameters."""
         self._gains[:] = [weights.gain[0] for weights in self.weights]
-
-    def outputs(self, field: str) -> Array:
-        """Return what the output neurons send, (batch, outputs); see `Engine.outputs`."""
-        if field == "events":
-            return self._events.views[-1]
-        return self.get(len(self.weights) - 1, field)
-
-    def set_labels(self, labels: NDArray[np.int32]) -> None:
-        """Nudge the outputs towards these classes, (batch,)."""
-        self._target[...] = expand_target(labels, self.spec.classes, self.spec.sizes[-1])
-
-    def advance(self, first: int, last: int, pixel_events: Array | None = None) -> None:
-        """Take all samples from one position in the schedule to another; see `Engine.advance`."""
-        clock = self._clock
-        ends = (self.schedule.free_end, self.schedule.first_nudged_end, last - 1)
-        while True:
-            clock.tick()
-            if clock.phase is Phase.LOAD:
-                self._load()
-            elif clock.phase is Phase.RESTORE:
-                self._restore()
-            else:
-                end = min(end for end in ends if clock.position <= end < last)
-                # What is shown in a step acts from the next one on.
-                steps = 1 if pixel_events is not None else end + 1 - clock.position
-                self._settle(steps)
-                clock.position += steps - 1
-            if pixel_events is not None:
-                self._show(pixel_events)
-                pixel_events = None
-            elif clock.phase is Phase.LOAD and self.spec.normalization:
-                # Black pixels send nothing, but are something else once they are normalized.
-                self._show(np.zeros(self._inputs.shape, np.int32))
-            if clock.learning:
-                self._remember()
-            if clock.position >= last - 1:
-                return
-
-    def _load(self) -> None:
-        """Begin a sample."""
-        raise NotImplementedError(f"{type(self).__name__} must implement _load()")
-
-    def _settle(self, steps: int) -> None:
-        """Take steps of the same phase."""
-        raise NotImplementedError(f"{type(self).__name__} must implement _settle()")
-
-    def _keep(self) -> None:
-        """Keep the free state."""
-        raise NotImplementedError(f"{type(self).__name__} must implement _keep()")
-
-    def _restore(self) -> None:
-        """Return to the free state."""
-        raise NotImplementedError(f"{type(self).__name__} must implement _restore()")
 
     def _clear(self) -> None:
         """Show black images."""
@@ -221,7 +144,7 @@ class LayeredEngine:
         """Count the events of the present step."""
         self._counts[counter] += [np.count_nonzero(events) for events in self._events.views]
 
-    def _show(self, pixel_events: Array) -> None:
+    def _show(self, shard: Shard, pixel_events: Array) -> None:
         """Take in what the pixels send."""
         before, clock = self._inputs, self._clock
         change = self._source.receive(clock, pixel_events)
@@ -251,7 +174,7 @@ class LayeredEngine:
     ) -> int:
         """Let synapses of a layer learn from the contrast of sources and targets.
 
-        Returns how many weights have flipped; see `lava_ep.models.fused.rows.learn_rows`.
+        Returns how many weights have flipped; see `kernels.sparse_rows.learn_rows`.
         """
         momentum = self.weights[index].momentum
         momenta = _NO_MOMENTA if momentum is None else momentum
@@ -265,7 +188,7 @@ class LayeredEngine:
             return learn_rows(ends, others, *rows, weights, momenta, rate, threshold)
 
         number = len(weights)
-        parts = max(-(-number // ROWS_A_TASK), self._threads)
+        parts = max(-(-number // ROWS_A_TASK), self.threads)
         return sum(self._team.map(task, list(blocks(number, parts))))
 
     def _rates(self) -> tuple[Array, Array]:
@@ -282,13 +205,10 @@ class LayeredEngine:
                 rates[1, index] = sign * layer.bias_rate / span
         return rates[0], rates[1]
 
-    def _remember(self) -> None:
-        clock = self._clock
-        if clock.restorable:
-            self._keep()
-        if clock.remembers:
-            self._first = [self._inputs, *(sent.copy() for sent in self._activation.views)]
-            self._first_energies = self._energies()
+    def _remember(self, shard: Shard) -> None:
+        """Remember what the state at the end of the sample is contrasted with."""
+        self._first = [self._inputs, *(sent.copy() for sent in self._activation.views)]
+        self._first_energies = self._energies()
 
     def _energies(self) -> list[float]:
         r""":math:`\sum b \cdot W a` of each synapse population whose scaling factor learns."""
@@ -304,30 +224,17 @@ class LayeredEngine:
             )
         ]
 
-    def learn(self) -> None:
-        """Learn from the states at the ends of the two contrasted phases, unless every step did."""
-        if not self.schedule.continual:
-            self._learn()
-        self._clock.batch += 1
-        self.changed()
+    def _ends(self, layer: int) -> tuple[Array, Array]:
+        """Return the activations of a layer at the two contrasted ends, (batch, n) each."""
+        return self._first[layer + 1], self._activation.views[layer]
 
-    def _learn(self) -> None:
-        clock, now = self._clock, [self._inputs, *self._activation.views]
-        energies = self._energies()
-        for index, (layer, weights) in enumerate(zip(self.spec.layers, self.weights, strict=True)):
-            if layer.bias_rate:
-                update_bias(
-                    self._bias.views[index],
-                    self._first[index + 1],
-                    now[index + 1],
-                    rate=layer.bias_rate,
-                    sign=clock.contrast_sign,
-                    span=self.schedule.contrast_span * self._levels,
-                )
-            if weights.rule is not None:
-                energy = energies[index] - self._first_energies[index]
-                weights.learn_alpha(energy, batch=self.batch, clock=clock)
-                self._learn_layer(index, now)
+    def _learn_weights(self, layers: list[int]) -> None:
+        """Let the synapses that enter some layers learn, scaling factors included."""
+        now, energies = [self._inputs, *self._activation.views], self._energies()
+        for index in layers:
+            energy = energies[index] - self._first_energies[index]
+            self.weights[index].learn_alpha(energy, batch=self.batch, clock=self._clock)
+            self._learn_layer(index, now)
 
     def _learn_layer(self, index: int, now: list[Array]) -> None:
         """Let the synapses of a layer learn; for the contrasts see `SynapsePopulation`."""

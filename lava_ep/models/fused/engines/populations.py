@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from lava_ep import kinds
-from lava_ep.dynamics import BOP, SGD, Phase, PhaseSchedule, expand_target, update_bias
+from lava_ep.dynamics import BOP, SGD, Phase
 from lava_ep.errors import InputError
-from lava_ep.models.fused.threads import Team, available_cores, blocks
+from lava_ep.models.fused.driver import Driver, Shard
+from lava_ep.models.fused.threads import blocks
 from lava_ep.populations import (
     Clock,
     Contrast,
@@ -77,46 +77,46 @@ def _synapses(
     )
 
 
-class Shard:
+class PopulationShard(Shard):
     """Some samples of a batch on their way through the phases.
 
     Parameters
     ----------
+    rows, clock
+        See `Shard`.
     neurons, synapses
         The layers, and the synapses that enter them.
-    rows
-        First and last sample, the last one not included.
-    clock
-        Tells the phase.
+    target
+        What the outputs are nudged towards, (samples, outputs).
     """
 
     def __init__(
         self,
+        rows: slice,
+        clock: Clock,
         neurons: list[NeuronPopulation],
         synapses: list[SynapsePopulation],
-        rows: tuple[int, int],
-        clock: Clock,
+        target: Array,
     ) -> None:
-        self.rows = slice(*rows)
-        batch = rows[1] - rows[0]
+        super().__init__(rows, clock)
         self.neurons = neurons
         self.synapses = synapses
-        self.target = np.zeros((batch, neurons[-1].state.shape[1]), np.int8)
-        self.clock = clock
+        self.target = target
         self._quiet_states: list[Array] = []
-        self._none = np.zeros((batch, synapses[0].current_pre.shape[1]), np.int32)
+        self._none = np.zeros((len(target), synapses[0].current_pre.shape[1]), np.int32)
 
-    def advance(self, last: int, pixels: Array | None) -> None:
-        """Go on to before a position in the schedule, showing changed pixels in the next step."""
-        clock = self.clock
+    def take(self, steps: int, pixels: Array | None) -> None:
+        """Take steps of the present phase, the first of them with changed pixels."""
+        clock, last = self.clock, self.clock.position + steps - 1
         while True:
-            clock.tick()
             events = self._step(pixels)
             if pixels is None and self._settled(events):
-                clock.skip(last)
+                # The last step is taken, as populations remember after it.
+                clock.position = max(clock.position, last - 1)
             pixels = None
-            if clock.position >= last - 1:
+            if clock.position >= last:
                 return
+            clock.tick()
 
     def _step(self, pixels: Array | None) -> int:
         """Take a time step, and return the number of events."""
@@ -154,25 +154,21 @@ class Shard:
         )
 
 
-class PartsEngine:
-    """Runs the samples of a batch through the phases, and learns from them.
+class PopulationEngine(Driver):
+    """Runs networks of any neurons, synapses and updates, whatever their weights.
 
-    Does for every network what `Engine` does, with bits, for those of
-    `NetworkSpec.bits_suffice`. A phase in which nothing moves any more is cut short, as nothing
-    would until its end.
+    Does for every network what `BitEngine` does, with bits, for those of
+    `NetworkSpec.bits_suffice`. Populations know the phases by themselves, as they also stand in
+    Processes that nobody drives: they load, restore, keep and remember without being asked.
+    A phase in which nothing moves any more is cut short, as nothing would until its end.
 
     Parameters
     ----------
-    spec, batch, learning, decay, epoch_batches
+    spec, options
+        See `Driver`. With continual updates only the algebra of matrices is shared among threads,
+        as every step changes the weights of all samples; neither with noise of measurements.
+    decay, epoch_batches
         See `EPNetwork`.
-    schedule
-        The phases.
-    first_batch
-        Number of batches learned from before.
-    threads
-        Threads to use; by default one for each core. With continual updates only the algebra of
-        matrices is shared among threads, as every step changes the weights of all samples; neither
-        with noise of measurements.
     dtype
         Type that is computed with: float32, or float64 for studies of graded networks.
 
@@ -182,49 +178,46 @@ class PartsEngine:
         If others than graded neurons shall compute with another type than float32.
     """
 
+    shards: list[PopulationShard]
+
     def __init__(
         self,
         spec: NetworkSpec,
         *,
-        batch: int,
-        schedule: PhaseSchedule,
-        learning: bool,
-        first_batch: int = 0,
         decay: float = 1.0,
         epoch_batches: int = 1,
-        threads: int | None = None,
         dtype: npt.DTypeLike = np.float32,
+        **options: Any,
     ) -> None:
-        self.spec = spec
-        self.batch = batch
-        self._dtype = dtype
         if not isinstance(spec.neuron, GradedNeuronSpec) and np.dtype(dtype) != np.float32:
             raise InputError(
                 f"dtype={np.dtype(dtype)}: expected float32 for neurons of kind {spec.neuron.kind}"
             )
-        threads = threads or available_cores()
-        rules = [layer.rule(decay, epoch_batches) for layer in spec.layers]
-        layers = range(len(spec.layers))
-        self.weights = [self.make_weights(index, rules[index]) for index in layers]
+        self._dtype = dtype
+        self._rules = [layer.rule(decay, epoch_batches) for layer in spec.layers]
+        super().__init__(spec, **options)
+        # Shards that have the cores to themselves shall not share them with the threads of BLAS.
+        self._blas_threads = max(1, self.threads // len(self.shards))
+
+    def _make_shards(self) -> list[PopulationShard]:
+        spec, layers = self.spec, range(len(self.spec.layers))
+        self.weights = [self.make_weights(index, self._rules[index]) for index in layers]
         # The noise of a batch is drawn at once.
-        whole = schedule.continual or spec.noise.sigma > 0
-        shards = 1 if whole else min(threads, batch)
-        self.shards = [
-            Shard(
+        whole = self.schedule.continual or spec.noise.sigma > 0
+        shards = [
+            PopulationShard(
+                slice(first, last),
+                self._new_clock(),
                 [self.make_neurons(index, last - first) for index in layers],
                 [self.make_synapses(index, last - first) for index in layers],
-                (first, last),
-                Clock(schedule, learning=learning, batch=first_batch),
+                self._target[first:last],
             )
-            for first, last in blocks(batch, shards)
+            for first, last in blocks(self.batch, 1 if whole else min(self.threads, self.batch))
         ]
-        for shard in self.shards[1:]:
-            for own, shared in zip(shard.neurons, self.shards[0].neurons, strict=True):
+        for shard in shards[1:]:
+            for own, shared in zip(shard.neurons, shards[0].neurons, strict=True):
                 own.bias = shared.bias
-        self._team = Team(len(self.shards))
-        # Shards that have the cores to themselves shall not share them with the threads of BLAS.
-        self._blas = ThreadpoolController().limit
-        self._blas_threads = max(1, threads // len(self.shards))
+        return shards
 
     def make_weights(self, index: int, rule: BOP | SGD | None) -> Weights:
         """Make the weights of the synapses that enter a layer."""
@@ -249,97 +242,70 @@ class PartsEngine:
         """Make the synapses that enter a layer, for some samples."""
         return _synapses(self.spec, index, self.weights[index], batch, self._dtype)
 
-    @property
-    def batches_learned(self) -> int:
-        """Number of batches learned from so far."""
-        return self.shards[0].clock.batch
-
     def get(self, layer: int, field: str) -> Array:
         """Return an array of a layer, see `EPNetwork`; a copy where shards have a part each.
 
         Copies are read-only, so that nobody writes to them for `set`.
         """
-        weights, neurons = self.weights[layer], [shard.neurons[layer] for shard in self.shards]
-        found: Array
-        if field in ("state", "activation"):
-            found = read_only(np.concatenate([part.get(field) for part in neurons]))
-        elif field == "bias":
-            found = neurons[0].get(field)
+        array = super().get(layer, field)
+        copied = field in ("state", "activation", "events", "synaptic_operations")
+        return read_only(array) if copied else array
+
+    def _array(self, layer: int, field: str) -> Array:
+        """Return an array of the neurons of a layer, or a counter."""
+        neurons = [shard.neurons[layer] for shard in self.shards]
+        array: Array
+        if field == "bias":
+            array = neurons[0].get(field)
         elif field == "events":
-            found = read_only(np.sum([part.events for part in neurons], axis=0))
+            array = np.sum([population.events for population in neurons], axis=0)
         elif field == "synaptic_operations":
             counts = [shard.synapses[layer].synaptic_operations for shard in self.shards]
-            found = read_only(np.sum(counts, axis=0))
+            array = np.sum(counts, axis=0)
         else:
-            found = weights.get(field)
-        return found
+            array = np.concatenate([population.get(field) for population in neurons])
+        return array
 
-    def set(self, layer: int, field: str, value: Array) -> None:
-        """Replace an array of a layer."""
-        if field in ("weights", "feedback", "momentum", "alpha", "flips"):
-            self.weights[layer].set(field, value)
-            return
+    def _assign(self, layer: int, field: str, value: Array) -> None:
+        """Replace an array of the neurons of a layer; the first shard gets the counts of all."""
+        counts = field in ("events", "synaptic_operations")
         for index, shard in enumerate(self.shards):
-            if field in ("state", "activation"):
-                shard.neurons[layer].set(field, value[shard.rows])
-            elif field == "synaptic_operations":
-                shard.synapses[layer].set(field, value if index == 0 else np.zeros_like(value))
-            elif field == "events":
-                shard.neurons[layer].set(field, value if index == 0 else np.zeros_like(value))
-            else:
-                shard.neurons[layer].set(field, value)
-
-    def changed(self) -> None:
-        """Nothing is derived from the parameters but what follows them anyway."""
+            target = shard.synapses if field == "synaptic_operations" else shard.neurons
+            own = value if field == "bias" else value[shard.rows]
+            if counts:
+                own = np.zeros_like(value) if index else value
+            target[layer].set(field, own)
 
     def outputs(self, field: str) -> Array:
-        """Return what the output neurons send, (batch, outputs); see `Engine.outputs`."""
-        neurons = [shard.neurons[-1] for shard in self.shards]
-        sent = {"events": "change", "state": "readout", "activation": "activation"}[field]
-        return np.concatenate([getattr(part, sent) for part in neurons])
-
-    def set_labels(self, labels: NDArray[np.int32]) -> None:
-        """Nudge the outputs towards these classes, (batch,)."""
-        target = expand_target(labels, self.spec.classes, self.spec.sizes[-1])
-        for shard in self.shards:
-            shard.target[...] = target[shard.rows]
+        """Return what the output neurons send, (batch, outputs); see `Driver.outputs`."""
+        name = {"events": "change", "state": "readout", "activation": "activation"}[field]
+        return np.concatenate([getattr(shard.neurons[-1], name) for shard in self.shards])
 
     def advance(self, first: int, last: int, pixel_events: Array | None = None) -> None:
-        """Take all samples from one position in the schedule to another; see `Engine.advance`."""
+        """Take all samples from one position in the schedule to another; see `Driver.advance`."""
         with self._blas(limits=self._blas_threads):
-            self._team.map(lambda shard: shard.advance(last, pixel_events), self.shards)
+            super().advance(first, last, pixel_events)
+
+    def _take(self, shard: PopulationShard, steps: int, pixel_events: Array | None) -> None:
+        """Take steps of the same phase, with pixel events in the first."""
+        shard.take(steps, pixel_events)
 
     def learn(self) -> None:
         """Learn from the states at the ends of the two contrasted phases, unless every step did."""
         with self._blas(limits=self._blas_threads):
-            if not self.shards[0].clock.schedule.continual:
-                self._learn_biases()
-                for index, weights in enumerate(self.weights):
-                    if weights.rule is not None:
-                        self._learn_weights(index, weights)
-        for shard in self.shards:
-            shard.clock.batch += 1
+            super().learn()
 
-    def _learn_biases(self) -> None:
-        for index, layer in enumerate(self.spec.layers):
-            if not layer.bias_rate:
-                continue
-            neurons = [shard.neurons[index] for shard in self.shards]
-            pairs = zip(*(part.bias_contrast() for part in neurons), strict=True)
-            first, second = (np.concatenate(both) for both in pairs)
-            clock = self.shards[0].clock
-            update_bias(
-                neurons[0].bias,
-                first,
-                second,
-                rate=layer.bias_rate,
-                sign=clock.contrast_sign,
-                span=clock.schedule.contrast_span * levels_of(self.spec.spikes),
-            )
+    def _ends(self, layer: int) -> tuple[Array, Array]:
+        """Return the activations of a layer at the two contrasted ends, (batch, n) each."""
+        pairs = [shard.neurons[layer].bias_contrast() for shard in self.shards]
+        first, second = (np.concatenate(both) for both in zip(*pairs, strict=True))
+        return first, second
 
-    def _learn_weights(self, index: int, weights: Weights) -> None:
-        synapses = [shard.synapses[index] for shard in self.shards]
-        contrasts: list[Contrast] = self._team.map(SynapsePopulation.contrast, synapses)
-        total = functools.reduce(Contrast.plus, contrasts)
-        energy = sum(synapse.energy_change() for synapse in synapses)
-        weights.learn(total.rows, energy, batch=self.batch, clock=self.shards[0].clock)
+    def _learn_weights(self, layers: list[int]) -> None:
+        """Let the synapses that enter some layers learn, scaling factors included."""
+        for index in layers:
+            synapses = [shard.synapses[index] for shard in self.shards]
+            contrasts: list[Contrast] = self._team.map(SynapsePopulation.contrast, synapses)
+            rows = functools.reduce(Contrast.plus, contrasts).rows
+            energy = sum(synapse.energy_change() for synapse in synapses)
+            self.weights[index].learn(rows, energy, batch=self.batch, clock=self._clock)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from lava_ep.dynamics import Dense, activate
 from lava_ep.dynamics._words import ROWS
 from lava_ep.dynamics.activation import CODES
-from lava_ep.models.fused.layered_engine import LayeredEngine
-from lava_ep.models.fused.settle_graded import pack_layers, panels_size, settle_graded
+from lava_ep.models.fused.driver import Shard
+from lava_ep.models.fused.engines.dense import DenseEngine
+from lava_ep.models.fused.kernels.graded import pack_layers, panels_size, settle_graded
 from lava_ep.models.fused.threads import blocks
 from lava_ep.spec import GradedNeuronSpec, NetworkSpec
 
@@ -20,7 +21,7 @@ Array = NDArray[Any]
 
 
 def suits(spec: NetworkSpec) -> bool:
-    """Whether `DenseEngine` can run a network: dense and graded; only real weights continually."""
+    """Whether `GradedEngine` can run a network: dense and graded; only real weights continually."""
     return (
         isinstance(spec.neuron, GradedNeuronSpec)
         and all(isinstance(connection, Dense) for connection in spec.connections)
@@ -37,13 +38,13 @@ CACHE_BYTES = 1 << 19
 """What a core has at hand without going to memory that it shares."""
 
 
-class DenseEngine(LayeredEngine):
+class GradedEngine(DenseEngine):
     """Runs networks that it `suits`; all samples of a block take a time step together.
 
     Parameters
     ----------
     spec, options
-        See `LayeredEngine`.
+        See `DenseEngine`.
     """
 
     def __init__(self, spec: NetworkSpec, **options: Any) -> None:
@@ -53,7 +54,7 @@ class DenseEngine(LayeredEngine):
         self._neuron = spec.neuron
         self._upward = np.zeros(panels_size(self._sizes, False), np.float32)
         self._downward = np.zeros(panels_size(self._sizes, True), np.float32)
-        self._rows = list(self._blocks_of_rows(self._threads))
+        self._rows = list(self._blocks_of_rows(self.threads))
 
     def _make_samples(self) -> None:
         super()._make_samples()
@@ -67,14 +68,14 @@ class DenseEngine(LayeredEngine):
         parts = -(-self.batch // (max(most // ROWS, 1) * ROWS))
         return blocks(self.batch, max(parts, 1), min(ROWS, most))
 
-    def changed(self) -> None:
-        """Derive anew what follows from the parameters; call it after changing them."""
-        super().changed()
+    def _derive(self) -> None:
+        """Derive anew what follows from the parameters."""
+        super()._derive()
         pack_layers(
             self._sizes, self._forward.flat, self._feedback.flat, self._upward, self._downward
         )
 
-    def _load(self) -> None:
+    def _load(self, shard: Shard) -> None:
         neuron = self._neuron
         start = np.full((1, 1), neuron.initial_state, np.float32)
         self._state.flat.fill(neuron.initial_state)
@@ -85,10 +86,10 @@ class DenseEngine(LayeredEngine):
         self._count(0)
         self._clear()
 
-    def _keep(self) -> None:
+    def _keep(self, shard: Shard) -> None:
         self._free = self._state.flat.copy(), self._activation.flat.copy()
 
-    def _restore(self) -> None:
+    def _restore(self, shard: Shard) -> None:
         state, activation = self._free
         np.subtract(activation, self._activation.flat, out=self._events.flat)
         # Not assigned: receivers add up what they get, and rounding shall be the same here.
@@ -96,14 +97,14 @@ class DenseEngine(LayeredEngine):
         self._state.flat[...] = state
         self._count(1)
 
-    def _show(self, pixel_events: Array) -> None:
+    def _show(self, shard: Shard, pixel_events: Array) -> None:
         """Take in what the pixels send."""
-        super()._show(pixel_events)
+        super()._show(shard, pixel_events)
         if self.schedule.continual:
             with self._blas(limits=1):
                 self._similarity = self._inputs @ self._inputs.T
 
-    def _settle(self, steps: int) -> None:
+    def _settle(self, shard: Shard, steps: int) -> None:
         """Take steps of the same phase."""
         neuron, clock = self._neuron, self._clock
         rates, bias_rates = self._rates()

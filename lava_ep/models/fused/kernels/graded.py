@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from lava_ep.dynamics._jit import kernel
 from lava_ep.dynamics._words import LANES
 from lava_ep.dynamics.graded import CHUNK, graded_row
-from lava_ep.models.fused.products import multiply, pack, panel_size
-from lava_ep.models.fused.rows import add_rows, learn_rows
+from lava_ep.models.fused.kernels.packed_matmul import multiply, pack, panel_size
+from lava_ep.models.fused.kernels.sparse_rows import add_rows, learn_rows
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]

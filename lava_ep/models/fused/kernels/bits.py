@@ -77,6 +77,8 @@ class Samples(NamedTuple):
     """``forward_total`` at the same time; (0, 0) where nothing learns from it."""
     target: NDArray[np.int8]
     """(batch, outputs)."""
+    pixels: NDArray[np.int32]
+    """Pixel events that arrive in the next step, (batch, inputs); (0, 0) if there are none."""
 
 
 class Steps(NamedTuple):
@@ -95,7 +97,7 @@ class Steps(NamedTuple):
     """Position of the state that the final one is contrasted with; -1 without learning."""
 
 
-class Desk(NamedTuple):
+class Workspace(NamedTuple):
     """What one thread works with: lists, scratch arrays, and its counters."""
 
     space: NDArray[np.int32]
@@ -114,6 +116,8 @@ class Desk(NamedTuple):
     """Events of each layer of neurons in the free phase and in nudged phases, (layers, 2)."""
     operations: NDArray[np.int64]
     """Synaptic operations of the synapses that enter each layer, (layers, 2)."""
+    arriving: NDArray[np.bool_]
+    """Whether pixel events arrive in the next step, (1,)."""
     room: Room
 
 
@@ -121,7 +125,7 @@ TOGETHER = 16
 """Samples that take turns with the signs of the weights while many neurons fire."""
 
 
-def make_desk(sizes: Sequence[int], pixel_bits: int) -> Desk:
+def make_workspace(sizes: Sequence[int], pixel_bits: int) -> Workspace:
     """Return what a thread needs for a network with these layers, pixels first.
 
     ``pixel_bits`` are the powers of two that pixel events are made of, see `list_events`.
@@ -129,7 +133,7 @@ def make_desk(sizes: Sequence[int], pixel_bits: int) -> Desk:
     layers, neurons, largest = len(sizes) - 1, sum(sizes[1:]), max(sizes[1:])
     sources, counts = event_lists(TOGETHER, largest, SIGN_BITS)
     pixels, pixel_counts = event_lists(TOGETHER, sizes[0], pixel_bits)
-    return Desk(
+    return Workspace(
         space=sources.reshape(-1),
         counts=counts,
         pixels=pixels,
@@ -139,6 +143,7 @@ def make_desk(sizes: Sequence[int], pixel_bits: int) -> Desk:
         before=np.empty(neurons, np.float32),
         events=np.zeros((layers, 2), np.int64),
         operations=np.zeros((layers, 2), np.int64),
+        arriving=np.zeros(1, np.bool_),
         room=make_room(TOGETHER),
     )
 
@@ -159,7 +164,7 @@ in the cache.
 
 
 @cache
-def _examples() -> tuple[Wiring, Samples, Steps, Desk]:
+def _examples() -> tuple[Wiring, Samples, Steps, Workspace]:
     """Return the smallest arguments, for the sake of their types."""
     integers, words = np.zeros(1, np.int64), np.zeros(1, np.uint64)
     floats, real = np.zeros(1, np.float32), np.float32(0)
@@ -168,10 +173,10 @@ def _examples() -> tuple[Wiring, Samples, Steps, Desk]:
     packed = words, integers, sums
     wiring = Wiring(integers, *packed, *packed, floats, floats, real, real, real)
     samples = Samples(
-        states, one, one, totals, totals, states, states, states, one, one, totals, one
+        states, one, one, totals, totals, states, states, states, one, one, totals, one, totals
     )
     steps = Steps(one[0], floats, one[0], integers, 0, 0)
-    return wiring, samples, steps, make_desk((1, 1), 1)
+    return wiring, samples, steps, make_workspace((1, 1), 1)
 
 
 @kernel("void(Wiring, Samples, int64, int64, int64)", examples=_examples, inline=True)
@@ -303,9 +308,14 @@ def _refresh_inputs(
         input_row(current, wiring.bias[first:last], wiring.filter_rate, filtered)
 
 
-@kernel("int64(Wiring, Samples, int64, int64, int64, Desk)", examples=_examples, inline=True)
+@kernel("int64(Wiring, Samples, int64, int64, int64, Workspace)", examples=_examples, inline=True)
 def _send_events(
-    wiring: Wiring, samples: Samples, first_row: int, last_row: int, counter: int, desk: Desk
+    wiring: Wiring,
+    samples: Samples,
+    first_row: int,
+    last_row: int,
+    counter: int,
+    workspace: Workspace,
 ) -> int:
     """Add the events of some samples to the sums of their targets; return the number of events."""
     rows = last_row - first_row
@@ -314,97 +324,96 @@ def _send_events(
     for layer in range(layers):
         first, last = wiring.offsets[layer], wiring.offsets[layer + 1]
         length = last - first + GROUP
-        sources = desk.space[: 2 * rows * length].reshape((rows, SIGN_BITS, 2, length))
-        found = 0
+        sources = workspace.space[: 2 * rows * length].reshape((rows, SIGN_BITS, 2, length))
+        sent = 0
         for k in range(rows):
             here = samples.events[first_row + k, first:last]
-            listed = list_signs(here, sources[k], desk.counts[k])
-            found += listed
+            listed = list_signs(here, sources[k], workspace.counts[k])
+            sent += listed
             if listed and layer > 0:
-                desk.stale[k, layer - 1] = True
+                workspace.stale[k, layer - 1] = True
             if listed and layer + 1 < layers:
-                desk.stale[k, layer + 1] = True
-        if found == 0:
+                workspace.stale[k, layer + 1] = True
+        if sent == 0:
             continue
-        every += found
-        desk.events[layer, counter] += found
+        every += sent
+        workspace.events[layer, counter] += sent
         if layer > 0:
             below = wiring.offsets[layer - 1]
-            desk.operations[layer, counter] += found * (first - below)
+            workspace.operations[layer, counter] += sent * (first - below)
             integrate_lists(
                 wiring.backward,
                 wiring.backward_at[layer],
                 sources,
-                desk.counts,
+                workspace.counts,
                 rows,
                 samples.backward_total,
                 first_row,
                 below,
                 first,
-                desk.room,
+                workspace.room,
             )
         if layer + 1 < layers:
             above = wiring.offsets[layer + 2]
-            desk.operations[layer + 1, counter] += found * (above - last)
+            workspace.operations[layer + 1, counter] += sent * (above - last)
             integrate_lists(
                 wiring.forward,
                 wiring.forward_at[layer + 1],
                 sources,
-                desk.counts,
+                workspace.counts,
                 rows,
                 samples.forward_total,
                 first_row,
                 last,
                 above,
-                desk.room,
+                workspace.room,
             )
     return every
 
 
-@kernel("int64(Wiring, int64, Desk)", examples=_examples, inline=True)
-def _count_loaded(wiring: Wiring, rows: int, desk: Desk) -> int:
+@kernel("int64(Wiring, int64, Workspace)", examples=_examples, inline=True)
+def _count_loaded(wiring: Wiring, rows: int, workspace: Workspace) -> int:
     """Count the events of neurons that start active, and whose sums are those of all signs."""
     if wiring.initial_state < wiring.threshold:
         return 0
     offsets = wiring.offsets
     for layer in range(wiring.gain.size):
         neurons = offsets[layer + 1] - offsets[layer]
-        desk.events[layer, 0] += rows * neurons
+        workspace.events[layer, 0] += rows * neurons
         if layer > 0:
             below = offsets[layer] - offsets[layer - 1]
-            desk.operations[layer, 0] += 2 * rows * neurons * below
+            workspace.operations[layer, 0] += 2 * rows * neurons * below
     return rows * int(offsets[-1])
 
 
-@kernel(
-    "void(Wiring, Samples, i4[:,::1], int64, int64, int64, Desk)", examples=_examples, inline=True
-)
+@kernel("void(Wiring, Samples, int64, int64, int64, Workspace)", examples=_examples, inline=True)
 def _send_pixels(
     wiring: Wiring,
     samples: Samples,
-    images: NDArray[np.int32],
     first_row: int,
     last_row: int,
     counter: int,
-    desk: Desk,
+    workspace: Workspace,
 ) -> None:
     """Add the pixel events of some samples to the sums of the first layer."""
     neurons = wiring.offsets[1]
     for k in range(last_row - first_row):
-        found = list_events(images[first_row + k], desk.pixels[k], desk.pixel_counts[k])
-        desk.operations[0, counter] += found * neurons
-        desk.stale[k, 0] |= found > 0
+        listed = list_events(
+            samples.pixels[first_row + k], workspace.pixels[k], workspace.pixel_counts[k]
+        )
+        workspace.operations[0, counter] += listed * neurons
+        workspace.stale[k, 0] |= listed > 0
     integrate_lists(
         wiring.forward,
         0,
-        desk.pixels,
-        desk.pixel_counts,
+        workspace.pixels,
+        workspace.pixel_counts,
         last_row - first_row,
         samples.forward_total,
         first_row,
         0,
         neurons,
-        desk.room,
+        workspace.room,
     )
 
 
@@ -425,7 +434,7 @@ def _remember(samples: Samples, steps: Steps, row: int, position: int) -> None:
 
 
 @kernel(
-    "int64(Wiring, Samples, Steps, i4[:,::1], int64, int64, int64, int64, Desk)",
+    "int64(Wiring, Samples, Steps, int64, int64, int64, int64, Workspace)",
     examples=_examples,
     inline=True,
 )
@@ -433,16 +442,15 @@ def _run(
     wiring: Wiring,
     samples: Samples,
     steps: Steps,
-    images: NDArray[np.int32],
     first_row: int,
     last_row: int,
     first_position: int,
     last_position: int,
-    desk: Desk,
+    workspace: Workspace,
 ) -> int:
     """Take some samples through some steps together; return the events of the last step."""
     rows, layers = last_row - first_row, wiring.gain.size
-    found = 0
+    sent = 0
     position = first_position
     while position < last_position:
         counter = steps.counter[position]
@@ -450,46 +458,45 @@ def _run(
         for k in range(rows):
             _advance_neurons(wiring, samples, steps, first_row + k, position)
             for layer in range(layers):
-                desk.stale[k, layer] = loading
-        if position == first_position and images.size:
-            _send_pixels(wiring, samples, images, first_row, last_row, counter, desk)
+                workspace.stale[k, layer] = loading
+        if workspace.arriving[0]:
+            _send_pixels(wiring, samples, first_row, last_row, counter, workspace)
+            workspace.arriving[0] = False
         if loading:
-            found = _count_loaded(wiring, rows, desk)
+            sent = _count_loaded(wiring, rows, workspace)
         else:
-            found = _send_events(wiring, samples, first_row, last_row, counter, desk)
-        settled = rows == 1 and found == 0
+            sent = _send_events(wiring, samples, first_row, last_row, counter, workspace)
+        settled = rows == 1 and sent == 0
         for k in range(rows):
             for layer in range(layers):
-                if desk.stale[k, layer]:
+                if workspace.stale[k, layer]:
                     settled = False
-                    _refresh_inputs(wiring, samples, first_row + k, layer, desk.block)
+                    _refresh_inputs(wiring, samples, first_row + k, layer, workspace.block)
         for row in range(first_row, last_row):
             _remember(samples, steps, row, position)
         end = min(steps.same_until[position], last_position - 1)
         if settled and end > position:
             count, beta = end - position, steps.beta[end]
-            if _relax(wiring, samples, first_row, count, beta, desk.before):
+            if _relax(wiring, samples, first_row, count, beta, workspace.before):
                 position = end
                 _remember(samples, steps, first_row, position)
         position += 1
-    return found
+    return sent
 
 
 @kernel(
-    "void(Wiring, Samples, Steps, i4[:,::1], i4[:,::1], int64, int64, int64, int64, Desk)",
+    "void(Wiring, Samples, Steps, int64, int64, int64, int64, Workspace)",
     examples=_examples,
 )
 def settle(
     wiring: Wiring,
     samples: Samples,
     steps: Steps,
-    images: NDArray[np.int32],
-    nothing: NDArray[np.int32],
     first_row: int,
     last_row: int,
     first_position: int,
     last_position: int,
-    desk: Desk,
+    workspace: Workspace,
 ) -> None:
     """Take some samples from one position in their schedule to another, in place.
 
@@ -500,15 +507,11 @@ def settle(
     ----------
     wiring, samples, steps
         The network, its samples, and the schedule.
-    images
-        Pixel events that arrive in the first of the steps, (batch, inputs); or (0, 0).
-    nothing
-        (0, 0), the images of all later steps; arrays cannot be made here.
     first_row, last_row
         The samples.
     first_position, last_position
         The positions; the last one is not included.
-    desk
+    workspace
         What this thread works with; its counters are added to.
     """
     large = wiring.forward.size - wiring.forward_at[1] > CACHE_WORDS
@@ -516,11 +519,11 @@ def settle(
         last = min(first + TOGETHER, last_row)
         together = True
         position = first_position
+        workspace.arriving[0] = samples.pixels.size > 0
         while position < last_position and together:
-            arriving = images if position == first_position else nothing
             after = position + 1
-            found = _run(wiring, samples, steps, arriving, first, last, position, after, desk)
-            together = large and found >= BUSY * (last - first)
+            sent = _run(wiring, samples, steps, first, last, position, after, workspace)
+            together = large and sent >= BUSY * (last - first)
             position = after
         for row in range(first, last):
-            _run(wiring, samples, steps, nothing, row, row + 1, position, last_position, desk)
+            _run(wiring, samples, steps, row, row + 1, position, last_position, workspace)

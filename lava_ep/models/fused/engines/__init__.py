@@ -1,0 +1,1 @@
+"""Engines of the fused backend: each supplies what `Driver` asks for."""
