@@ -93,9 +93,22 @@ def has(kind: str, entry: str) -> bool:
 
 
 def import_plugins() -> None:
-    """Import the modules that installed packages name as plugins, once."""
+    """Import the modules that installed packages name as plugins, once.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be imported.
+    """
     global _imported
-    if not _imported:
-        _imported = True
-        for point in entry_points(group=PLUGINS):
+    if _imported:
+        return
+    _imported = True
+    for point in entry_points(group=PLUGINS):
+        try:
             point.load()
+        except Exception as error:  # the code of other people
+            raise InputError(
+                f"plugin {point.name} ({point.value}) cannot be imported: "
+                f"{type(error).__name__}: {error}; mend or uninstall its package"
+            ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lava_ep import kinds
 from lava_ep.errors import InputError
 from lava_ep.kinds import register
 from lava_ep.models import BACKENDS, Backend, register_backend
@@ -82,3 +83,17 @@ print(spec.network.neuron)
         check=True,
     )
     assert found.stdout == "kind='stepped' filter_rate=0.5 levels=4\n"
+
+
+def test_a_broken_plugin_is_named(tmp_path, monkeypatch):
+    (tmp_path / "broken_neuron.py").write_text("raise RuntimeError('half done')")
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lava_ep.plugins]\nb = broken_neuron\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(kinds, "_imported", False)
+    with pytest.raises(InputError, match=r"plugin b \(broken_neuron\) .*RuntimeError: half done"):
+        kinds.find("unheard-of", "spec")
+    with pytest.raises(InputError, match="kind unheard-of: they have no process; expected one of"):
+        kinds.find("unheard-of", "process")

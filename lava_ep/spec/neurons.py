@@ -343,8 +343,8 @@ class StockLIFNeuronSpec(NeuronSpecBase):
 def _of_its_kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     """Validate neurons by the kind they name."""
     kind = value.get("kind", "binary") if isinstance(value, dict) else getattr(value, "kind", "")
-    known = kinds.kinds("spec")
-    if kind not in known:
+    # Plugins are looked for only if they are needed.
+    if not kinds.has(kind, "spec") and kind not in (known := kinds.kinds("spec")):
         raise PydanticCustomError("kind", "expected kind {kinds}", {"kinds": ", ".join(known)})
     if isinstance(value, dict):
         return kinds.find(kind, "spec").model_validate(value)
