@@ -10,6 +10,7 @@ entry                  what it is
 ``process``            the Process, `lava_ep.processes.Neuron`
 ``population``         what a layer does in a time step, `lava_ep.populations`
 ``fixed_population``   the same in Loihi's integers, `lava_ep.models.fixed_point`
+``engine``             a compiled engine and the networks that it suits, `lava_ep.models.fused`
 ``nir_nodes``          a function that yields the nodes of NIR for a layer
 =====================  ================================================================
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reference_family import FamilyReference
 
 from lava_ep.models.fused.engines.bits import BitEngine
-from lava_ep.models.fused.engines.graded import GradedEngine, suits
+from lava_ep.models.fused.engines.graded import GradedEngine
 from lava_ep.models.fused.engines.populations import PopulationEngine
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import NetworkSpec, NormalizationSpec
@@ -223,7 +223,7 @@ def test_random_networks_equal_the_published_equations(spec, batch, threads, see
     st.integers(0, 1000),
 )
 def test_dense_networks_equal_the_equations_up_to_rounding(spec, batch, threads, seed):
-    assert suits(spec)
+    assert GradedEngine.suits(spec)
     options = {"decay": 0.8, "epoch_batches": 2}
     engine = make_engine(spec, batch, seed, kind=GradedEngine, threads=threads, **options)
     reference = FamilyReference(spec, initial_parameters(spec, seed=seed), seed=seed, **options)

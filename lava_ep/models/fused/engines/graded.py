@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lava_ep.dynamics import Dense, activate
 from lava_ep.dynamics._words import ROWS
 from lava_ep.dynamics.activation import CODES
+from lava_ep.kinds import register
 from lava_ep.models.fused.driver import Shard
 from lava_ep.models.fused.engines.dense import DenseEngine
 from lava_ep.models.fused.kernels.graded import pack_layers, panels_size, settle_graded
@@ -20,17 +21,6 @@ from lava_ep.spec import GradedNeuronSpec, NetworkSpec
 Array = NDArray[Any]
 
 
-def suits(spec: NetworkSpec) -> bool:
-    """Whether `GradedEngine` can run a network: dense and graded; only real weights continually."""
-    return (
-        isinstance(spec.neuron, GradedNeuronSpec)
-        and all(isinstance(connection, Dense) for connection in spec.connections)
-        and not (
-            spec.phases.updates.value == "continual" and any(layer.binary for layer in spec.layers)
-        )
-    )
-
-
 ARRAYS = 6
 """Arrays of the size of the states that a step goes through."""
 
@@ -38,6 +28,7 @@ CACHE_BYTES = 1 << 19
 """What a core has at hand without going to memory that it shares."""
 
 
+@register("graded", "engine")
 class GradedEngine(DenseEngine):
     """Runs networks that it `suits`; all samples of a block take a time step together.
 
@@ -46,6 +37,16 @@ class GradedEngine(DenseEngine):
     spec, options
         See `DenseEngine`.
     """
+
+    @staticmethod
+    def suits(spec: NetworkSpec) -> bool:
+        """Whether it can run a network: a dense one; only real weights continually."""
+        continual = spec.phases.updates.value == "continual"
+        return (
+            not spec.noise.sigma
+            and all(isinstance(connection, Dense) for connection in spec.connections)
+            and not (continual and any(layer.binary for layer in spec.layers))
+        )
 
     def __init__(self, spec: NetworkSpec, **options: Any) -> None:
         if not isinstance(spec.neuron, GradedNeuronSpec):

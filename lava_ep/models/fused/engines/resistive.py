@@ -18,6 +18,7 @@ from lava_ep.dynamics.resistive import (
     pixel_currents,
     settle_block,
 )
+from lava_ep.kinds import register
 from lava_ep.models.fused.driver import Shard
 from lava_ep.models.fused.engines.dense import DenseEngine
 from lava_ep.models.fused.threads import blocks
@@ -29,6 +30,7 @@ NODES = 64
 """Nodes whose conductances a thread takes at a time, at least."""
 
 
+@register("resistive", "engine")
 class ResistiveEngine(DenseEngine):
     """Runs networks of resistive neurons.
 
@@ -41,6 +43,11 @@ class ResistiveEngine(DenseEngine):
     spec, options
         See `DenseEngine`.
     """
+
+    @staticmethod
+    def suits(spec: NetworkSpec) -> bool:
+        """Whether it can run a network: any of its kind."""
+        return True
 
     def __init__(self, spec: NetworkSpec, **options: Any) -> None:
         if not isinstance(spec.neuron, ResistiveNeuronSpec):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ep.dynamics import Dense, Reset, Updates
+from lava_ep.kinds import register
 from lava_ep.models.fused.driver import Shard
 from lava_ep.models.fused.engines.dense import Blocks, DenseEngine
 from lava_ep.models.fused.kernels.spiking import settle_lif, settle_sigma_delta, transpose_layers
@@ -15,16 +16,6 @@ from lava_ep.models.fused.threads import blocks
 from lava_ep.spec import LIFNeuronSpec, NetworkSpec, SigmaDeltaNeuronSpec
 
 Array = NDArray[Any]
-
-
-def suits(spec: NetworkSpec) -> bool:
-    """Whether a `SpikingEngine` can run a network: dense, spiking, and tied; learning once."""
-    return (
-        spec.spikes is not None
-        and all(isinstance(connection, Dense) for connection in spec.connections)
-        and spec.feedback_angle is None
-        and spec.phases.updates is Updates.TWO_PHASE
-    )
 
 
 class SpikingEngine(DenseEngine):
@@ -39,6 +30,16 @@ class SpikingEngine(DenseEngine):
     """
 
     _messages = np.int8
+
+    @staticmethod
+    def suits(spec: NetworkSpec) -> bool:
+        """Whether it can run a network: a dense and tied one that learns once per batch."""
+        return (
+            not spec.noise.sigma
+            and all(isinstance(connection, Dense) for connection in spec.connections)
+            and spec.feedback_angle is None
+            and spec.phases.updates is Updates.TWO_PHASE
+        )
 
     def __init__(self, spec: NetworkSpec, **options: Any) -> None:
         super().__init__(spec, **options)
@@ -105,6 +106,7 @@ class SpikingEngine(DenseEngine):
         raise NotImplementedError(f"{type(self).__name__} must implement _advance_rows()")
 
 
+@register("sigma-delta", "engine")
 class SigmaDeltaEngine(SpikingEngine):
     """Runs sigma-delta neurons."""
 
@@ -142,6 +144,7 @@ class SigmaDeltaEngine(SpikingEngine):
         )
 
 
+@register("lif", "engine")
 class LIFEngine(SpikingEngine):
     """Runs leaky integrate-and-fire neurons."""
 
