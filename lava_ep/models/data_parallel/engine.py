@@ -175,26 +175,26 @@ class RankEngine(BitEngine):
         sources = touched.changed[:offset]
         if index:
             sources = touched.changed[offset:][self.neurons(index - 1)]
-        found = [
+        touching = [
             Block(np.flatnonzero(changed), np.arange(sources.size)),
             Block(np.flatnonzero(touched.active[here] & ~changed), np.flatnonzero(sources)),
         ]
-        return [block for block in found if all(block.shape)]
+        return [block for block in touching if all(block.shape)]
 
     def _exchange_contrasts(self, index: int, masks: list[Masks], touched: Touched) -> int:
         """Flip weights by the contrasts of all samples; return how many."""
         weights, clock = self.weights[index], self._clock
         limits = weights.coefficients(self.whole_batch, clock.contrast_sign, clock)
-        found = self._blocks(index, touched)
-        if not found:
+        touching = self._blocks(index, touched)
+        if not touching:
             return 0
         bound = self.whole_batch * weights.levels
-        own = [self._contrasts(index, masks, block) for block in found]
+        own = [self._contrasts(index, masks, block) for block in touching]
         flat = np.concatenate([part.reshape(-1) for part in own]).astype(smallest_type(bound))
         total = self._exchange.sum(flat).astype(np.int32)
         ends = np.cumsum([part.size for part in own])[:-1]
         flips = 0
-        for block, values in zip(found, np.split(total, ends), strict=True):
+        for block, values in zip(touching, np.split(total, ends), strict=True):
             contrasts = values.reshape(block.shape)
             flips += sum(
                 self._team.map(

@@ -40,13 +40,15 @@ class Team:
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Call a function for all items; every thread takes the next one when it has time."""
+        if len(items) == 1:
+            return [function(items[0])]
         order = iter(enumerate(items))
-        found: dict[int, Result] = {}
+        results: dict[int, Result] = {}
 
         def some() -> None:
             # One bytecode takes an item, so no two threads take the same.
             for index, item in order:
-                found[index] = function(item)
+                results[index] = function(item)
 
         helpers = min(self.threads, len(items)) - 1
         if helpers > 0 and self._pool is None:
@@ -55,4 +57,4 @@ class Team:
         some()
         for future in futures:
             future.result()
-        return [found[index] for index in range(len(items))]
+        return [results[index] for index in range(len(items))]

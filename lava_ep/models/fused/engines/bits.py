@@ -16,17 +16,14 @@ from lava_ep.dynamics._bop import WORD, activation_masks, bop_tile_signs, bop_ti
 from lava_ep.dynamics.events import check_values
 from lava_ep.dynamics.signs import strips_shape
 from lava_ep.models.fused.driver import Driver, Shard
-from lava_ep.models.fused.kernels.bits import (
-    LOAD,
-    RESTORE,
-    SETTLE,
+from lava_ep.models.fused.kernels.bit_memory import (
     Samples,
     Steps,
     Wiring,
     Workspace,
     make_workspace,
-    settle,
 )
+from lava_ep.models.fused.kernels.bits import LOAD, RESTORE, SETTLE, settle
 from lava_ep.models.fused.threads import blocks
 from lava_ep.populations import Clock
 from lava_ep.spec import NetworkSpec, NeuronSpec

@@ -127,8 +127,8 @@ class DenseEngine(Driver):
         n_below, n = self.spec.sizes[layer : layer + 2]
         if layer == 0:
             return self._pixel_events * n
-        found: Array = self._counts[:, layer - 1] * n + self._counts[:, layer] * n_below
-        return found
+        operations: Array = self._counts[:, layer - 1] * n + self._counts[:, layer] * n_below
+        return operations
 
     def _derive(self) -> None:
         """Derive anew what follows from the parameters."""

@@ -46,8 +46,8 @@ def _neurons(spec: NetworkSpec, index: int, batch: int, dtype: npt.DTypeLike) ->
     if np.dtype(dtype) != np.float32:
         options["dtype"] = dtype
     population = kinds.find(neuron.kind, "population")
-    found: NeuronPopulation = population(shape, biases, neuron=neuron.constants, **options)
-    return found
+    made: NeuronPopulation = population(shape, biases, neuron=neuron.constants, **options)
+    return made
 
 
 def pixel_receiver(spec: NetworkSpec, batch: int, dtype: npt.DTypeLike = np.float32) -> Receiver:

@@ -66,8 +66,8 @@ class ResistiveEngine(DenseEngine):
 
     def _operations(self, layer: int) -> Array:
         """Count events times the synapses they reach; every pixel is two sources."""
-        found = super()._operations(layer)
-        return found if layer else 2 * found
+        operations = super()._operations(layer)
+        return operations if layer else 2 * operations
 
     def changed(self) -> None:
         """Forget what was derived from the parameters; call it after changing them."""

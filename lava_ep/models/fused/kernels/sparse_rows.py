@@ -23,11 +23,11 @@ ROWS_A_TASK = 32
 
 
 @kernel("int64(f4[::1], i8[::1])")
-def find(factors: Float32, found: Int64) -> int:
+def find(factors: Float32, chosen: Int64) -> int:
     """Find the factors that are not 0; return how many there are."""
     count = 0
     for k in range(factors.size):
-        found[count] = k
+        chosen[count] = k
         count += factors[k] != 0
     return count
 
@@ -69,12 +69,12 @@ def project(inputs: Float32, weights: Float32, first: int, last: int, sums: Floa
     sums
         Receives the sums, (batch, n).
     """
-    found = np.empty(inputs.shape[1] + 1, np.int64)
+    chosen = np.empty(inputs.shape[1] + 1, np.int64)
     for row in range(inputs.shape[0]):
-        count = find(inputs[row], found)
+        count = find(inputs[row], chosen)
         total = sums[row, first:last]
         total[:] = 0
-        add_rows(weights, first, inputs[row], found, count, total)
+        add_rows(weights, first, inputs[row], chosen, count, total)
 
 
 @kernel("int64(f4[:,::1], f4[:,::1], int64, int64, f4[:,::1], f4[:,::1], f4, f4)", allocates=True)
@@ -115,7 +115,7 @@ def learn_rows(
         Number of flipped weights.
     """
     samples, columns = others.shape
-    found = np.empty(samples + 1, np.int64)
+    chosen = np.empty(samples + 1, np.int64)
     factors = np.ascontiguousarray(ends[:, first:last].T)
     contrast = np.empty(COLUMNS, np.float32)
     flips = 0
@@ -123,11 +123,11 @@ def learn_rows(
         end = min(begin + COLUMNS, columns)
         total = contrast[: end - begin]
         for row in range(first, last):
-            count = find(factors[row - first], found)
+            count = find(factors[row - first], chosen)
             if count == 0:
                 continue
             total[:] = 0
-            add_rows(others, begin, factors[row - first], found, count, total)
+            add_rows(others, begin, factors[row - first], chosen, count, total)
             if momentum.size:
                 momenta = momentum[row, begin:end]
                 flips += apply_contrast(weights[row, begin:end], momenta, total, gain, threshold)
