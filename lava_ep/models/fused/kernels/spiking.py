@@ -1,4 +1,8 @@
-"""The compiled loops of dense spiking networks: each sample by itself, event by event."""
+"""The compiled loops of dense spiking networks: each sample by itself, event by event.
+
+Arguments are flat: Numba takes named tuples apart in Python at every call, which costs 3 to 4 % of
+a batch of digits.
+"""
 
 from __future__ import annotations
 
