@@ -23,6 +23,8 @@ from typing import Any, TypeVar, cast
 
 from lava_ep._notice import CompilationNotice
 
+_LOCK = "numba.core.compiler_lock:global_compiler_lock"
+
 PRIVATE: Mapping[str, str] = MappingProxyType(
     {
         "numba.core.config:CACHE_DIR": "where compiled code is kept; the public variable of the "
@@ -31,6 +33,7 @@ PRIVATE: Mapping[str, str] = MappingProxyType(
         "more than a small kernel itself",
         "numba.core.options:DefaultOptions.forceinline": "kernels inside kernels; inline='always' "
         "copies Python code instead, which types variables differently",
+        _LOCK: "one thread compiles at a time; a lock of our own could block those that hold this",
         "numba.core.dispatcher:Dispatcher.disable_compile": "a call with other types is an error "
         "instead of a compilation in a forked process",
         "numba.core.registry:cpu_target.typing_context.refresh": "takes up intrinsics that were "
@@ -394,8 +397,9 @@ class LazyKernel:
     def compiled(self) -> Any:
         """Return the compiled function."""
         if self._compiled is None:
-            with CompilationNotice():
-                self._compiled = self._compile()
+            with CompilationNotice(), private(_LOCK):
+                if self._compiled is None:
+                    self._compiled = self._compile()
             type(self).__call__ = staticmethod(self._compiled)  # type: ignore[method-assign]
         return self._compiled
 
@@ -469,7 +473,7 @@ def prepare() -> None:
 
     Call it before processes are forked, which would otherwise each compile their own.
     """
-    with CompilationNotice():
-        for one in LazyKernel.waiting:
-            one.compiled()
-        LazyKernel.waiting.clear()
+    with CompilationNotice(), private(_LOCK):
+        while LazyKernel.waiting:
+            LazyKernel.waiting[0].compiled()
+            del LazyKernel.waiting[0]

@@ -319,3 +319,32 @@ def test_no_kernel_is_compiled_in_a_forked_worker(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert set(log.read_text().split()) == {done.stdout.strip()}
+
+
+THREADS = """\
+import sys, threading
+from lava_ep.dynamics import _jit
+
+sys.setswitchinterval(1e-6)
+barrier, failures = threading.Barrier(6), []
+
+def prepare():
+    barrier.wait()
+    try:
+        _jit.prepare()
+    except Exception as error:
+        failures.append(error)
+
+threads = [threading.Thread(target=prepare) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(failures, len(_jit.LazyKernel.waiting))
+"""
+
+
+def test_threads_may_need_kernels_at_the_same_time():
+    command = [sys.executable, "-c", THREADS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.stdout == "[] 0\n", done.stderr
