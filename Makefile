@@ -45,6 +45,7 @@ format: $(STAMPS)/dev ## Reformat the code and mend what ruff can mend
 
 bench: $(STAMPS)/run $(TORCH_VENV)/.installed ## Run the benchmarks that the README quotes (installs PyTorch)
 	$(BIN)/python benchmarks/run.py --torch-python $(TORCH_VENV)/bin/python
+	$(BIN)/python benchmarks/execution.py
 
 docs: $(STAMPS)/docs ## Build the documentation
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
