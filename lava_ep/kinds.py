@@ -105,11 +105,15 @@ def import_plugins() -> None:
     if _imported:
         return
     _imported = True
+    failed: list[tuple[str, Exception]] = []
     for point in entry_points(group=PLUGINS):
         try:
             point.load()
         except Exception as error:  # the code of other people
-            raise InputError(
-                f"plugin {point.name} ({point.value}) cannot be imported: "
-                f"{type(error).__name__}: {error}; mend or uninstall its package"
-            ) from error
+            failed.append((f"{point.name} ({point.value})", error))
+    if failed:
+        name, error = failed[0]
+        raise InputError(
+            f"plugin {name} cannot be imported: {type(error).__name__}: {error}; mend or uninstall "
+            "its package"
+        ) from error

@@ -26,7 +26,8 @@ def test_the_page_has_all_models_and_says_what_their_fields_are(script):
         NeuronSpecBase,
         ExperimentSpec,
     }
-    assert shown == whole
+    # Tests in the same process may have registered a kind of another package.
+    assert shown == {model for model in whole if model.__module__.startswith("lava_ep.")}
     silent = {
         f"{model.__name__}.{name}"
         for model in shown

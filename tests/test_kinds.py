@@ -90,10 +90,14 @@ def test_a_broken_plugin_is_named(tmp_path, monkeypatch):
     info = tmp_path / "broken-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[lava_ep.plugins]\nb = broken_neuron\n")
+    (info / "entry_points.txt").write_text(
+        "[lava_ep.plugins]\nb = broken_neuron\nc = whole_neuron\n"
+    )
+    (tmp_path / "whole_neuron.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(kinds, "_imported", False)
     with pytest.raises(InputError, match=r"plugin b \(broken_neuron\) .*RuntimeError: half done"):
         kinds.find("unheard-of", "spec")
+    assert "whole_neuron" in sys.modules  # a broken one does not hide those after it
     with pytest.raises(InputError, match="kind unheard-of have no process: expected"):
         kinds.find("unheard-of", "process")
