@@ -28,7 +28,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import Dense
 from lava.proc.lif.process import LIF
 from summary import describe_machine
-from turns import Patience, take_turns
+from turns import Patience, Turns, take_turns
 
 from lava_ep.data import load_dataset
 from lava_ep.estimator import EPClassifier
@@ -87,6 +87,29 @@ def family() -> list[int]:
     return [me.pid, *(child.pid for child in me.children(recursive=True))]
 
 
+def medians(found: Turns) -> dict[str, float]:
+    """Return the median of what each contender measured."""
+    return {name: statistics.median(values) for name, values in found.values.items()}
+
+
+def both_executions(
+    stack: contextlib.ExitStack, spec: NetworkSpec, batch: int, **options: Any
+) -> dict[str, Any]:
+    """Start a network that learns, in OS processes and inline."""
+    return {
+        execution: stack.enter_context(
+            open_session(
+                spec,
+                batch=batch,
+                parameters=initial_parameters(spec, seed=0),
+                execution=execution,
+                **options,
+            )
+        )
+        for execution in ("processes", "inline")
+    }
+
+
 def measure_steps(
     processes: int, neurons: int, seconds: float, rounds: int, patience: Patience
 ) -> dict[str, Any]:
@@ -120,9 +143,11 @@ def measure_steps(
             patience=patience,
             label=f"{processes} Processes of {neurons} neurons",
         )
-    result = {name: statistics.median(values) for name, values in found.values.items()}
-    return {"processes": processes, "neurons": neurons, "steps_per_second": result} | {
-        "foreign_cores": max(found.foreign_cores)
+    return {
+        "processes": processes,
+        "neurons": neurons,
+        "steps_per_second": medians(found),
+        "foreign_cores": max(found.foreign_cores),
     }
 
 
@@ -182,19 +207,7 @@ def measure_fused(
 ) -> dict[str, Any]:
     """Return the milliseconds of a training batch: in OS processes, inline, and in the engine."""
     with contextlib.ExitStack() as stack:
-        sessions = {
-            execution: stack.enter_context(
-                open_session(
-                    spec,
-                    batch=batch,
-                    parameters=initial_parameters(spec, seed=0),
-                    backend="fused",
-                    threads=1,
-                    execution=execution,
-                )
-            )
-            for execution in ("processes", "inline")
-        }
+        sessions = both_executions(stack, spec, batch, backend="fused", threads=1)
         clock = stack.enter_context(TimedModel())
 
         def train(execution: str, batches: int) -> float:
@@ -225,7 +238,7 @@ def measure_fused(
             patience=patience,
             label=f"fused {name}",
         )
-    milliseconds = {key: statistics.median(values) for key, values in found.values.items()}
+    milliseconds = medians(found)
     milliseconds["engine"] = statistics.median(engine[-rounds:])
     return {
         "name": name,
@@ -247,18 +260,7 @@ def measure_training(epochs: int, rounds: int, patience: Patience) -> dict[str, 
     data = load_dataset("digits")
     samples = len(data.x_train) // batch * batch
     with contextlib.ExitStack() as stack:
-        sessions = {
-            execution: stack.enter_context(
-                open_session(
-                    spec,
-                    batch=batch,
-                    parameters=initial_parameters(spec, seed=0),
-                    backend="message-passing",
-                    execution=execution,
-                )
-            )
-            for execution in ("processes", "inline")
-        }
+        sessions = both_executions(stack, spec, batch, backend="message-passing")
 
         def contender(execution: str) -> Callable[[int], float]:
             def measure(number: int) -> float:
@@ -280,7 +282,7 @@ def measure_training(epochs: int, rounds: int, patience: Patience) -> dict[str, 
             label="training of binary-digits",
         )
     return {
-        "seconds_per_epoch": {key: statistics.median(v) for key, v in found.values.items()},
+        "seconds_per_epoch": medians(found),
         "foreign_cores": max(found.foreign_cores),
     }
 

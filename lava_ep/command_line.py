@@ -50,13 +50,15 @@ def complete_data(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help=f"Experiment that comes with the package (default: {DEFAULT_PRESET}).",
+def preset_option(default: str) -> Any:
+    """Return the option for a preset, with the name of the one that is taken without it."""
+    return typer.Option(
+        help=f"Experiment that comes with the package (default: {default}).",
         autocompletion=complete_presets,
-    ),
-]
+    )
+
+
+Preset = Annotated[str | None, preset_option(DEFAULT_PRESET)]
 DataName = Annotated[
     str | None,
     typer.Option(
@@ -122,6 +124,17 @@ Assignments = Annotated[
 ]
 OpenPage = Annotated[bool, typer.Option("--open", help="Open the report in the browser.")]
 StudyFolder = Annotated[Path, typer.Option("--out", help="Folder to make.")]
+ResumableFolder = Annotated[
+    Path, typer.Option("--out", help="Folder to make, or of a study to resume.")
+]
+Seeds = Annotated[str, typer.Option(help="Seeds, comma-separated.")]
+StudyBackend = Annotated[
+    str,
+    typer.Option(
+        help=f"How to execute the network: {', '.join(BACKENDS)}.",
+        autocompletion=complete_backends,
+    ),
+]
 
 
 def guarded(function: Callable[..., None]) -> Callable[..., None]:

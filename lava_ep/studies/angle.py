@@ -19,22 +19,23 @@ from lava_ep.command_line import (
     Assignments,
     DataDir,
     Epochs,
+    ResumableFolder,
+    Seeds,
     SpecFile,
+    StudyBackend,
     Threads,
     Workers,
     check_execution,
-    complete_backends,
-    complete_presets,
     console,
     fitting,
     make_experiment,
     numbers,
+    preset_option,
     print_result,
     trainings_bar,
 )
 from lava_ep.data import Dataset
 from lava_ep.errors import InputError
-from lava_ep.models import BACKENDS
 from lava_ep.spec import ExperimentSpec
 from lava_ep.studies import study
 
@@ -199,28 +200,16 @@ def study_angles(
 
 @study
 def angle(
-    out: Annotated[Path, typer.Option("--out", help="Folder to make, or of a study to resume.")],
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="Experiment that comes with the package (default: cvf-digits).",
-            autocompletion=complete_presets,
-        ),
-    ] = None,
+    out: ResumableFolder,
+    preset: Annotated[str | None, preset_option("cvf-digits")] = None,
     spec: SpecFile = None,
     data_dir: DataDir = None,
     angles: Annotated[
         str, typer.Option(help="Angles in degrees, comma-separated.")
     ] = "0,22.5,45,67.5,90,112.5,135,157.5,180",
-    seeds: Annotated[str, typer.Option(help="Seeds, comma-separated.")] = "0,1",
+    seeds: Seeds = "0,1",
     epochs: Epochs = None,
-    backend: Annotated[
-        str,
-        typer.Option(
-            help=f"How to execute the network: {', '.join(BACKENDS)}.",
-            autocompletion=complete_backends,
-        ),
-    ] = "fused",
+    backend: StudyBackend = "fused",
     workers: Workers = None,
     threads: Threads = None,
     assignments: Assignments = None,

@@ -39,11 +39,11 @@ from lava_ep.command_line import (
     DataDir,
     SpecFile,
     StudyFolder,
-    complete_presets,
     console,
     fitting,
     make_experiment,
     numbers,
+    preset_option,
     print_result,
 )
 from lava_ep.errors import InputError
@@ -392,13 +392,7 @@ def _variants(
 def gdu(
     out: StudyFolder,
     *,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="Experiment that comes with the package (default: gdu-toy).",
-            autocompletion=complete_presets,
-        ),
-    ] = None,
+    preset: Annotated[str | None, preset_option("gdu-toy")] = None,
     spec: SpecFile = None,
     run: Annotated[
         Path | None, typer.Option(help="Folder of a run, for its trained parameters.")

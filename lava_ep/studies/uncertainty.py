@@ -42,15 +42,17 @@ from lava_ep.command_line import (
     Assignments,
     DataDir,
     Epochs,
+    ResumableFolder,
+    Seeds,
     SpecFile,
+    StudyBackend,
     Threads,
     Workers,
     check_execution,
-    complete_backends,
-    complete_presets,
     console,
     make_experiment,
     numbers,
+    preset_option,
     print_result,
     trainings_bar,
     whole_path,
@@ -58,7 +60,6 @@ from lava_ep.command_line import (
 from lava_ep.data import Dataset, load_experiment
 from lava_ep.errors import DivergedError, InputError
 from lava_ep.files import read_lines
-from lava_ep.models import BACKENDS
 from lava_ep.parameters import initial_parameters
 from lava_ep.spec import ExperimentSpec, NoiseSpec, ResistiveNeuronSpec, override
 from lava_ep.studies import study
@@ -396,14 +397,8 @@ def _around(estimate: float | None, data: str) -> list[float]:
 
 @study
 def uncertainty(
-    out: Annotated[Path, typer.Option("--out", help="Folder to make, or of a study to resume.")],
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="Experiment that comes with the package (default: drn-digits).",
-            autocompletion=complete_presets,
-        ),
-    ] = None,
+    out: ResumableFolder,
+    preset: Annotated[str | None, preset_option("drn-digits")] = None,
     spec: SpecFile = None,
     data: Annotated[
         str | None, typer.Option(help="Data sets, comma-separated (default: that of the spec).")
@@ -419,7 +414,7 @@ def uncertainty(
     samples: Annotated[
         str, typer.Option(help="Numbers N of measurements that are averaged, comma-separated.")
     ] = "1,4,16,64",
-    seeds: Annotated[str, typer.Option(help="Seeds, comma-separated.")] = "0,1",
+    seeds: Seeds = "0,1",
     epochs: Epochs = None,
     limit_train: Annotated[
         int | None, typer.Option(help="Use at most the first N training samples of each set.")
@@ -427,13 +422,7 @@ def uncertainty(
     limit_test: Annotated[
         int | None, typer.Option(help="Use at most the first N test samples of each set.")
     ] = None,
-    backend: Annotated[
-        str,
-        typer.Option(
-            help=f"How to execute the network: {', '.join(BACKENDS)}.",
-            autocompletion=complete_backends,
-        ),
-    ] = "fused",
+    backend: StudyBackend = "fused",
     workers: Workers = None,
     threads: Threads = None,
     assignments: Assignments = None,
