@@ -276,7 +276,7 @@ def movies(
     Returns
     -------
     Dataset
-        With so many `steps`; what is above `levels` in one of them is clipped.
+        With `steps` frames; what is above `levels` in one of them is clipped.
 
     Raises
     ------

@@ -15,10 +15,10 @@ class BinarizationSpec(Spec):
 
     kind: Literal["median", "thermometer", "thresholds"] = Field(
         "median",
-        description="one bit a pixel, set above its median over the training set; bits evenly "
+        description="one bit per pixel, set above its median over the training set; bits evenly "
         "spaced over the levels; or thresholds that are given",
     )
-    bits: int = Field(1, ge=1, le=255, description="bits a pixel of kind thermometer")
+    bits: int = Field(1, ge=1, le=255, description="bits per pixel of kind thermometer")
     thresholds: tuple[Annotated[int, Field(ge=0, le=254)], ...] = Field(
         (), description="of kind thresholds: pixel values above which a bit is set, one a bit"
     )

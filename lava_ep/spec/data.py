@@ -19,7 +19,7 @@ class EventsSpec(Spec):
         None, description="start and end in microseconds after the first event"
     )
     denoise: int | None = Field(
-        None, ge=1, description="drop events without another one beside them in so many us"
+        None, ge=1, description="drop events without another one beside them within this many us"
     )
     downsample: int | None = Field(
         None, ge=1, le=32, description="side of the square of pixels that become one"
@@ -44,10 +44,8 @@ class DataSpec(Spec):
     """Which samples are used."""
 
     name: str = Field("digits", description="data set, see `lava-ep info`, or a file or folder")
-    limit_train: int | None = Field(
-        None, ge=1, description="use the first so many training samples"
-    )
-    limit_test: int | None = Field(None, ge=1, description="use the first so many test samples")
+    limit_train: int | None = Field(None, ge=1, description="use only the first N training samples")
+    limit_test: int | None = Field(None, ge=1, description="use only the first N test samples")
     events: EventsSpec = Field(EventsSpec(), description="for sets of event recordings only")
     label: str | None = Field(
         None, description="column of a table that holds the labels; none: the last one"

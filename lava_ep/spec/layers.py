@@ -45,7 +45,7 @@ class PhaseSpec(Spec):
 
 
 def layer_names(layers: int) -> tuple[str, ...]:
-    """Names of so many layers of neurons: ``hidden1``, ``hidden2``, …, ``output``."""
+    """Names of that many layers of neurons: ``hidden1``, ``hidden2``, …, ``output``."""
     return (*(f"hidden{i}" for i in range(1, layers)), "output")
 
 

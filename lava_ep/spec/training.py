@@ -16,7 +16,7 @@ class TrainingSpec(Spec):
     batch_size: int = Field(16, ge=1, description="samples that an update averages")
     seed: int = Field(0, ge=0, description="of everything random")
     decay: float = Field(
-        1.0, gt=0, le=1, description="decay of BOP contributions and of SGD's rates an epoch"
+        1.0, gt=0, le=1, description="decay of BOP contributions and of SGD's rates per epoch"
     )
     augmentation: Literal["none", "crop-and-flip"] = Field(
         "none", description="random changes of the training images, see `lava_ep.data.augment`"

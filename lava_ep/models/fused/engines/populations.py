@@ -175,7 +175,7 @@ class PopulationEngine(Driver):
     Raises
     ------
     InputError
-        If others than graded neurons shall compute with another type than float32.
+        If neurons other than graded ones are to compute with a type other than float32.
     """
 
     shards: list[PopulationShard]
@@ -196,7 +196,7 @@ class PopulationEngine(Driver):
         self._dtype = dtype
         self._rules = [layer.rule(decay, epoch_batches) for layer in spec.layers]
         super().__init__(spec, **options)
-        # Shards that have the cores to themselves shall not share them with the threads of BLAS.
+        # Shards that have the cores to themselves must not share them with the threads of BLAS.
         self._blas_threads = max(1, self.threads // len(self.shards))
 
     def _make_shards(self) -> list[PopulationShard]:
