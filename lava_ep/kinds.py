@@ -112,8 +112,8 @@ def import_plugins() -> None:
         except Exception as error:  # the code of other people
             failed.append((f"{point.name} ({point.value})", error))
     if failed:
-        name, error = failed[0]
+        name, cause = failed[0]
         raise InputError(
-            f"plugin {name} cannot be imported: {type(error).__name__}: {error}; mend or uninstall "
+            f"plugin {name} cannot be imported: {type(cause).__name__}: {cause}; mend or uninstall "
             "its package"
-        ) from error
+        ) from cause
